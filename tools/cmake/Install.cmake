@@ -1,0 +1,1 @@
+# What `install` puts where a Debian package would.

@@ -1,0 +1,104 @@
+// The desired state: what users asked for. Plain values; the store keeps them, reconcile makes the kernel agree.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/ip.h"
+
+namespace cnet::control {
+
+using NetworkId = uint32_t;  // 1..0xfffffffe, given once and never again
+using EndpointId = uint32_t; // likewise
+using BindingId = uint32_t;  // likewise
+
+struct Subnet {
+    IpPrefix prefix;  // host bits zero
+    IpAddress gateway; // inside prefix; the host port has it
+    std::optional<IpPrefix> ip_range; // automatic addresses come from here
+
+    bool operator==(const Subnet&) const = default;
+};
+
+enum class Mode { kNat, kRouted, kIsolated };
+
+struct Network {
+    NetworkId id = 0;
+    std::string name;
+    std::vector<Subnet> subnets;
+    uint32_t mtu = 1500;
+    Mode mode = Mode::kNat;
+    bool internal = false;
+    bool icc = true;
+    bool masquerade = true;
+    std::optional<IpAddress> snat4;
+    bool learning = false;       // learn source MACs (implied by allow_spoofing)
+    bool allow_spoofing = false; // no source check, learning on
+    uint32_t ageing_s = 300;
+    uint32_t mac_limit = 1024;
+    MacAddress gateway_mac;
+
+    // "cngw" + id in hex: the host port's outer end, with the gateway address.
+    std::string host_port_outer() const;
+    // "cnhp" + id in hex: its inner end, with the `hostport` program.
+    std::string host_port_inner() const;
+
+    bool operator==(const Network&) const = default;
+};
+
+struct Endpoint {
+    EndpointId id = 0;
+    std::string name; // unique on the host
+    NetworkId network_id = 0;
+    std::string netns;  // path of the namespace file
+    std::string ifname; // inside the namespace
+    std::vector<IpPrefix> addresses;
+    MacAddress mac;
+    bool default_route = true;
+
+    // "cnet" + id in hex: the host side of the veth.
+    std::string host_ifname() const;
+
+    bool operator==(const Endpoint&) const = default;
+};
+
+struct PublishedPort {
+    BindingId id = 0;
+    EndpointId endpoint_id = 0;
+    std::optional<IpAddress> host_ip; // none: every address of the host
+    uint16_t host_port = 0;           // first of the range
+    uint16_t port = 0;                // first port at the endpoint
+    uint16_t count = 1;
+    cnet_l4 l4 = CNET_L4_TCP;
+
+    bool operator==(const PublishedPort&) const = default;
+};
+
+struct Sandbox {
+    std::string name;
+    std::string path; // of the namespace file
+
+    bool operator==(const Sandbox&) const = default;
+};
+
+struct StaticFdb {
+    NetworkId network_id = 0;
+    MacAddress mac;
+    EndpointId endpoint_id = 0;
+
+    bool operator==(const StaticFdb&) const = default;
+};
+
+struct State {
+    std::map<NetworkId, Network> networks;
+    std::map<EndpointId, Endpoint> endpoints;
+    std::map<BindingId, PublishedPort> ports;
+    std::map<std::string, Sandbox> sandboxes;
+    std::map<std::string, bool> uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
+    std::vector<StaticFdb> fdb;
+};
+
+} // namespace cnet::control
