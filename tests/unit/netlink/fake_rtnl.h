@@ -1,0 +1,270 @@
+// Rtnl in memory, as faithful as control/ needs it: veth ends live and die together, also across
+// namespaces, interface indexes are given once, an address makes no route. Namespaces exist once a
+// test has added them.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "userspace/netlink/rtnl.h"
+
+namespace cnet::test {
+
+class FakeRtnl final : public netlink::Rtnl {
+public:
+    struct Link {
+        netlink::LinkInfo info;
+        std::string netns; // "" is our own
+        uint32_t peer = 0;
+        std::vector<IpPrefix> addresses;
+    };
+
+    FakeRtnl() {
+        Link lo;
+        lo.info.name = "lo";
+        lo.info.loopback = true;
+        lo.info.up = true;
+        lo.info.mtu = 65536;
+        add(std::move(lo));
+    }
+
+    // ---- what a test arranges ----
+    void add_netns(const std::string& path) { namespaces_.insert(path); }
+    // With every link in it, and the links' peers.
+    void remove_netns(const std::string& path) {
+        namespaces_.erase(path);
+        for (const auto index : indexes_in(path))
+            remove(index);
+    }
+    // A device that is not ours; its index.
+    uint32_t add_device(const std::string& name, const std::vector<IpPrefix>& addresses = {},
+                        const std::string& kind = "") {
+        Link link;
+        link.info.name = name;
+        link.info.kind = kind;
+        link.info.mtu = 1500;
+        link.info.up = true;
+        link.addresses = addresses;
+        return add(std::move(link));
+    }
+    // The next call of that method ("create_veth", "configure_endpoint", ...) fails like this,
+    // once.
+    void fail_next(const std::string& method, Error error) {
+        failures_.insert_or_assign(method, std::move(error));
+    }
+
+    // ---- what a test looks at ----
+    const Link* find(const std::string& name, const std::string& netns = "") const {
+        for (const auto& [index, link] : links_)
+            if (link.netns == netns && link.info.name == name) return &link;
+        return nullptr;
+    }
+    std::optional<std::string> sysctl(const std::string& family, const std::string& name,
+                                      const std::string& key) const {
+        const auto found = sysctls_.find(family + "/" + name + "/" + key);
+        return found == sysctls_.end() ? std::nullopt : std::optional(found->second);
+    }
+    // Default gateways that configure_endpoint() set inside a namespace.
+    std::vector<IpAddress> gateways(const std::string& netns) const {
+        const auto found = gateways_.find(netns);
+        return found == gateways_.end() ? std::vector<IpAddress>{} : found->second;
+    }
+    // Calls that change something, so far: a second reconcile should make none.
+    unsigned changes() const { return changes_; }
+
+    // ---- Rtnl ----
+    Result<std::vector<netlink::LinkInfo>> links() override {
+        if (auto error = failure("links")) return *error;
+        std::vector<netlink::LinkInfo> all;
+        for (const auto& [index, link] : links_)
+            if (link.netns.empty()) all.push_back(link.info);
+        return all;
+    }
+
+    Result<std::vector<netlink::AddressInfo>> addresses() override {
+        if (auto error = failure("addresses")) return *error;
+        std::vector<netlink::AddressInfo> all;
+        for (const auto& [index, link] : links_) {
+            if (!link.netns.empty()) continue;
+            for (const auto& address : link.addresses)
+                all.push_back({index, address, !address.address().is_loopback(), false});
+        }
+        return all;
+    }
+
+    Result<netlink::LinkInfo> link(const std::string& name) override {
+        if (auto error = failure("link")) return *error;
+        return info("", name);
+    }
+
+    Status create_veth(const netlink::VethSpec& spec) override {
+        if (auto error = failure("create_veth")) return *error;
+        if (!spec.peer_netns.empty() && !namespaces_.contains(spec.peer_netns))
+            return no_netns(spec.peer_netns);
+        if (find(spec.name)) return taken(spec.name);
+        if (find(spec.peer_name, spec.peer_netns)) return taken(spec.peer_name);
+        ++changes_;
+        const auto host = add(veth_end(spec.name, "", spec.mac, spec.alias, spec.mtu));
+        const auto peer =
+            add(veth_end(spec.peer_name, spec.peer_netns, spec.peer_mac, "", spec.mtu));
+        links_[host].peer = peer;
+        links_[peer].peer = host;
+        return {};
+    }
+
+    Status delete_link(const std::string& name) override {
+        if (auto error = failure("delete_link")) return *error;
+        if (const auto* link = find(name)) {
+            ++changes_;
+            remove(link->info.ifindex);
+        }
+        return {};
+    }
+
+    Status set_up(const std::string& name, bool up) override {
+        return change("set_up", name, [up](Link& link) { link.info.up = up; });
+    }
+
+    Status set_mtu(const std::string& name, uint32_t mtu) override {
+        return change("set_mtu", name, [mtu](Link& link) { link.info.mtu = mtu; });
+    }
+
+    Status add_address(const std::string& name, const IpPrefix& address) override {
+        return change("add_address", name, [&](Link& link) {
+            if (!std::ranges::count(link.addresses, address)) link.addresses.push_back(address);
+        });
+    }
+
+    Status delete_address(const std::string& name, const IpPrefix& address) override {
+        return change("delete_address", name,
+                      [&](Link& link) { std::erase(link.addresses, address); });
+    }
+
+    Status set_sysctl(const std::string& family, const std::string& name, const std::string& key,
+                      const std::string& value) override {
+        return change("set_sysctl", name,
+                      [&](Link&) { sysctls_[family + "/" + name + "/" + key] = value; });
+    }
+
+    Status configure_endpoint(const EndpointSetup& setup) override {
+        if (auto error = failure("configure_endpoint")) return *error;
+        if (!namespaces_.contains(setup.netns)) return no_netns(setup.netns);
+        auto* link = find_mutable(setup.ifname, setup.netns);
+        if (!link) return no_device(setup.ifname);
+        ++changes_;
+        for (const auto& address : setup.addresses)
+            if (!std::ranges::count(link->addresses, address)) link->addresses.push_back(address);
+        link->info.up = true;
+        gateways_[setup.netns] = setup.default_gateways;
+        return {};
+    }
+
+    Result<netlink::LinkInfo> link_in(const std::string& netns, const std::string& name) override {
+        if (auto error = failure("link_in")) return *error;
+        if (!namespaces_.contains(netns)) return no_netns(netns);
+        return info(netns, name);
+    }
+
+    Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
+                                               const std::string& name) override {
+        if (auto error = failure("addresses_in")) return *error;
+        if (!namespaces_.contains(netns)) return no_netns(netns);
+        const auto* link = find(name, netns);
+        if (!link) return no_device(name);
+        return link->addresses;
+    }
+
+private:
+    static Error no_device(const std::string& name) {
+        return {ErrorKind::kNotFound, name + ": No such device", ENODEV};
+    }
+    static Error no_netns(const std::string& path) {
+        return {ErrorKind::kNotFound, path + ": No such file or directory", ENOENT};
+    }
+    static Error taken(const std::string& name) {
+        return {ErrorKind::kConflict, name + ": File exists", EEXIST};
+    }
+
+    static Link veth_end(const std::string& name, const std::string& netns,
+                         const std::optional<MacAddress>& mac, const std::string& alias,
+                         uint32_t mtu) {
+        Link link;
+        link.info.name = name;
+        link.info.kind = "veth";
+        link.info.alias = alias;
+        link.info.mtu = mtu;
+        link.info.mac = mac.value_or(MacAddress{});
+        link.netns = netns;
+        return link;
+    }
+
+    std::optional<Error> failure(const std::string& method) {
+        auto node = failures_.extract(method);
+        return node.empty() ? std::nullopt : std::optional(std::move(node.mapped()));
+    }
+
+    uint32_t add(Link link) {
+        const auto index = ++last_index_;
+        link.info.ifindex = index;
+        links_.emplace(index, std::move(link));
+        return index;
+    }
+
+    void remove(uint32_t index) {
+        const auto node = links_.extract(index);
+        if (node.empty()) return;
+        const auto& link = node.mapped();
+        std::erase_if(sysctls_, [&](const auto& entry) {
+            return link.netns.empty() &&
+                   entry.first.find("/" + link.info.name + "/") != std::string::npos;
+        });
+        if (link.peer) remove(link.peer);
+    }
+
+    std::vector<uint32_t> indexes_in(const std::string& netns) const {
+        std::vector<uint32_t> found;
+        for (const auto& [index, link] : links_)
+            if (link.netns == netns) found.push_back(index);
+        return found;
+    }
+
+    Link* find_mutable(const std::string& name, const std::string& netns = "") {
+        const auto* link = find(name, netns);
+        return link ? &links_[link->info.ifindex] : nullptr;
+    }
+
+    Result<netlink::LinkInfo> info(const std::string& netns, const std::string& name) const {
+        const auto* link = find(name, netns);
+        if (!link) return no_device(name);
+        return link->info;
+    }
+
+    template <typename Change>
+    Status change(const std::string& method, const std::string& name, Change apply) {
+        if (auto error = failure(method)) return *error;
+        auto* link = find_mutable(name);
+        if (!link) {
+            // As Rtnl promises, what is gone with its device needs no deleting.
+            if (method == "delete_address") return {};
+            return no_device(name);
+        }
+        ++changes_;
+        apply(*link);
+        return {};
+    }
+
+    std::map<uint32_t, Link> links_;
+    std::map<std::string, std::vector<IpAddress>> gateways_; // by namespace
+    std::map<std::string, std::string> sysctls_;             // "family/device/key"
+    std::map<std::string, Error> failures_;                  // by method
+    std::set<std::string> namespaces_;
+    uint32_t last_index_ = 0;
+    unsigned changes_ = 0;
+};
+
+} // namespace cnet::test

@@ -1,0 +1,48 @@
+// Rtnl over the running kernel, by libnl-route-3. It belongs to the network namespace in which it
+// was opened, wherever its caller is later. Not thread-safe. Errors carry the kernel's words:
+// EEXIST is kConflict, ENODEV and ENOENT are kNotFound, EPERM is kDenied, EINVAL and ERANGE are
+// kInvalid.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/base/unique_fd.h"
+#include "userspace/netlink/rtnl.h"
+#include "userspace/netlink/socket.h"
+
+namespace cnet::netlink {
+
+class KernelRtnl final : public Rtnl {
+public:
+    // In the calling thread's namespace.
+    static Result<std::unique_ptr<KernelRtnl>> open();
+
+    Result<std::vector<LinkInfo>> links() override;
+    Result<std::vector<AddressInfo>> addresses() override;
+    Result<LinkInfo> link(const std::string& name) override;
+
+    Status create_veth(const VethSpec& spec) override;
+    Status delete_link(const std::string& name) override;
+    Status set_up(const std::string& name, bool up) override;
+    Status set_mtu(const std::string& name, uint32_t mtu) override;
+    Status add_address(const std::string& name, const IpPrefix& address) override;
+    Status delete_address(const std::string& name, const IpPrefix& address) override;
+    Status set_sysctl(const std::string& family, const std::string& name, const std::string& key,
+                      const std::string& value) override;
+
+    Status configure_endpoint(const EndpointSetup& setup) override;
+    Result<LinkInfo> link_in(const std::string& netns, const std::string& name) override;
+    Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
+                                               const std::string& name) override;
+
+private:
+    KernelRtnl(UniqueFd netns, Socket socket)
+        : netns_(std::move(netns)), socket_(std::move(socket)) {}
+
+    UniqueFd netns_; // set_sysctl() visits it
+    Socket socket_;
+};
+
+} // namespace cnet::netlink
