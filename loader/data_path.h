@@ -1,0 +1,97 @@
+// The data path as cnetd sees it: open() makes the kernel run this build's programs on maps that
+// outlive every process, and every attachment of an earlier cnetd continues without a packet lost.
+//
+// Everything is pinned below Paths::pins. Destroying a DataPath changes nothing in the kernel;
+// release() takes all of it back. open() after a kill -9 at any step converges: maps are pinned
+// before programs run on them, cnet_meta is written before anything is attached, and a half-made
+// set of maps is made again. All calls must come from the network namespace that open() was called
+// in.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loader/link.h"
+#include "loader/object.h"
+#include "maps/maps.h"
+#include "userspace/base/paths.h"
+#include "userspace/base/result.h"
+
+namespace cnet::loader {
+
+struct DataPathSettings {
+    // Map name ("cnet_ct") to max_entries, for those that differ from maps/defs.bpf.h. Maps that
+    // exist keep theirs.
+    std::map<std::string, uint32_t> max_entries;
+    uint32_t fib_cache_ms = 250;
+    // A second set of programs on the existing maps that changes nothing: never pinned, never
+    // attached.
+    bool dry_run = false;
+    // Nothing: tcx where the kernel has it.
+    std::optional<AttachKind> attach_kind;
+};
+
+class DataPath {
+public:
+    // kDenied or kSystem with a sentence for the user when the kernel has no BPF or refuses it;
+    // kConflict when the pinned maps are of another ABI version or layout.
+    static Result<std::unique_ptr<DataPath>> open(const Paths& paths,
+                                                  const DataPathSettings& settings);
+    // The same with other programs than the built-in ones.
+    static Result<std::unique_ptr<DataPath>> open(const Paths& paths,
+                                                  const DataPathSettings& settings,
+                                                  const std::vector<ObjectImage>& images);
+
+    DataPath(const DataPath&) = delete;
+    DataPath& operator=(const DataPath&) = delete;
+    ~DataPath();
+
+    // What the administrator should know: map sizes that did not apply, pins that die with this
+    // mount namespace, maps rebuilt for another network namespace, stray programs removed.
+    const std::vector<std::string>& warnings() const { return warnings_; }
+
+    maps::DataPathMaps& maps() { return maps_; }
+    AttachKind attach_kind() const { return links_.kind(); }
+
+    // Attached and pinned, replacing what an earlier call or process left on this hook and device;
+    // the same again is success. `ethernet` false: the device has no Ethernet header (uplinks
+    // alone). kNotFound when the device is gone.
+    Status attach(cnet_hook hook, uint32_t ifindex, bool ethernet);
+    // Absent is success, a device that is gone too.
+    Status detach(cnet_hook hook, uint32_t ifindex);
+    // What is attached and alive now, by our pins. Pins of dead links are removed on the way.
+    Result<std::vector<maps::HookDevice>> attachments();
+
+    // Runs the collector on at most CNET_GC_BATCH_MAX candidates; how many it deleted.
+    Result<unsigned> collect(const std::vector<cnet_gc_ct>& candidates);
+    Result<unsigned> collect(const std::vector<cnet_gc_fdb>& candidates);
+
+    // The loaded program of this name, for BPF_PROG_TEST_RUN. kNotFound when there is none.
+    Result<int> program(std::string_view name) const;
+
+    // Detaches everything and removes every pin, and the bpffs if open() mounted one below --root.
+    // The maps live on until this object is destroyed; attach() and attachments() must not be
+    // called any more.
+    Status release();
+
+private:
+    DataPath(Paths paths, bool dry_run, std::vector<Object> objects, maps::DataPathMaps data_maps,
+             LinkTable links, std::vector<std::string> warnings);
+    Status update_links();
+    Result<unsigned> run_collector(cnet_gc_op op, const void* candidates, size_t size,
+                                   size_t count);
+
+    Paths paths_;
+    bool dry_run_;
+    std::vector<Object> objects_;
+    maps::DataPathMaps maps_;
+    LinkTable links_;
+    std::vector<std::string> warnings_;
+};
+
+} // namespace cnet::loader

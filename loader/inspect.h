@@ -1,0 +1,29 @@
+// What is loaded and attached below a directory of pins, for `cnet-bpf prog list`: works while no
+// daemon runs and changes nothing.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "loader/link.h"
+#include "userspace/base/result.h"
+
+namespace cnet::loader {
+
+struct LoadedProgram {
+    std::string name;
+    uint32_t id = 0;
+    uint64_t run_count = 0;   // these two stay 0 unless kernel.bpf_stats_enabled is 1
+    uint64_t run_time_ns = 0; // in total
+    uint32_t jited_bytes = 0;
+    uint64_t loaded_at_ns = 0; // CLOCK_BOOTTIME
+    std::vector<Attached> attached;
+};
+
+// By name. kNotFound when there are no pins. An attachment whose program is not among the pinned
+// ones (an update was interrupted) has an entry of its own.
+Result<std::vector<LoadedProgram>> list_programs(const std::filesystem::path& pins);
+
+} // namespace cnet::loader

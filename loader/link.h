@@ -1,0 +1,64 @@
+// Attaching programs to devices: LinkTable keeps one attachment for each (hook, device), as a
+// pinned tcx link or, below kernel 6.6, as a clsact filter with a fixed handle and priority.
+// Attachments outlive the process.
+//
+// There is never a second attachment of ours on a hook: attach() updates the one that is there (no
+// packet sees a gap), replaces one whose device is gone or whose index was used again, and removes
+// programs of ours that no pin holds. Programs of others are left alone.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "maps/pin_path.h"
+#include "userspace/base/result.h"
+
+namespace cnet::loader {
+
+enum class AttachKind { kTcx, kClsact };
+std::string_view to_string(AttachKind kind); // "tcx", "clsact"
+
+// Fixed, so that an attachment can be found and replaced without remembering anything.
+inline constexpr uint32_t kClsactHandle = 0xc4e7;
+inline constexpr uint32_t kClsactPriority = 0xc4e;
+
+// The names of the programs that may sit on this hook; empty for a hook that this build does not
+// attach with tc.
+std::vector<std::string_view> programs_of(cnet_hook hook);
+
+struct Attached {
+    maps::HookDevice where;
+    AttachKind kind;
+    uint32_t prog_id;
+};
+
+class LinkTable {
+public:
+    LinkTable(std::filesystem::path pins, AttachKind kind) : pins_(std::move(pins)), kind_(kind) {}
+
+    AttachKind kind() const { return kind_; }
+
+    // Returns how many stray programs of ours it removed from the hook. kNotFound when the device
+    // is gone.
+    Result<unsigned> attach(maps::HookDevice where, int prog_fd);
+    // Absent is success.
+    Status detach(maps::HookDevice where);
+    // Alive ones; pins that hold nothing any more are removed.
+    Result<std::vector<Attached>> attached();
+    Status detach_all();
+
+private:
+    Result<unsigned> attach_tcx(maps::HookDevice where, int prog_fd);
+    Result<unsigned> attach_clsact(maps::HookDevice where, int prog_fd);
+
+    std::filesystem::path pins_;
+    AttachKind kind_;
+};
+
+// The same as LinkTable::attached, changing nothing: for programs that look while a daemon may run.
+Result<std::vector<Attached>> list_attached(const std::filesystem::path& pins);
+
+} // namespace cnet::loader

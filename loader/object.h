@@ -1,0 +1,61 @@
+// A loaded BPF object: its maps are the pinned ones, its programs are in the kernel, nothing is
+// attached yet.
+//
+// A pinned map with another type, key, value or flags than the object's is refused (kConflict); one
+// that differs in max_entries alone is used as it is, with a warning. A failed load says why, with
+// the end of the verifier's log.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "maps/abi.h"
+#include "userspace/base/result.h"
+
+struct bpf_object;
+
+namespace cnet::loader {
+
+// An ELF file in memory, as skeletons carry it.
+struct ObjectImage {
+    std::string name;
+    const void* bytes;
+    size_t size;
+};
+
+struct ObjectSettings {
+    std::filesystem::path pins;
+    std::map<std::string, uint32_t> max_entries; // by map name
+    cnet_config config;                          // to `cnet_cfg` in .rodata
+};
+
+class Object {
+public:
+    // Adds to `warnings`.
+    static Result<Object> load(const ObjectImage& image, const ObjectSettings& settings,
+                               std::vector<std::string>& warnings);
+
+    // -1 when it has no program of this name.
+    int program_fd(std::string_view name) const;
+    std::vector<std::string> program_names() const;
+    // Pins every program, each replacing its predecessor atomically.
+    Status pin_programs(const std::filesystem::path& pins) const;
+    const std::string& name() const { return name_; }
+
+private:
+    struct Close {
+        void operator()(bpf_object* object) const;
+    };
+    Object(std::string name, std::unique_ptr<bpf_object, Close> object)
+        : name_(std::move(name)), object_(std::move(object)) {}
+
+    std::string name_;
+    std::unique_ptr<bpf_object, Close> object_;
+};
+
+} // namespace cnet::loader

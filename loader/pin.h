@@ -1,0 +1,30 @@
+// The directory of pins: on a bpffs, with its subdirectories, and gone without a trace after
+// remove_pins().
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/base/paths.h"
+#include "userspace/base/result.h"
+
+namespace cnet::loader {
+
+// Makes Paths::pins and its subdirectories on a bpffs, mounting one where there is none: on `pins`
+// itself with own_bpffs, else on its parent (/sys/fs/bpf). Adds a warning when that mount is
+// invisible to PID 1, because then it and all pins die with this process' mount namespace.
+Status prepare_pins(const Paths& paths, std::vector<std::string>& warnings);
+
+// Removes all pins (which detaches tcx programs), the directories and, with own_bpffs, the mount.
+// Absent is success.
+Status remove_pins(const Paths& paths);
+
+// Pins `fd`, atomically replacing what is pinned there.
+Status replace_pin(int fd, const std::filesystem::path& path);
+
+// The names in a directory of pins, sorted; empty when there is no such directory.
+Result<std::vector<std::string>> list_pins(const std::filesystem::path& dir);
+
+} // namespace cnet::loader

@@ -1,0 +1,23 @@
+// What the running kernel lets us do, found by asking it and not by its version.
+#pragma once
+
+#include <string>
+
+#include "loader/link.h"
+#include "userspace/base/result.h"
+
+namespace cnet::loader {
+
+struct Features {
+    std::string kernel; // uname -r
+    AttachKind attach_kind = AttachKind::kClsact;
+};
+
+// An error is one sentence for the user: no BPF in this kernel (kSystem), or not for us (kDenied).
+Result<Features> probe_kernel();
+
+// RLIMIT_MEMLOCK to infinity. Kernels that account BPF memory to cgroups (5.11 on) do not need it,
+// so a refusal is success.
+Status raise_memlock();
+
+} // namespace cnet::loader
