@@ -1,0 +1,278 @@
+"""Builds what the chosen suites need, runs them one after the other and sums up.
+
+A suite is a list of commands that each leave a JUnit file (GoogleTest and pytest both can), or whose exit status is
+one test's result. Everything they print goes to build/test-logs.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PYTHON = "/usr/bin/python3"
+BUILD = ROOT / os.environ.get("CNET_BUILD_DIR", "build")
+LOGS = BUILD / "test-logs"
+SHOWN_FAILURES = 10
+SHOWN_LINES = 30
+
+
+@dataclasses.dataclass
+class Suite:
+    name: str
+    what: str
+    kind: str  # "ctest", "pytest" or "lint"
+    build: str = ""  # variant: "", "asan", "clang", "bpf-clang-14"
+    select: str = ""  # ctest: prefix of the tests' names; pytest: path
+    targets: tuple = ()  # what to build, everything when empty
+    limit_s: int = 600
+    long_only: bool = False
+    valgrind: bool = False
+
+
+EXECUTABLES = ("cnetd", "cnet-bpf")
+
+SUITES = [
+    Suite("lint", "layering, lengths, words, format", "lint"),
+    Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_"),
+    Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf"),
+    Suite("netns", "network namespaces end to end", "pytest", select="tests/netns",
+          targets=EXECUTABLES, limit_s=1200),
+    Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
+          select="tests/parity", targets=EXECUTABLES, limit_s=600),
+    Suite("system", "the units under a real systemd", "pytest", select="tests/system",
+          targets=EXECUTABLES, limit_s=300),
+    Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
+          select="tests/netns", targets=EXECUTABLES, limit_s=3600, long_only=True),
+    Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
+          limit_s=900, long_only=True),
+    Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_", limit_s=1800,
+          long_only=True, valgrind=True),
+    Suite("bpf-clang-14", "BPF programs built by clang-14", "ctest", build="bpf-clang-14",
+          select="bpf", long_only=True),
+    Suite("bpf-clang-19", "BPF programs built by clang-19", "ctest", build="bpf-clang-19",
+          select="bpf", long_only=True),
+]
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    outcome: str  # "passed", "failed" or "skipped"
+    detail: str = ""
+
+
+def build_dir(variant):
+    return BUILD if not variant else BUILD.with_name(f"{BUILD.name}-{variant}")
+
+
+def build_options(variant):
+    if variant.startswith("bpf-"):
+        return ["--bpf-clang", variant.removeprefix("bpf-")]
+    return {"": [], "asan": ["--sanitize"], "clang": ["--clang"]}[variant]
+
+
+def build(suites):
+    """Builds each variant once, with the targets of all suites that want it. Returns the variants that failed."""
+    wanted = {}
+    for suite in suites:
+        if suite.kind == "lint":
+            continue
+        targets = wanted.setdefault(suite.build, set())
+        targets.update(suite.targets or {"all"})
+    failed = set()
+    for variant, targets in wanted.items():
+        names = [] if "all" in targets else sorted(targets)
+        command = [ROOT / "tools/build", *build_options(variant), *names]
+        if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
+            failed.add(variant)
+    return failed
+
+
+def run(command, log, limit_s, env):
+    """Runs a command in a process group of its own; what outlives the limit is killed as a whole."""
+    log.write(f"$ {' '.join(str(word) for word in command)}\n")
+    log.flush()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                               stderr=subprocess.STDOUT, cwd=ROOT, env=env, start_new_session=True)
+    try:
+        return process.wait(timeout=limit_s), ""
+    except subprocess.TimeoutExpired:
+        # pytest and the tests clean up on SIGINT; SIGKILL is for what does not.
+        for number in (signal.SIGINT, signal.SIGKILL):
+            os.killpg(process.pid, number)
+            try:
+                process.wait(timeout=30)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        return None, f"killed after {limit_s} s"
+    except BaseException:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        raise
+
+
+def junit_cases(path):
+    cases = []
+    for element in ElementTree.parse(path).iter("testcase"):
+        name = f"{element.get('classname', '')}.{element.get('name', '')}"
+        failure = element.find("failure")
+        if failure is None:
+            failure = element.find("error")
+        skipped = element.find("skipped")
+        if failure is not None:
+            detail = failure.text or failure.get("message") or ""
+            cases.append(Case(name, "failed", detail))
+        elif skipped is not None:
+            cases.append(Case(name, "skipped", skipped.get("message") or skipped.text or ""))
+        elif element.get("status") == "notrun":
+            cases.append(Case(name, "skipped", "disabled"))
+        else:
+            cases.append(Case(name, "passed"))
+    return cases
+
+
+def result_of(name, status, note, xml, log_path):
+    """One command's cases. A non-zero exit without a failed case is a failure too: a crash, a leak at exit."""
+    cases = []
+    if xml.exists():
+        try:
+            cases = junit_cases(xml)
+        except ElementTree.ParseError as error:
+            note = note or f"unreadable result file: {error}"
+    failed = any(case.outcome == "failed" for case in cases)
+    if note or (status != 0 and not failed):
+        cases.append(Case(name, "failed", f"{note or f'exit status {status}'}\n{tail(log_path)}"))
+    elif not cases:
+        cases.append(Case(name, "passed"))
+    return cases
+
+
+def tail(path):
+    return "\n".join(path.read_text(errors="replace").splitlines()[-SHOWN_LINES:])
+
+
+def environment(suite):
+    env = dict(os.environ)
+    env["CNET_BUILD_DIR"] = str(build_dir(suite.build))
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1")
+    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    return env
+
+
+def ctest_commands(suite):
+    found = subprocess.run(["ctest", "--test-dir", build_dir(suite.build), "--show-only=json-v1"],
+                           stdout=subprocess.PIPE, check=True)
+    for test in json.loads(found.stdout)["tests"]:
+        if test["name"].startswith(suite.select) and "command" in test:
+            yield test["name"], test["command"]
+
+
+def commands(suite, xml_of):
+    """(test's name, command, its JUnit file)"""
+    if suite.kind == "lint":
+        for path in sorted((ROOT / "tools/lint").iterdir()):
+            if path.is_file() and os.access(path, os.X_OK):
+                yield path.name, [path], xml_of(path.name)
+    elif suite.kind == "pytest":
+        if (ROOT / suite.select).is_dir():
+            xml = xml_of("pytest")
+            yield suite.name, [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v",
+                               f"--junitxml={xml}", suite.select], xml
+    else:
+        valgrind = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"]
+        for name, command in ctest_commands(suite):
+            xml = xml_of(name)
+            prefix = valgrind if suite.valgrind else []
+            yield name, [*prefix, *command, f"--gtest_output=xml:{xml}"], xml
+
+
+def run_suite(suite):
+    log_path = LOGS / f"{suite.name}.log"
+    xml_dir = LOGS / suite.name
+    shutil.rmtree(xml_dir, ignore_errors=True)
+    xml_dir.mkdir(parents=True)
+    cases = []
+    with open(log_path, "w") as log:
+        for name, command, xml in commands(suite, lambda name: xml_dir / f"{name}.xml"):
+            status, note = run(command, log, suite.limit_s, environment(suite))
+            cases += result_of(name, status, note, xml, log_path)
+    return cases or [Case(suite.name, "failed", "the suite ran no test")]
+
+
+def counts(cases):
+    outcomes = [case.outcome for case in cases]
+    return ", ".join(f"{outcomes.count(kind)} {kind}" for kind in ("passed", "failed", "skipped"))
+
+
+def show(suite, cases, seconds):
+    print(f"{suite.name:14} {counts(cases)}, {seconds:.0f} s", flush=True)
+    for case in cases:
+        if case.outcome == "skipped":
+            print(f"    skipped {case.name}: {' '.join(case.detail.split())}")
+    failed = [case for case in cases if case.outcome == "failed"]
+    for case in failed[:SHOWN_FAILURES]:
+        print(f"    FAILED {case.name}")
+        for line in case.detail.splitlines()[-SHOWN_LINES:]:
+            print(f"        {line}")
+    if failed:
+        print(f"    whole log: {os.path.relpath(LOGS / suite.name, ROOT)}.log", flush=True)
+
+
+def choose(names, long):
+    known = {suite.name: suite for suite in SUITES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"test: no suite {', '.join(unknown)}; there are: {', '.join(known)}")
+    if names:
+        return [known[name] for name in names]
+    return [suite for suite in SUITES if long or not suite.long_only]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/test", description="Runs the tests.")
+    parser.add_argument("--long", action="store_true", help="the slow suites too")
+    parser.add_argument("--list", action="store_true", help="list the suites and stop")
+    parser.add_argument("suite", nargs="*", help="only these suites")
+    args = parser.parse_args()
+    if args.list:
+        for suite in SUITES:
+            print(f"{suite.name:14} {suite.what}{' (--long)' if suite.long_only else ''}")
+        return 0
+
+    started = time.monotonic()
+    suites = choose(args.suite, args.long)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    unbuilt = build(suites)
+
+    results = []
+    for suite in suites:
+        print(f"== {suite.name}: {suite.what}", flush=True)
+        began = time.monotonic()
+        if suite.kind != "lint" and suite.build in unbuilt:
+            cases = [Case(suite.name, "failed", "what it tests does not build")]
+        else:
+            cases = run_suite(suite)
+        results.append((suite, cases, time.monotonic() - began))
+        show(*results[-1])
+
+    print("\n== summary")
+    for suite, cases, seconds in results:
+        print(f"{suite.name:14} {counts(cases)}, {seconds:.0f} s")
+    print(f"took {(time.monotonic() - started) / 60:.1f} min; logs in {os.path.relpath(LOGS, ROOT)}/")
+    everything = [case for _, cases, _ in results for case in cases]
+    print(counts(everything))
+    return 1 if any(case.outcome == "failed" for case in everything) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
