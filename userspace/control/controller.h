@@ -1,0 +1,105 @@
+// Every command of docs/api.md, on one host: single-threaded, called from cnetd's event loop.
+//
+// A change is validated, written to the store in one transaction, then applied to the kernel. When
+// applying fails, the kernel and the store are put back and the error is answered; a crash in
+// between leaves either before or after, since start() completes or removes what is half-done. What
+// the kernel should hold is always computed from the whole desired state (reconcile.h); a command
+// differs from the periodic repair only in what it compares with.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/control/gc.h"
+#include "userspace/control/hooks.h"
+#include "userspace/control/namespaces.h"
+#include "userspace/control/tables.h"
+#include "userspace/control/views.h"
+#include "userspace/netlink/rtnl.h"
+#include "userspace/store/store.h"
+
+namespace cnet {
+class Clock;
+}
+
+namespace cnet::control {
+
+class Controller {
+public:
+    // All outlive the controller.
+    struct Parts {
+        store::Store& store;
+        netlink::Rtnl& rtnl;
+        Hooks& hooks;
+        Tables& tables;
+        Namespaces& namespaces;
+        const Clock& clock;
+    };
+
+    // Loads the store, takes the published ports again and makes the kernel agree. Fails only when
+    // the store does or the kernel's state cannot be read; what could not be repaired is logged and
+    // in status().
+    static Result<std::unique_ptr<Controller>> start(Parts parts, Timeouts timeouts = {});
+    ~Controller();
+
+    // For the event loop. `reconcile` reads everything again and repairs: at start and every minute
+    // or so; `links_changed` reads links and addresses alone: after a (debounced) netlink event;
+    // `sweep` collects dead flows and aged MACs: every few seconds.
+    Status reconcile();
+    Status links_changed();
+    Status sweep();
+
+    Result<NetworkView> create_network(const NetworkSpec& spec);
+    Result<NetworkView> update_network(const std::string& name, const NetworkPatch& patch);
+    Status delete_network(const std::string& name);
+    std::vector<NetworkView> networks() const;
+    Result<NetworkView> network(const std::string& name) const;
+
+    Result<SandboxView> create_sandbox(const std::string& name);
+    Status delete_sandbox(const std::string& name); // its endpoints first
+    std::vector<SandboxView> sandboxes() const;
+
+    Result<EndpointView> create_endpoint(const EndpointSpec& spec);
+    Status delete_endpoint(const std::string& name);
+    // Of one network when `network` is not empty.
+    Result<std::vector<EndpointView>> endpoints(const std::string& network = {}) const;
+    Result<EndpointView> endpoint(const std::string& name) const;
+
+    // `spec` as docs/api.md has it: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp].
+    Result<PortView> publish(const std::string& endpoint, const std::string& spec);
+    Status unpublish(const std::string& endpoint, const std::string& spec);
+    // Of one endpoint when `endpoint` is not empty.
+    Result<std::vector<PortView>> ports(const std::string& endpoint = {}) const;
+
+    Result<UplinkView> add_uplink(const std::string& device);
+    Status delete_uplink(const std::string& device);
+    std::vector<UplinkView> uplinks() const;
+
+    // Of one network when `network` is not empty, here and below.
+    Result<std::vector<FdbView>> fdb(const std::string& network = {}) const;
+    Result<FdbView> add_fdb(const std::string& network, const MacAddress& mac,
+                            const std::string& endpoint);
+    Status delete_fdb(const std::string& network, const MacAddress& mac);
+    Result<uint64_t> flush_fdb(const std::string& network); // how many learned entries went
+    Result<std::vector<NeighView>> neighbours(const std::string& network = {}) const;
+
+    Result<std::vector<CtView>> connections(const CtFilter& filter = {}) const;
+    Result<CtCount> count_connections() const;
+    Result<uint64_t> flush_connections(const CtFilter& filter); // how many flows went
+    Result<std::vector<NatView>> nat() const;
+
+    Result<std::vector<DropView>> drops() const; // every (hook, reason) that ever counted
+    Status reset_drops();
+
+    Result<StatusView> status() const;
+
+private:
+    struct Impl;
+    explicit Controller(std::unique_ptr<Impl> impl);
+
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace cnet::control

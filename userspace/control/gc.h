@@ -1,0 +1,80 @@
+// Collects what died: flows idle past their timeout and learned MACs past their network's ageing
+// time. Picks candidates by walking the maps; the collector program claims and deletes them, so a
+// flow that a packet revives meanwhile stays.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <vector>
+
+#include "maps/abi.h"
+#include "userspace/base/clock.h"
+#include "userspace/base/result.h"
+#include "userspace/control/hooks.h"
+#include "userspace/control/model.h"
+#include "userspace/control/tables.h"
+
+namespace cnet::control {
+
+// Seconds a flow may be idle.
+struct Timeouts {
+    // RFC 5382 REQ-5: a partially open or closing TCP connection may go after 4 minutes, an
+    // established one not before 2 hours 4 minutes; a day, so that keepalives of two hours and
+    // sleepers survive.
+    uint32_t tcp_new = 240;
+    uint32_t tcp_established = 86400;
+    uint32_t tcp_closing = 240;
+    uint32_t tcp_time_wait = 240;
+    uint32_t tcp_closed = 10; // after RST: long enough for what is still in flight
+    // RFC 4787 REQ-5: not before 2 minutes, 5 recommended.
+    uint32_t udp_new = 120;
+    uint32_t udp_established = 300;
+    // RFC 5508 REQ-2: not before 60 seconds.
+    uint32_t icmp = 60;
+
+    uint32_t of(uint8_t l4_proto, uint8_t state) const;
+};
+
+class Collector {
+public:
+    struct Swept {
+        uint64_t flows = 0; // collected
+        uint64_t macs = 0;  // collected
+        uint64_t live_flows = 0;
+    };
+    using FlowMatch = std::function<bool(const cnet_ct_key& forward, const cnet_ct_entry& entry)>;
+    using MacMatch = std::function<bool(const cnet_fdb_key& key, const cnet_fdb_entry& entry)>;
+
+    Collector(Tables& tables, Hooks& hooks, const Clock& clock, Timeouts timeouts)
+        : tables_(tables), hooks_(hooks), clock_(clock), timeouts_(timeouts) {}
+
+    // Also removes REVERSE entries whose flow was missing in two sweeps in a row: a crash of a
+    // machine cannot leave them (maps die with it), a failed roll-back can.
+    Result<Swept> sweep(const State& state);
+    // Flows that match go at once, live or not; how many went.
+    Result<uint64_t> purge_flows(const FlowMatch& match);
+    // Learned entries that match, likewise.
+    Result<uint64_t> purge_macs(const MacMatch& match);
+
+    const Timeouts& timeouts() const { return timeouts_; }
+
+private:
+    struct KeyLess {
+        bool operator()(const cnet_ct_key& a, const cnet_ct_key& b) const {
+            return ByteLess{}(a, b);
+        }
+    };
+    using KeySet = std::set<cnet_ct_key, KeyLess>;
+
+    Result<uint64_t> collect_flows(const std::vector<cnet_gc_ct>& candidates);
+    Result<uint64_t> collect_macs(const std::vector<cnet_gc_fdb>& candidates);
+
+    Tables& tables_;
+    Hooks& hooks_;
+    const Clock& clock_;
+    Timeouts timeouts_;
+    KeySet suspected_reverse_; // without a flow in the last sweep
+};
+
+} // namespace cnet::control

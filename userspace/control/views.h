@@ -1,0 +1,186 @@
+// What commands take (specs) and answer (views): plain values, one struct an object of docs/api.md,
+// keys in its order. Words that the API fixes ("up", "snat", "learned") are strings already.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/ip.h"
+#include "userspace/control/model.h"
+
+namespace cnet::control {
+
+struct NetworkSpec {
+    std::string name;
+    std::vector<IpPrefix> subnets; // none: one from the default pools
+    std::vector<IpAddress>
+        gateways; // each belongs to the subnet that contains it; else the first address
+    std::vector<IpPrefix> ip_ranges; // likewise
+    uint32_t mtu = 1500;
+    bool internal = false;
+    bool icc = true;
+    bool masquerade = true;
+    std::optional<IpAddress> snat;
+    bool learning = false;
+    uint32_t ageing_s = 300;
+    uint32_t mac_limit = 1024;
+    bool allow_spoofing = false;
+};
+
+struct NetworkPatch {
+    std::optional<uint32_t> mtu;
+    std::optional<bool> icc;
+    std::optional<bool> masquerade;
+    std::optional<std::optional<IpAddress>>
+        snat; // inner none: "snat": null, back to the uplink's own address
+    std::optional<bool> learning;
+    std::optional<uint32_t> ageing_s;
+    std::optional<uint32_t> mac_limit;
+    std::optional<bool> allow_spoofing;
+};
+
+struct NetworkView {
+    Network network; // id, name, subnets (with gateway and ip_range) and every option
+    std::string host_port;
+    size_t endpoints = 0;
+};
+
+struct SandboxView {
+    std::string name;
+    std::string path;
+    size_t endpoints = 0;
+};
+
+struct EndpointSpec {
+    std::string network;
+    std::string name;
+    std::string netns; // a sandbox's name, a name below /run/netns, or an absolute path
+    std::string ifname = "eth0";
+    std::vector<IpAddress> ips; // a subnet without one gives the next free
+    std::optional<MacAddress> mac;
+    bool default_route = true;
+};
+
+struct EndpointView {
+    EndpointId id = 0;
+    std::string name;
+    std::string network;
+    std::string netns;
+    std::string ifname;
+    std::vector<IpPrefix> addresses;
+    MacAddress mac;
+    bool default_route = true;
+    std::string host_ifname;
+    uint32_t ifindex = 0;           // of host_ifname, 0 when it does not exist
+    std::string state;              // "up", "down", "netns-gone"
+    std::vector<std::string> ports; // "0.0.0.0:8080->80/tcp"
+};
+
+struct PortView {
+    BindingId id = 0;
+    std::string endpoint;
+    std::string host_ip; // "0.0.0.0" for every address
+    uint16_t host_port = 0;
+    uint16_t host_port_end = 0;
+    uint16_t port = 0;
+    uint16_t port_end = 0;
+    std::string protocol; // "tcp", "udp"
+};
+
+struct UplinkView {
+    std::string device;
+    uint32_t ifindex = 0;
+    std::vector<IpPrefix> addresses;
+    std::string configured; // "auto", "added"
+    bool ethernet = true;
+};
+
+struct FdbView {
+    std::string network;
+    MacAddress mac;
+    std::string device;
+    std::optional<std::string> endpoint;
+    std::string type; // "static", "learned", "host"
+    std::optional<uint64_t> age_s;
+};
+
+struct NeighView {
+    std::string network;
+    IpAddress address;
+    MacAddress mac;
+    std::string device;
+    std::optional<std::string> endpoint;
+    std::string type; // "endpoint", "gateway"
+};
+
+// Every condition given must hold. Addresses and ports match the original tuple.
+struct CtFilter {
+    std::optional<std::string> proto; // "tcp", "udp", "icmp"
+    std::optional<IpAddress> src;
+    std::optional<IpAddress> dst;
+    std::optional<uint16_t> sport;
+    std::optional<uint16_t> dport;
+    std::optional<std::string> network;
+    std::optional<std::string> endpoint; // either side of the flow
+    std::optional<std::string> state;
+};
+
+struct CtView {
+    std::string protocol; // "tcp", "udp", "icmp", or the number
+    std::string state;    // "new", "established", "closing", "time_wait", "closed"
+    std::string type;     // "snat", "dnat", "hairpin", "host"
+    std::string network;  // empty for the host's own flows
+    IpAddress src;
+    uint16_t src_port = 0;
+    IpAddress dst;
+    uint16_t dst_port = 0;
+    IpAddress reply_src;
+    uint16_t reply_src_port = 0;
+    IpAddress reply_dst;
+    uint16_t reply_dst_port = 0;
+    uint64_t age_s = 0;
+    uint64_t idle_s = 0;
+    uint64_t expires_s = 0;
+};
+
+struct CtCount {
+    uint64_t flows = 0;
+    uint64_t entries = 0;
+    uint64_t max_entries = 0;
+};
+
+struct NatView {
+    std::string protocol;
+    IpAddress address;
+    uint16_t port = 0;
+    uint64_t flows = 0;
+};
+
+struct DropView {
+    std::string hook;
+    std::string reason;
+    std::string reason_class; // "forward", "punt", "drop", "event"
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+    std::string meaning;
+};
+
+struct ReconcileStatus {
+    uint64_t runs = 0;
+    uint64_t repairs = 0; // changes made because kernel and desired state differed
+    std::optional<std::string> last_error;
+};
+
+struct StatusView {
+    size_t networks = 0;
+    size_t endpoints = 0;
+    size_t ports = 0;
+    size_t uplinks = 0;
+    size_t sandboxes = 0;
+    uint64_t connections = 0;
+    ReconcileStatus reconcile;
+};
+
+} // namespace cnet::control

@@ -1,0 +1,82 @@
+// Where the desired state is kept. commit() is one transaction: after a crash at any moment, of the
+// process or of the machine, either all of its mutations are there or none.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/control/model.h"
+
+namespace cnet::store {
+
+// Inserts the object or replaces the one with its id (or name).
+struct PutNetwork {
+    control::Network network;
+};
+struct PutEndpoint {
+    control::Endpoint endpoint;
+};
+struct PutPort {
+    control::PublishedPort port;
+};
+struct PutSandbox {
+    control::Sandbox sandbox;
+};
+struct PutUplink {
+    std::string device;
+    bool added = true; // false: an explicit `uplink delete`
+};
+struct PutFdb {
+    control::StaticFdb entry;
+};
+
+// Absent is success.
+struct RemoveNetwork {
+    control::NetworkId id = 0;
+};
+struct RemoveEndpoint {
+    control::EndpointId id = 0;
+};
+struct RemovePort {
+    control::BindingId id = 0;
+};
+struct RemoveSandbox {
+    std::string name;
+};
+struct RemoveUplink {
+    std::string device;
+};
+struct RemoveFdb {
+    control::NetworkId network_id = 0;
+    MacAddress mac;
+};
+
+using Mutation =
+    std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutFdb, RemoveNetwork,
+                 RemoveEndpoint, RemovePort, RemoveSandbox, RemoveUplink, RemoveFdb>;
+
+// The highest id ever committed of each kind, removed objects included: ids are never given twice.
+struct LastIds {
+    control::NetworkId network = 0;
+    control::EndpointId endpoint = 0;
+    control::BindingId binding = 0;
+};
+
+struct Snapshot {
+    control::State state;
+    LastIds last_ids;
+};
+
+class Store {
+public:
+    virtual ~Store() = default;
+
+    virtual Result<Snapshot> load() = 0;
+    // In the order given; a mutation that breaks a reference (an endpoint without its network)
+    // fails the whole.
+    virtual Status commit(const std::vector<Mutation>& mutations) = 0;
+};
+
+} // namespace cnet::store
