@@ -35,8 +35,12 @@ struct MapInfo {
 
 Result<UniqueFd> open_pinned_map(const std::filesystem::path& pin, Access access);
 Result<MapInfo> map_info(int fd);
-// kInvalid, naming the map and both sizes, unless the kernel's map has exactly these.
-Result<MapInfo> check_layout(int fd, size_t key_size, size_t value_size);
+enum class CpuLayout { kShared, kPerCpu };
+
+// kInvalid, naming the map and what differs, unless the kernel's map has exactly these sizes and,
+// for kPerCpu alone, a value per CPU.
+Result<MapInfo> check_layout(int fd, size_t key_size, size_t value_size,
+                             CpuLayout layout = CpuLayout::kShared);
 
 // False: no such entry.
 Result<bool> lookup_raw(int fd, const std::string& name, const void* key, void* value);

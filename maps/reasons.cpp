@@ -1,0 +1,76 @@
+#include "maps/reasons.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cnet::maps {
+
+namespace {
+
+constexpr ReasonClass FORWARD = ReasonClass::kForward;
+constexpr ReasonClass PUNT = ReasonClass::kPunt;
+constexpr ReasonClass DROP = ReasonClass::kDrop;
+constexpr ReasonClass EVENT = ReasonClass::kEvent;
+
+constexpr Reason kReasons[] = {
+#define CNET_REASON(name, class_, text, meaning) {text, class_, meaning},
+#include "maps/reasons.def"
+#undef CNET_REASON
+};
+static_assert(std::size(kReasons) == CNET_R_COUNT);
+static_assert(CNET_R_COUNT <= CNET_REASON_MAX);
+
+constexpr Reason kUnknown{"unknown", ReasonClass::kEvent, "counted by a newer version"};
+
+// By number; a hole is a hook that does not exist yet.
+constexpr std::array<std::string_view, CNET_HOOK_MAX> kHooks = [] {
+    std::array<std::string_view, CNET_HOOK_MAX> names{};
+    names[CNET_HOOK_ENDPOINT] = "endpoint";
+    names[CNET_HOOK_HOSTPORT] = "hostport";
+    names[CNET_HOOK_UPLINK] = "uplink";
+    names[CNET_HOOK_UPLINK_EGRESS] = "uplink_egress";
+    names[CNET_HOOK_VXLAN] = "vxlan";
+    names[CNET_HOOK_UPLINK_XDP] = "uplink_xdp";
+    names[CNET_HOOK_SOCK] = "sock";
+    return names;
+}();
+
+} // namespace
+
+const Reason& reason(uint32_t number) {
+    return number < std::size(kReasons) ? kReasons[number] : kUnknown;
+}
+
+std::optional<cnet_reason> parse_reason(std::string_view name) {
+    auto found = std::find_if(std::begin(kReasons), std::end(kReasons),
+                              [&](const Reason& candidate) { return candidate.name == name; });
+    if (found == std::end(kReasons)) return std::nullopt;
+    return static_cast<cnet_reason>(found - std::begin(kReasons));
+}
+
+std::string_view to_string(ReasonClass reason_class) {
+    switch (reason_class) {
+    case ReasonClass::kForward:
+        return "forward";
+    case ReasonClass::kPunt:
+        return "punt";
+    case ReasonClass::kDrop:
+        return "drop";
+    case ReasonClass::kEvent:
+        break;
+    }
+    return "event";
+}
+
+std::string_view hook_name(uint32_t hook) {
+    return hook < kHooks.size() && !kHooks[hook].empty() ? kHooks[hook] : "unknown";
+}
+
+std::optional<cnet_hook> parse_hook(std::string_view name) {
+    if (name.empty()) return std::nullopt;
+    auto found = std::find(kHooks.begin(), kHooks.end(), name);
+    if (found == kHooks.end()) return std::nullopt;
+    return static_cast<cnet_hook>(found - kHooks.begin());
+}
+
+} // namespace cnet::maps
