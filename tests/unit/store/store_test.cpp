@@ -1,0 +1,272 @@
+// The SQLite store: what was committed is there after a crash, what was not is not, and a file that
+// is not ours or is damaged is refused with a sentence and left alone.
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "userspace/store/sqlite_store.h"
+
+namespace {
+
+using namespace cnet;
+using control::Endpoint;
+using control::Network;
+using control::PublishedPort;
+using store::SqliteStore;
+
+class StoreTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        std::string pattern = ::testing::TempDir() + "cnet-store-XXXXXX";
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    std::unique_ptr<SqliteStore> open() {
+        auto store = SqliteStore::open(directory_);
+        EXPECT_TRUE(store) << store.error().message();
+        return store ? std::move(*store) : nullptr;
+    }
+
+    std::string open_error() {
+        auto store = SqliteStore::open(directory_);
+        return store ? "opened" : store.error().message();
+    }
+
+    // As another program would, past the store.
+    void execute(const std::string& sql) {
+        sqlite3* db = nullptr;
+        ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
+        EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+            << sqlite3_errmsg(db);
+        sqlite3_close(db);
+    }
+
+    std::filesystem::path file() const { return directory_ / "cnetd.sqlite"; }
+
+    std::filesystem::path directory_;
+};
+
+Network network(control::NetworkId id, const std::string& name) {
+    Network n;
+    n.id = id;
+    n.name = name;
+    n.subnets.push_back({*IpPrefix::parse("10.88.0.0/24"), *IpAddress::parse("10.88.0.1"),
+                         *IpPrefix::parse("10.88.0.128/25")});
+    n.subnets.push_back(
+        {*IpPrefix::parse("fd00:88::/64"), *IpAddress::parse("fd00:88::1"), std::nullopt});
+    n.mtu = 1400;
+    n.internal = true;
+    n.icc = false;
+    n.masquerade = false;
+    n.snat4 = *IpAddress::parse("192.0.2.7");
+    n.learning = true;
+    n.allow_spoofing = true;
+    n.ageing_s = 17;
+    n.mac_limit = 3;
+    n.gateway_mac = *MacAddress::parse("02:42:00:00:00:01");
+    return n;
+}
+
+Endpoint endpoint(control::EndpointId id, const std::string& name, control::NetworkId network_id) {
+    Endpoint e;
+    e.id = id;
+    e.name = name;
+    e.network_id = network_id;
+    e.netns = "/run/netns/" + name;
+    e.ifname = "eth7";
+    e.addresses = {*IpPrefix::parse("10.88.0.130/24"), *IpPrefix::parse("fd00:88::2/64")};
+    e.mac = *MacAddress::parse("02:42:00:00:00:02");
+    e.default_route = false;
+    return e;
+}
+
+PublishedPort port(control::BindingId id, control::EndpointId endpoint_id) {
+    return {id, endpoint_id, *IpAddress::parse("192.0.2.1"), 8000, 80, 10, CNET_L4_UDP};
+}
+
+void expect_same(const control::State& a, const control::State& b) {
+    EXPECT_EQ(a.networks, b.networks);
+    EXPECT_EQ(a.endpoints, b.endpoints);
+    EXPECT_EQ(a.ports, b.ports);
+    EXPECT_EQ(a.sandboxes, b.sandboxes);
+    EXPECT_EQ(a.uplinks, b.uplinks);
+    EXPECT_EQ(a.fdb, b.fdb);
+}
+
+TEST_F(StoreTest, WhatWasPutComesBackWhole) {
+    control::State expected;
+    expected.networks[4] = network(4, "web");
+    expected.endpoints[9] = endpoint(9, "app", 4);
+    expected.ports[2] = port(2, 9);
+    expected.ports[3] = {3, 9, std::nullopt, 53, 53, 1, CNET_L4_TCP};
+    expected.sandboxes["box"] = {"box", "/run/netns/box"};
+    expected.uplinks = {{"eth0", true}, {"eth1", false}};
+    expected.fdb = {{4, *MacAddress::parse("02:00:00:00:00:99"), 9}};
+    {
+        auto store = open();
+        auto status = store->commit(
+            {store::PutNetwork{expected.networks[4]}, store::PutEndpoint{expected.endpoints[9]},
+             store::PutPort{expected.ports[2]}, store::PutPort{expected.ports[3]},
+             store::PutSandbox{expected.sandboxes["box"]}, store::PutUplink{"eth0", true},
+             store::PutUplink{"eth1", false}, store::PutFdb{expected.fdb[0]}});
+        ASSERT_TRUE(status) << status.error().message();
+    }
+    auto loaded = open()->load();
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    expect_same(loaded->state, expected);
+}
+
+TEST_F(StoreTest, PutReplacesAndRemoveRemoves) {
+    auto store = open();
+    Network n = network(1, "web");
+    ASSERT_TRUE(store->commit({store::PutNetwork{n}, store::PutEndpoint{endpoint(1, "app", 1)}}));
+    n.mtu = 9000;
+    n.snat4 = std::nullopt;
+    n.subnets.pop_back();
+    ASSERT_TRUE(store->commit({store::PutNetwork{n}}));
+    auto loaded = store->load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->state.networks.at(1), n);
+    EXPECT_EQ(loaded->state.endpoints.size(),
+              1u); // replacing a network must not take its endpoints along
+
+    ASSERT_TRUE(store->commit(
+        {store::RemoveEndpoint{1}, store::RemoveNetwork{1}, store::RemoveNetwork{1}}));
+    loaded = store->load();
+    ASSERT_TRUE(loaded);
+    EXPECT_TRUE(loaded->state.networks.empty());
+    EXPECT_TRUE(loaded->state.endpoints.empty());
+}
+
+TEST_F(StoreTest, IdsAreRememberedAfterRemoval) {
+    {
+        auto store = open();
+        ASSERT_TRUE(
+            store->commit({store::PutNetwork{network(7, "web")},
+                           store::PutEndpoint{endpoint(8, "app", 7)}, store::PutPort{port(9, 8)}}));
+        ASSERT_TRUE(store->commit(
+            {store::RemovePort{9}, store::RemoveEndpoint{8}, store::RemoveNetwork{7}}));
+    }
+    auto loaded = open()->load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->last_ids.network, 7u);
+    EXPECT_EQ(loaded->last_ids.endpoint, 8u);
+    EXPECT_EQ(loaded->last_ids.binding, 9u);
+}
+
+TEST_F(StoreTest, OneBadMutationUndoesAll) {
+    auto store = open();
+    ASSERT_TRUE(store->commit({store::PutNetwork{network(1, "web")}}));
+    // The endpoint's network does not exist.
+    EXPECT_FALSE(store->commit(
+        {store::PutNetwork{network(2, "db")}, store::PutEndpoint{endpoint(1, "app", 3)}}));
+    // Two networks of one name.
+    EXPECT_FALSE(
+        store->commit({store::PutNetwork{network(3, "x")}, store::PutNetwork{network(4, "x")}}));
+    // A network that still has an endpoint.
+    ASSERT_TRUE(store->commit({store::PutEndpoint{endpoint(1, "app", 1)}}));
+    EXPECT_FALSE(store->commit({store::RemoveNetwork{1}}));
+    auto loaded = store->load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->state.networks.size(), 1u);
+    EXPECT_EQ(loaded->last_ids.network, 1u);
+}
+
+TEST_F(StoreTest, KilledInATransactionLeavesTheStateBefore) {
+    ASSERT_TRUE(open()->commit({store::PutNetwork{network(1, "web")}}));
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        sqlite3* db = nullptr;
+        sqlite3_open(file().c_str(), &db);
+        // A cache of one page makes the half-done transaction spill into the file.
+        sqlite3_exec(
+            db,
+            "PRAGMA cache_size = 1; BEGIN IMMEDIATE; DELETE FROM subnets; DELETE FROM networks;",
+            nullptr, nullptr, nullptr);
+        for (int i = 0; i < 1000; i++) {
+            sqlite3_exec(db, "INSERT OR REPLACE INTO sandboxes VALUES (hex(randomblob(500)), 'x')",
+                         nullptr, nullptr, nullptr);
+        }
+        _exit(0); // no COMMIT, nothing closed
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    auto loaded = open()->load();
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    EXPECT_EQ(loaded->state.networks.at(1), network(1, "web"));
+    EXPECT_TRUE(loaded->state.sandboxes.empty());
+}
+
+TEST_F(StoreTest, FullDiskChangesNothing) {
+    auto store = open();
+    ASSERT_TRUE(store->commit({store::PutNetwork{network(1, "web")}}));
+    // A file that may not grow is what SQLite sees on a full disk.
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto size = std::filesystem::file_size(directory_ / "cnetd.sqlite-wal");
+    rlimit small{size, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    auto status = store->commit({store::PutNetwork{network(2, "db")}});
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_FALSE(status);
+    auto loaded = store->load();
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    EXPECT_EQ(loaded->state.networks.size(), 1u);
+    EXPECT_TRUE(store->commit({store::PutNetwork{network(2, "db")}})); // and works again afterwards
+}
+
+TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
+    auto store = open();
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(file().c_str(), &other), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    auto status = store->commit({store::PutNetwork{network(1, "web")}});
+    sqlite3_close(other);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().message(), "write the state: another process holds the state file");
+    auto loaded = store->load();
+    ASSERT_TRUE(loaded);
+    EXPECT_TRUE(loaded->state.networks.empty());
+}
+
+TEST_F(StoreTest, NewerSchemaIsRefused) {
+    open();
+    execute("PRAGMA user_version = 2");
+    EXPECT_NE(
+        open_error().find("has schema version 2, written by a newer cnetd; this one knows up to 1"),
+        std::string::npos)
+        << open_error();
+}
+
+TEST_F(StoreTest, AnotherProgramsFileIsRefused) {
+    execute("CREATE TABLE theirs (x)");
+    EXPECT_NE(open_error().find("another program's tables"), std::string::npos) << open_error();
+}
+
+TEST_F(StoreTest, DamagedFileIsRefusedAndKept) {
+    {
+        std::ofstream out(file());
+        out << std::string(8192, 'x');
+    }
+    EXPECT_NE(open_error().find("the state file is damaged"), std::string::npos) << open_error();
+    EXPECT_EQ(std::filesystem::file_size(file()), 8192u);
+}
+
+TEST_F(StoreTest, ValueThatDoesNotParseNamesItsOwner) {
+    ASSERT_TRUE(open()->commit({store::PutNetwork{network(1, "web")}}));
+    execute("UPDATE subnets SET gateway = 'nonsense'");
+    auto loaded = open()->load();
+    ASSERT_FALSE(loaded);
+    EXPECT_NE(loaded.error().message().find("network web"), std::string::npos)
+        << loaded.error().message();
+}
+
+} // namespace

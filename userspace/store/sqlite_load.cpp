@@ -1,0 +1,198 @@
+#include "userspace/store/sqlite_load.h"
+
+#include <functional>
+
+namespace cnet::store {
+
+namespace {
+
+using control::State;
+
+Error damaged(const std::string& what, const Error& cause) {
+    return {ErrorKind::kSystem, "the state file is damaged: " + what + ": " + cause.message()};
+}
+
+Status for_each_row(Database& db, std::string_view sql,
+                    const std::function<Status(Statement&)>& visit) {
+    auto statement = db.prepare(sql);
+    if (!statement) return statement.error();
+    while (true) {
+        auto row = statement->step();
+        if (!row) return row.error();
+        if (!*row) return {};
+        auto status = visit(*statement);
+        if (!status) return status;
+    }
+}
+
+// Parses one text column into `out`; `owner` names the object in the error.
+template <typename T> Status parse_into(T& out, const std::string& text, const std::string& owner) {
+    auto value = T::parse(text);
+    if (!value) return damaged(owner, value.error());
+    out = *value;
+    return {};
+}
+
+template <typename T>
+Status parse_into(std::optional<T>& out, const std::optional<std::string>& text,
+                  const std::string& owner) {
+    if (!text) return {};
+    T value;
+    auto status = parse_into(value, *text, owner);
+    if (status) out = value;
+    return status;
+}
+
+Status load_network(Statement& row, State& state) {
+    control::Network n;
+    n.id = static_cast<control::NetworkId>(row.next_int());
+    n.name = row.next_text();
+    n.mtu = static_cast<uint32_t>(row.next_int());
+    n.mode = static_cast<control::Mode>(row.next_int());
+    n.internal = row.next_int() != 0;
+    n.icc = row.next_int() != 0;
+    n.masquerade = row.next_int() != 0;
+    const std::string owner = "network " + n.name;
+    auto status = parse_into(n.snat4, row.next_optional_text(), owner);
+    if (!status) return status;
+    n.learning = row.next_int() != 0;
+    n.allow_spoofing = row.next_int() != 0;
+    n.ageing_s = static_cast<uint32_t>(row.next_int());
+    n.mac_limit = static_cast<uint32_t>(row.next_int());
+    status = parse_into(n.gateway_mac, row.next_text(), owner);
+    if (!status) return status;
+    state.networks.emplace(n.id, std::move(n));
+    return {};
+}
+
+Status load_subnet(Statement& row, State& state) {
+    control::Network& network = state.networks[static_cast<control::NetworkId>(row.next_int())];
+    const std::string owner = "network " + network.name;
+    control::Subnet subnet;
+    auto status = parse_into(subnet.prefix, row.next_text(), owner);
+    if (!status) return status;
+    status = parse_into(subnet.gateway, row.next_text(), owner);
+    if (!status) return status;
+    status = parse_into(subnet.ip_range, row.next_optional_text(), owner);
+    if (!status) return status;
+    network.subnets.push_back(subnet);
+    return {};
+}
+
+Status load_endpoint(Statement& row, State& state) {
+    control::Endpoint e;
+    e.id = static_cast<control::EndpointId>(row.next_int());
+    e.name = row.next_text();
+    e.network_id = static_cast<control::NetworkId>(row.next_int());
+    e.netns = row.next_text();
+    e.ifname = row.next_text();
+    auto status = parse_into(e.mac, row.next_text(), "endpoint " + e.name);
+    if (!status) return status;
+    e.default_route = row.next_int() != 0;
+    state.endpoints.emplace(e.id, std::move(e));
+    return {};
+}
+
+Status load_endpoint_address(Statement& row, State& state) {
+    control::Endpoint& endpoint = state.endpoints[static_cast<control::EndpointId>(row.next_int())];
+    IpPrefix address;
+    auto status = parse_into(address, row.next_text(), "endpoint " + endpoint.name);
+    if (!status) return status;
+    endpoint.addresses.push_back(address);
+    return {};
+}
+
+Status load_port(Statement& row, State& state) {
+    control::PublishedPort p;
+    p.id = static_cast<control::BindingId>(row.next_int());
+    p.endpoint_id = static_cast<control::EndpointId>(row.next_int());
+    auto status = parse_into(p.host_ip, row.next_optional_text(), "port " + std::to_string(p.id));
+    if (!status) return status;
+    p.host_port = static_cast<uint16_t>(row.next_int());
+    p.port = static_cast<uint16_t>(row.next_int());
+    p.count = static_cast<uint16_t>(row.next_int());
+    p.l4 = static_cast<cnet_l4>(row.next_int());
+    state.ports.emplace(p.id, p);
+    return {};
+}
+
+Status load_fdb(Statement& row, State& state) {
+    control::StaticFdb entry;
+    entry.network_id = static_cast<control::NetworkId>(row.next_int());
+    auto status = parse_into(entry.mac, row.next_text(), "static fdb entry");
+    if (!status) return status;
+    entry.endpoint_id = static_cast<control::EndpointId>(row.next_int());
+    state.fdb.push_back(entry);
+    return {};
+}
+
+Status load_sandbox(Statement& row, State& state) {
+    control::Sandbox sandbox;
+    sandbox.name = row.next_text();
+    sandbox.path = row.next_text();
+    state.sandboxes.emplace(sandbox.name, sandbox);
+    return {};
+}
+
+Status load_uplink(Statement& row, State& state) {
+    std::string device = row.next_text();
+    state.uplinks.emplace(std::move(device), row.next_int() != 0);
+    return {};
+}
+
+Status load_state(Database& db, State& state) {
+    // Every id a later query refers to has been loaded by an earlier one: foreign keys see to that.
+    struct Query {
+        const char* sql;
+        Status (*load)(Statement&, State&);
+    };
+    constexpr Query kQueries[] = {
+        {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
+         "ageing_s, "
+         "mac_limit, gateway_mac FROM networks",
+         load_network},
+        {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
+         load_subnet},
+        {"SELECT id, name, network_id, netns, ifname, mac, default_route FROM endpoints",
+         load_endpoint},
+        {"SELECT endpoint_id, address FROM endpoint_addresses ORDER BY endpoint_id, position",
+         load_endpoint_address},
+        {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4 FROM ports", load_port},
+        {"SELECT name, path FROM sandboxes", load_sandbox},
+        {"SELECT device, added FROM uplinks", load_uplink},
+        {"SELECT network_id, mac, endpoint_id FROM fdb", load_fdb},
+    };
+    for (const Query& query : kQueries) {
+        auto status =
+            for_each_row(db, query.sql, [&](Statement& row) { return query.load(row, state); });
+        if (!status) return status;
+    }
+    return {};
+}
+
+Result<uint32_t> load_last_id(Database& db, const std::string& kind) {
+    auto id = db.query_int("SELECT id FROM last_ids WHERE kind = '" + kind + "'");
+    if (!id) return id.error();
+    return static_cast<uint32_t>(*id);
+}
+
+} // namespace
+
+Result<Snapshot> load_snapshot(Database& db) {
+    // One read transaction: all of it is of one moment.
+    auto transaction = Transaction::begin(db);
+    if (!transaction) return transaction.error();
+    Snapshot snapshot;
+    auto status = load_state(db, snapshot.state);
+    if (!status) return status.error();
+    auto network = load_last_id(db, "network");
+    if (!network) return network.error();
+    auto endpoint = load_last_id(db, "endpoint");
+    if (!endpoint) return endpoint.error();
+    auto binding = load_last_id(db, "binding");
+    if (!binding) return binding.error();
+    snapshot.last_ids = {*network, *endpoint, *binding};
+    return snapshot;
+}
+
+} // namespace cnet::store

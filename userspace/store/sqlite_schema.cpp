@@ -1,0 +1,92 @@
+#include "userspace/store/sqlite_schema.h"
+
+namespace cnet::store {
+
+namespace {
+
+// Addresses, prefixes and MACs are text, so that the file can be read with sqlite3(1). user_version
+// is kSchemaVersion.
+constexpr const char* kSchema = R"sql(
+CREATE TABLE networks (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, mtu INTEGER NOT NULL,
+    mode INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 2),
+    internal INTEGER NOT NULL, icc INTEGER NOT NULL, masquerade INTEGER NOT NULL, snat4 TEXT,
+    learning INTEGER NOT NULL, allow_spoofing INTEGER NOT NULL, ageing_s INTEGER NOT NULL,
+    mac_limit INTEGER NOT NULL, gateway_mac TEXT NOT NULL) STRICT;
+CREATE TABLE subnets (
+    network_id INTEGER NOT NULL REFERENCES networks ON DELETE CASCADE, position INTEGER NOT NULL,
+    prefix TEXT NOT NULL, gateway TEXT NOT NULL, ip_range TEXT,
+    PRIMARY KEY (network_id, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE endpoints (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, network_id INTEGER NOT NULL REFERENCES networks,
+    netns TEXT NOT NULL, ifname TEXT NOT NULL, mac TEXT NOT NULL, default_route INTEGER NOT NULL) STRICT;
+CREATE INDEX endpoints_by_network ON endpoints (network_id);
+CREATE TABLE endpoint_addresses (
+    endpoint_id INTEGER NOT NULL REFERENCES endpoints ON DELETE CASCADE, position INTEGER NOT NULL,
+    address TEXT NOT NULL, PRIMARY KEY (endpoint_id, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE ports (
+    id INTEGER PRIMARY KEY, endpoint_id INTEGER NOT NULL REFERENCES endpoints, host_ip TEXT,
+    host_port INTEGER NOT NULL, port INTEGER NOT NULL, count INTEGER NOT NULL,
+    l4 INTEGER NOT NULL CHECK (l4 IN (0, 1, 3))) STRICT;
+CREATE INDEX ports_by_endpoint ON ports (endpoint_id);
+CREATE TABLE sandboxes (name TEXT PRIMARY KEY, path TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE uplinks (device TEXT PRIMARY KEY, added INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE fdb (
+    network_id INTEGER NOT NULL REFERENCES networks, mac TEXT NOT NULL,
+    endpoint_id INTEGER NOT NULL REFERENCES endpoints,
+    PRIMARY KEY (network_id, mac)) STRICT, WITHOUT ROWID;
+CREATE INDEX fdb_by_endpoint ON fdb (endpoint_id);
+CREATE TABLE last_ids (kind TEXT PRIMARY KEY, id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO last_ids VALUES ('network', 0), ('endpoint', 0), ('binding', 0);
+PRAGMA user_version = 1;
+)sql";
+
+Status set_up_connection(Database& db) {
+    auto status = db.execute(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+    if (!status) return status;
+    auto durable = db.query_int("PRAGMA synchronous");
+    if (!durable) return durable.error();
+    if (*durable < 2) return Error(ErrorKind::kSystem, "SQLite refused synchronous=FULL");
+    return {};
+}
+
+Status check_pages(Database& db) {
+    auto check = db.prepare("PRAGMA quick_check(1)");
+    if (!check) return check.error();
+    auto row = check->step();
+    if (!row) return row.error();
+    const std::string verdict = *row ? check->next_text() : "no answer";
+    if (verdict == "ok") return {};
+    return Error(ErrorKind::kSystem,
+                 "the state file is damaged (" + verdict +
+                     "); restore it from a backup, or move it away to begin anew");
+}
+
+} // namespace
+
+Status prepare_schema(Database& db) {
+    auto version = db.query_int("PRAGMA user_version");
+    if (!version) return version.error();
+    if (*version > kSchemaVersion) {
+        return Error(ErrorKind::kSystem, "the state file has schema version " +
+                                             std::to_string(*version) +
+                                             ", written by a newer cnetd; this one knows up to " +
+                                             std::to_string(kSchemaVersion));
+    }
+    auto status = set_up_connection(db);
+    if (!status) return status;
+    if (*version == kSchemaVersion) return check_pages(db);
+    // A file of version 0 with tables in it is another program's.
+    auto tables = db.query_int("SELECT count(*) FROM sqlite_schema");
+    if (!tables) return tables.error();
+    if (*tables != 0)
+        return Error(ErrorKind::kSystem, "the state file holds another program's tables");
+    auto transaction = Transaction::begin(db);
+    if (!transaction) return transaction.error();
+    status = db.execute(kSchema);
+    if (!status) return status;
+    return transaction->commit();
+}
+
+} // namespace cnet::store

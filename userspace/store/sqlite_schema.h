@@ -1,0 +1,14 @@
+// The tables, and what a file must be before it is used.
+#pragma once
+
+#include "userspace/store/sqlite_db.h"
+
+namespace cnet::store {
+
+inline constexpr int64_t kSchemaVersion = 1;
+
+// Sets the connection up (WAL, synchronous=FULL, foreign keys), checks the file and makes the
+// tables of a new one.
+Status prepare_schema(Database& db);
+
+} // namespace cnet::store

@@ -1,0 +1,148 @@
+#include "userspace/store/sqlite_write.h"
+
+namespace cnet::store {
+
+namespace {
+
+template <typename... Values>
+Status run(Database& db, std::string_view sql, const Values&... values) {
+    auto statement = db.prepare(sql);
+    if (!statement) return statement.error();
+    (statement->bind(values), ...);
+    return statement->run();
+}
+
+template <typename T> std::optional<std::string> text(const std::optional<T>& value) {
+    if (!value) return std::nullopt;
+    return value->to_string();
+}
+
+Status raise_last_id(Database& db, const char* kind, uint32_t id) {
+    return run(db, "UPDATE last_ids SET id = max(id, ?) WHERE kind = ?", int64_t{id},
+               std::string(kind));
+}
+
+Status write_subnets(Database& db, const control::Network& network) {
+    auto status = run(db, "DELETE FROM subnets WHERE network_id = ?", int64_t{network.id});
+    if (!status) return status;
+    int64_t position = 0;
+    for (const control::Subnet& subnet : network.subnets) {
+        status =
+            run(db, "INSERT INTO subnets VALUES (?, ?, ?, ?, ?)", int64_t{network.id}, position++,
+                subnet.prefix.to_string(), subnet.gateway.to_string(), text(subnet.ip_range));
+        if (!status) return status;
+    }
+    return {};
+}
+
+Status write(Database& db, const PutNetwork& put) {
+    const control::Network& n = put.network;
+    auto status =
+        run(db,
+            "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
+            "DO UPDATE SET "
+            "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
+            "excluded.internal, "
+            "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
+            "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
+            "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
+            "excluded.gateway_mac",
+            int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode),
+            int64_t{n.internal}, int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4),
+            int64_t{n.learning}, int64_t{n.allow_spoofing}, int64_t{n.ageing_s},
+            int64_t{n.mac_limit}, n.gateway_mac.to_string());
+    if (!status) return status;
+    status = write_subnets(db, n);
+    if (!status) return status;
+    return raise_last_id(db, "network", n.id);
+}
+
+Status write(Database& db, const PutEndpoint& put) {
+    const control::Endpoint& e = put.endpoint;
+    auto status =
+        run(db,
+            "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "name = excluded.name, network_id = excluded.network_id, netns = excluded.netns, "
+            "ifname = excluded.ifname, mac = excluded.mac, default_route = excluded.default_route",
+            int64_t{e.id}, e.name, int64_t{e.network_id}, e.netns, e.ifname, e.mac.to_string(),
+            int64_t{e.default_route});
+    if (!status) return status;
+    status = run(db, "DELETE FROM endpoint_addresses WHERE endpoint_id = ?", int64_t{e.id});
+    if (!status) return status;
+    int64_t position = 0;
+    for (const IpPrefix& address : e.addresses) {
+        status = run(db, "INSERT INTO endpoint_addresses VALUES (?, ?, ?)", int64_t{e.id},
+                     position++, address.to_string());
+        if (!status) return status;
+    }
+    return raise_last_id(db, "endpoint", e.id);
+}
+
+Status write(Database& db, const PutPort& put) {
+    const control::PublishedPort& p = put.port;
+    auto status =
+        run(db,
+            "INSERT INTO ports VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "endpoint_id = excluded.endpoint_id, host_ip = excluded.host_ip, "
+            "host_port = excluded.host_port, port = excluded.port, count = excluded.count, "
+            "l4 = excluded.l4",
+            int64_t{p.id}, int64_t{p.endpoint_id}, text(p.host_ip), int64_t{p.host_port},
+            int64_t{p.port}, int64_t{p.count}, static_cast<int64_t>(p.l4));
+    if (!status) return status;
+    return raise_last_id(db, "binding", p.id);
+}
+
+Status write(Database& db, const PutSandbox& put) {
+    return run(
+        db,
+        "INSERT INTO sandboxes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET path = excluded.path",
+        put.sandbox.name, put.sandbox.path);
+}
+
+Status write(Database& db, const PutUplink& put) {
+    return run(db,
+               "INSERT INTO uplinks VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET added = "
+               "excluded.added",
+               put.device, int64_t{put.added});
+}
+
+Status write(Database& db, const PutFdb& put) {
+    return run(db,
+               "INSERT INTO fdb VALUES (?, ?, ?) ON CONFLICT (network_id, mac) DO UPDATE SET "
+               "endpoint_id = excluded.endpoint_id",
+               int64_t{put.entry.network_id}, put.entry.mac.to_string(),
+               int64_t{put.entry.endpoint_id});
+}
+
+Status write(Database& db, const RemoveNetwork& remove) {
+    return run(db, "DELETE FROM networks WHERE id = ?", int64_t{remove.id});
+}
+
+Status write(Database& db, const RemoveEndpoint& remove) {
+    return run(db, "DELETE FROM endpoints WHERE id = ?", int64_t{remove.id});
+}
+
+Status write(Database& db, const RemovePort& remove) {
+    return run(db, "DELETE FROM ports WHERE id = ?", int64_t{remove.id});
+}
+
+Status write(Database& db, const RemoveSandbox& remove) {
+    return run(db, "DELETE FROM sandboxes WHERE name = ?", remove.name);
+}
+
+Status write(Database& db, const RemoveUplink& remove) {
+    return run(db, "DELETE FROM uplinks WHERE device = ?", remove.device);
+}
+
+Status write(Database& db, const RemoveFdb& remove) {
+    return run(db, "DELETE FROM fdb WHERE network_id = ? AND mac = ?", int64_t{remove.network_id},
+               remove.mac.to_string());
+}
+
+} // namespace
+
+Status write_mutation(Database& db, const Mutation& mutation) {
+    return std::visit([&](const auto& change) { return write(db, change); }, mutation);
+}
+
+} // namespace cnet::store
