@@ -1,5 +1,6 @@
-// The one narrow interface over the kernel's links, addresses, routes and network namespaces. Rtnl is pure virtual so
-// that control/ can be tested with a fake; KernelRtnl (kernel_rtnl.h) is the real one, on libnl-route-3.
+// The one narrow interface over the kernel's links, addresses, routes and network namespaces. Rtnl
+// is pure virtual so that control/ can be tested with a fake; KernelRtnl (kernel_rtnl.h) is the
+// real one, on libnl-route-3.
 #pragma once
 
 #include <memory>
@@ -15,8 +16,8 @@ namespace cnet::netlink {
 struct LinkInfo {
     uint32_t ifindex = 0;
     std::string name;
-    std::string kind;    // "veth", "bridge", "" for hardware
-    std::string alias;   // ours: "cnet-bpf ..."
+    std::string kind;  // "veth", "bridge", "" for hardware
+    std::string alias; // ours: "cnet-bpf ..."
     MacAddress mac;
     uint32_t mtu = 0;
     bool up = false;
@@ -53,18 +54,23 @@ public:
     // kNotFound when there is none.
     virtual Result<LinkInfo> link(const std::string& name) = 0;
 
-    // Both ends exist, down, or none. kConflict when a name is taken, kNotFound when peer_netns is gone.
+    // Both ends exist, down, or none. kConflict when a name is taken, kNotFound when peer_netns is
+    // gone.
     virtual Status create_veth(const VethSpec& spec) = 0;
     virtual Status delete_link(const std::string& name) = 0; // absent is success
     virtual Status set_up(const std::string& name, bool up) = 0;
     virtual Status set_mtu(const std::string& name, uint32_t mtu) = 0;
-    virtual Status add_address(const std::string& name, const IpPrefix& address) = 0;    // present is success
-    virtual Status delete_address(const std::string& name, const IpPrefix& address) = 0; // absent is success
-    // /proc/sys/net/FAMILY/conf/NAME/KEY of this namespace, for example ("ipv4", "cngw1", "forwarding", "1").
-    virtual Status set_sysctl(const std::string& family, const std::string& name, const std::string& key,
-                              const std::string& value) = 0;
+    virtual Status add_address(const std::string& name,
+                               const IpPrefix& address) = 0; // present is success
+    virtual Status delete_address(const std::string& name,
+                                  const IpPrefix& address) = 0; // absent is success
+    // /proc/sys/net/FAMILY/conf/NAME/KEY of this namespace, for example ("ipv4", "cngw1",
+    // "forwarding", "1").
+    virtual Status set_sysctl(const std::string& family, const std::string& name,
+                              const std::string& key, const std::string& value) = 0;
 
-    // Inside another namespace: addresses, link up, lo up, default routes; one visit, all or an error.
+    // Inside another namespace: addresses, link up, lo up, default routes; one visit, all or an
+    // error.
     struct EndpointSetup {
         std::string netns; // path
         std::string ifname;
@@ -72,10 +78,12 @@ public:
         std::vector<IpAddress> default_gateways;
     };
     virtual Status configure_endpoint(const EndpointSetup& setup) = 0;
-    // The interface as seen inside the namespace; kNotFound when the namespace or the interface is gone.
+    // The interface as seen inside the namespace; kNotFound when the namespace or the interface is
+    // gone.
     virtual Result<LinkInfo> link_in(const std::string& netns, const std::string& name) = 0;
     // Every address of one interface inside a namespace.
-    virtual Result<std::vector<IpPrefix>> addresses_in(const std::string& netns, const std::string& name) = 0;
+    virtual Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
+                                                       const std::string& name) = 0;
 };
 
 } // namespace cnet::netlink

@@ -1,0 +1,138 @@
+#include "userspace/netlink/kernel_rtnl.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "userspace/base/names.h"
+#include "userspace/base/netns.h"
+#include "userspace/netlink/read.h"
+#include "userspace/netlink/write.h"
+
+namespace cnet::netlink {
+namespace {
+
+// A socket stays in the namespace it was opened in, so the visit is over before the socket is used.
+Result<Socket> open_socket_in(const std::string& netns) {
+    auto guard = NetnsGuard::enter(netns);
+    if (!guard) return guard.error();
+    return open_socket();
+}
+
+Status write_sysctl(const std::string& path, const std::string& value) {
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd) return kernel_error("open " + path, errno);
+    if (::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size()))
+        return kernel_error("write " + value + " to " + path, errno);
+    return {};
+}
+
+Status configure(nl_sock* socket, const Rtnl::EndpointSetup& setup) {
+    if (auto up = request_up(socket, "lo", true); !up) return up;
+    auto link = read_link(socket, setup.ifname);
+    if (!link) return link.error();
+    // Up first: the kernel takes a route only by way of a device that is.
+    if (auto up = request_up(socket, setup.ifname, true); !up) return up;
+    for (const auto& address : setup.addresses)
+        if (auto added = request_add_address(socket, link->ifindex, address); !added) return added;
+    for (const auto& gateway : setup.default_gateways)
+        if (auto added = request_default_route(socket, link->ifindex, gateway); !added)
+            return added;
+    return {};
+}
+
+} // namespace
+
+Result<std::unique_ptr<KernelRtnl>> KernelRtnl::open() {
+    auto netns = open_current_netns();
+    if (!netns) return netns.error();
+    auto socket = open_socket();
+    if (!socket) return socket.error();
+    return std::unique_ptr<KernelRtnl>(new KernelRtnl(std::move(*netns), std::move(*socket)));
+}
+
+Result<std::vector<LinkInfo>> KernelRtnl::links() {
+    return read_links(socket_.get());
+}
+
+Result<std::vector<AddressInfo>> KernelRtnl::addresses() {
+    return read_addresses(socket_.get());
+}
+
+Result<LinkInfo> KernelRtnl::link(const std::string& name) {
+    return read_link(socket_.get(), name);
+}
+
+Status KernelRtnl::create_veth(const VethSpec& spec) {
+    return request_veth(socket_.get(), spec);
+}
+
+Status KernelRtnl::delete_link(const std::string& name) {
+    return request_delete_link(socket_.get(), name);
+}
+
+Status KernelRtnl::set_up(const std::string& name, bool up) {
+    return request_up(socket_.get(), name, up);
+}
+
+Status KernelRtnl::set_mtu(const std::string& name, uint32_t mtu) {
+    return request_mtu(socket_.get(), name, mtu);
+}
+
+Status KernelRtnl::add_address(const std::string& name, const IpPrefix& address) {
+    auto device = read_link(socket_.get(), name);
+    if (!device) return device.error();
+    auto added = request_add_address(socket_.get(), device->ifindex, address);
+    if (!added) return added.error().because(name);
+    return {};
+}
+
+Status KernelRtnl::delete_address(const std::string& name, const IpPrefix& address) {
+    auto device = read_link(socket_.get(), name);
+    if (!device && device.error().kind() == ErrorKind::kNotFound) return {};
+    if (!device) return device.error();
+    auto deleted = request_delete_address(socket_.get(), device->ifindex, address);
+    if (!deleted) return deleted.error().because(name);
+    return {};
+}
+
+Status KernelRtnl::set_sysctl(const std::string& family, const std::string& name,
+                              const std::string& key, const std::string& value) {
+    if (!valid_ifname(name))
+        return Error(ErrorKind::kInvalid, "\"" + name + "\" is no device name");
+    // /proc/sys/net shows the namespace of the thread that opens the file.
+    auto guard = NetnsGuard::enter(netns_.get());
+    if (!guard) return guard.error();
+    return write_sysctl("/proc/sys/net/" + family + "/conf/" + name + "/" + key, value);
+}
+
+Status KernelRtnl::configure_endpoint(const EndpointSetup& setup) {
+    auto socket = open_socket_in(setup.netns);
+    if (!socket) return socket.error();
+    auto done = configure(socket->get(), setup);
+    if (!done) return done.error().because(setup.netns);
+    return {};
+}
+
+Result<LinkInfo> KernelRtnl::link_in(const std::string& netns, const std::string& name) {
+    auto socket = open_socket_in(netns);
+    if (!socket) return socket.error();
+    auto found = read_link(socket->get(), name);
+    if (!found) return found.error().because(netns);
+    return found;
+}
+
+Result<std::vector<IpPrefix>> KernelRtnl::addresses_in(const std::string& netns,
+                                                       const std::string& name) {
+    auto socket = open_socket_in(netns);
+    if (!socket) return socket.error();
+    auto device = read_link(socket->get(), name);
+    if (!device) return device.error().because(netns);
+    auto all = read_addresses(socket->get());
+    if (!all) return all.error().because(netns);
+    std::vector<IpPrefix> own;
+    for (const auto& address : *all)
+        if (address.ifindex == device->ifindex) own.push_back(address.prefix);
+    return own;
+}
+
+} // namespace cnet::netlink

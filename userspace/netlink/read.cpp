@@ -1,0 +1,131 @@
+#include "userspace/netlink/read.h"
+
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netlink/addr.h>
+#include <netlink/cache.h>
+#include <netlink/errno.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+
+#include <memory>
+
+#include "userspace/netlink/socket.h"
+
+namespace cnet::netlink {
+namespace {
+
+struct CacheDeleter {
+    void operator()(nl_cache* cache) const { nl_cache_free(cache); }
+};
+using Cache = std::unique_ptr<nl_cache, CacheDeleter>;
+
+struct LinkDeleter {
+    void operator()(rtnl_link* link) const { rtnl_link_put(link); }
+};
+
+MacAddress mac_of(rtnl_link* link) {
+    const nl_addr* address = rtnl_link_get_addr(link);
+    if (!address || nl_addr_get_len(address) != CNET_MAC_LEN) return {};
+    std::array<uint8_t, CNET_MAC_LEN> bytes{};
+    std::memcpy(bytes.data(), nl_addr_get_binary_addr(address), bytes.size());
+    return MacAddress(bytes);
+}
+
+std::string text_or_empty(const char* text) {
+    return text ? text : "";
+}
+
+LinkInfo to_link_info(rtnl_link* link) {
+    const auto flags = rtnl_link_get_flags(link);
+    const auto type = rtnl_link_get_arptype(link);
+    LinkInfo info;
+    info.ifindex = static_cast<uint32_t>(rtnl_link_get_ifindex(link));
+    info.name = text_or_empty(rtnl_link_get_name(link));
+    info.kind = text_or_empty(rtnl_link_get_type(link));
+    info.alias = text_or_empty(rtnl_link_get_ifalias(link));
+    info.mac = mac_of(link);
+    info.mtu = rtnl_link_get_mtu(link);
+    info.up = flags & IFF_UP;
+    info.loopback = flags & IFF_LOOPBACK;
+    info.has_ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+    info.master = static_cast<uint32_t>(rtnl_link_get_master(link));
+    return info;
+}
+
+Result<IpAddress> to_ip(const nl_addr* address) {
+    if (!address) return Error(ErrorKind::kInvalid, "no address");
+    return IpAddress::from_bytes(nl_addr_get_binary_addr(address), nl_addr_get_len(address));
+}
+
+template <typename Visit> void for_each(nl_cache* cache, Visit visit) {
+    for (auto* object = nl_cache_get_first(cache); object; object = nl_cache_get_next(object))
+        visit(object);
+}
+
+} // namespace
+
+Result<std::vector<LinkInfo>> read_links(nl_sock* socket) {
+    nl_cache* filled = nullptr;
+    if (const int code = rtnl_link_alloc_cache(socket, AF_UNSPEC, &filled); code < 0)
+        return nl_error("list the devices", code);
+    const Cache cache(filled);
+    std::vector<LinkInfo> links;
+    for_each(filled, [&](nl_object* object) {
+        links.push_back(to_link_info(reinterpret_cast<rtnl_link*>(object)));
+    });
+    return links;
+}
+
+Result<LinkInfo> read_link(nl_sock* socket, const std::string& name) {
+    rtnl_link* found = nullptr;
+    if (const int code = rtnl_link_get_kernel(socket, 0, name.c_str(), &found); code < 0)
+        return nl_error("device " + name, code);
+    const std::unique_ptr<rtnl_link, LinkDeleter> link(found);
+    return to_link_info(found);
+}
+
+Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket) {
+    nl_cache* filled = nullptr;
+    if (const int code = rtnl_addr_alloc_cache(socket, &filled); code < 0)
+        return nl_error("list the addresses", code);
+    const Cache cache(filled);
+    std::vector<AddressInfo> addresses;
+    for_each(filled, [&](nl_object* object) {
+        auto* address = reinterpret_cast<rtnl_addr*>(object);
+        // Other families (MPLS, phonet) have addresses too.
+        const auto local = to_ip(rtnl_addr_get_local(address));
+        if (!local) return;
+        const auto length = static_cast<unsigned>(rtnl_addr_get_prefixlen(address));
+        addresses.push_back({static_cast<uint32_t>(rtnl_addr_get_ifindex(address)),
+                             IpPrefix(*local, length),
+                             rtnl_addr_get_scope(address) == RT_SCOPE_UNIVERSE,
+                             (rtnl_addr_get_flags(address) & IFA_F_SECONDARY) != 0});
+    });
+    return addresses;
+}
+
+Result<bool> has_default_route(nl_sock* socket, const IpAddress& gateway, uint32_t ifindex) {
+    nl_cache* filled = nullptr;
+    const int family = gateway.is_v4() ? AF_INET : AF_INET6;
+    if (const int code = rtnl_route_alloc_cache(socket, family, 0, &filled); code < 0)
+        return nl_error("list the routes", code);
+    const Cache cache(filled);
+    bool found = false;
+    for_each(filled, [&](nl_object* object) {
+        auto* route = reinterpret_cast<rtnl_route*>(object);
+        const nl_addr* destination = rtnl_route_get_dst(route);
+        rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
+        if (!destination || !hop || nl_addr_get_prefixlen(destination) != 0 ||
+            rtnl_route_get_table(route) != RT_TABLE_MAIN)
+            return;
+        const auto by = to_ip(rtnl_route_nh_get_gateway(hop));
+        found = found || (by && *by == gateway &&
+                          static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)) == ifindex);
+    });
+    return found;
+}
+
+} // namespace cnet::netlink

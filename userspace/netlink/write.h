@@ -1,0 +1,26 @@
+// Requests that change devices, addresses and routes, on a socket of the namespace in question.
+#pragma once
+
+#include <string>
+
+#include "userspace/netlink/rtnl.h"
+
+struct nl_sock;
+
+namespace cnet::netlink {
+
+Status request_veth(nl_sock* socket, const VethSpec& spec);
+Status request_delete_link(nl_sock* socket, const std::string& name); // absent is success
+Status request_up(nl_sock* socket, const std::string& name, bool up);
+Status request_mtu(nl_sock* socket, const std::string& name, uint32_t mtu);
+
+// IPv6 addresses skip duplicate address detection: ours are given out by us, and usable at once.
+Status request_add_address(nl_sock* socket, uint32_t ifindex,
+                           const IpPrefix& address); // present is success
+Status request_delete_address(nl_sock* socket, uint32_t ifindex,
+                              const IpPrefix& address); // absent is success
+
+// The same route again is success; another default route of the family is kConflict.
+Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress& gateway);
+
+} // namespace cnet::netlink
