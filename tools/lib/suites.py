@@ -162,7 +162,9 @@ def tail(path):
 
 def environment(suite):
     env = dict(os.environ)
-    env["CNET_BUILD_DIR"] = str(build_dir(suite.build))
+    env["CNET_BIN"] = str(build_dir(suite.build) / "bin")
+    if suite.build == "asan":
+        env["CNET_ASAN"] = "1"
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
