@@ -51,9 +51,10 @@ public:
     DataPath& operator=(const DataPath&) = delete;
     ~DataPath();
 
-    // What the administrator should know: map sizes that did not apply, pins that die with this
-    // mount namespace, maps rebuilt for another network namespace, stray programs removed.
-    const std::vector<std::string>& warnings() const { return warnings_; }
+    // What the administrator should know, since the last call: map sizes that did not apply, pins
+    // that die with this mount namespace, maps rebuilt for another network namespace, stray
+    // programs removed.
+    std::vector<std::string> take_warnings();
 
     maps::DataPathMaps& maps() { return maps_; }
     AttachKind attach_kind() const { return links_.kind(); }
@@ -82,9 +83,9 @@ public:
 private:
     DataPath(Paths paths, bool dry_run, std::vector<Object> objects, maps::DataPathMaps data_maps,
              LinkTable links, std::vector<std::string> warnings);
-    Status update_links();
-    Result<unsigned> run_collector(cnet_gc_op op, const void* candidates, size_t size,
-                                   size_t count);
+    // Pins the programs and puts them into every attachment that there is.
+    Status take_over();
+    Result<unsigned> run_collector(const std::vector<uint8_t>& input, size_t candidates);
 
     Paths paths_;
     bool dry_run_;

@@ -12,11 +12,18 @@
 
 namespace cnet::loader {
 
+// By our pins: tcx links that are attached to a device, and the clsact filters that a daemon
+// remembers (without a look at the device, which may be in another network namespace than the
+// caller).
+Result<std::vector<Attached>> list_attached(const std::filesystem::path& pins);
+
 struct LoadedProgram {
     std::string name;
     uint32_t id = 0;
-    uint64_t run_count = 0;   // these two stay 0 unless kernel.bpf_stats_enabled is 1
-    uint64_t run_time_ns = 0; // in total
+    uint64_t run_count = 0;             // these two stay 0 unless kernel.bpf_stats_enabled is 1
+    uint64_t run_time_ns = 0;           // in total
+    std::string tag;                    // 16 hex digits: the kernel's hash of the instructions
+    uint32_t verified_instructions = 0; // that the verifier walked; 0 before kernel 5.16
     uint32_t jited_bytes = 0;
     uint64_t loaded_at_ns = 0; // CLOCK_BOOTTIME
     std::vector<Attached> attached;

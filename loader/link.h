@@ -53,12 +53,10 @@ public:
 private:
     Result<unsigned> attach_tcx(maps::HookDevice where, int prog_fd);
     Result<unsigned> attach_clsact(maps::HookDevice where, int prog_fd);
+    Status detach_kind(AttachKind kind, maps::HookDevice where);
 
     std::filesystem::path pins_;
     AttachKind kind_;
 };
-
-// The same as LinkTable::attached, changing nothing: for programs that look while a daemon may run.
-Result<std::vector<Attached>> list_attached(const std::filesystem::path& pins);
 
 } // namespace cnet::loader

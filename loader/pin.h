@@ -21,6 +21,12 @@ Status prepare_pins(const Paths& paths, std::vector<std::string>& warnings);
 // Absent is success.
 Status remove_pins(const Paths& paths);
 
+// Every pin and the subdirectories, but neither `pins` itself nor a mount.
+Status remove_all_pins(const std::filesystem::path& pins);
+
+// One of them; absent is success.
+Status remove_pin(const std::filesystem::path& path);
+
 // Pins `fd`, atomically replacing what is pinned there.
 Status replace_pin(int fd, const std::filesystem::path& path);
 

@@ -1,0 +1,33 @@
+// The programs of this build, as part of the executable.
+#include "loader/data_path.h"
+
+#include "endpoint.skel.h"
+#include "gc.skel.h"
+#include "hostport.skel.h"
+#include "uplink.skel.h"
+#include "uplink_egress.skel.h"
+
+namespace cnet::loader {
+
+namespace {
+
+using ElfBytes = const void* (*)(size_t* size);
+
+ObjectImage image(const char* name, ElfBytes elf_bytes) {
+    size_t size = 0;
+    const void* bytes = elf_bytes(&size);
+    return {name, bytes, size};
+}
+
+} // namespace
+
+Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
+                                                 const DataPathSettings& settings) {
+    return open(paths, settings,
+                {image("endpoint", endpoint_bpf__elf_bytes),
+                 image("hostport", hostport_bpf__elf_bytes), image("uplink", uplink_bpf__elf_bytes),
+                 image("uplink_egress", uplink_egress_bpf__elf_bytes),
+                 image("gc", gc_bpf__elf_bytes)});
+}
+
+} // namespace cnet::loader

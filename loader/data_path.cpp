@@ -1,0 +1,291 @@
+#include "loader/data_path.h"
+
+#include <algorithm>
+#include <array>
+#include <bpf/bpf.h>
+#include <cstring>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <utility>
+
+#include "loader/pin.h"
+#include "loader/probe.h"
+#include "maps/pin_path.h"
+#include "maps/reasons.h"
+
+namespace cnet::loader {
+
+namespace {
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+constexpr const char* kMetaMap = "cnet_meta";
+constexpr const char* kCollector = "cnet_gc";
+
+// The sizes of these are part of the ABI.
+constexpr std::array<std::string_view, 3> kFixedMaps{kMetaMap, "cnet_slot", "cnet_counters"};
+
+Result<uint64_t> netns_cookie() {
+    UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket) return Error::system("open a socket");
+    uint64_t cookie = 0;
+    socklen_t size = sizeof(cookie);
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0) {
+        return Error::system("ask for the network namespace's cookie");
+    }
+    return cookie;
+}
+
+Status check_settings(const DataPathSettings& settings) {
+    for (const auto& [name, size] : settings.max_entries) {
+        bool fixed = std::find(kFixedMaps.begin(), kFixedMaps.end(), name) != kFixedMaps.end();
+        if (fixed) return Error(ErrorKind::kInvalid, "the size of map " + name + " is fixed");
+        if (size == 0) return Error(ErrorKind::kInvalid, "map " + name + " cannot have size 0");
+    }
+    return {};
+}
+
+Error other_abi(const std::filesystem::path& pins, const std::string& found) {
+    return {ErrorKind::kConflict,
+            "the data path pinned at " + pins.string() + " has " + found +
+                ", this version has ABI version " + std::to_string(CNET_ABI_VERSION) +
+                ": release it with the version that made it, or remove that directory; both cut "
+                "all connections of its containers"};
+}
+
+enum class Pinned { kNothing, kHalfMade, kOtherNamespace, kOurs };
+
+// What an earlier process left. Only kOurs may be reused.
+Result<Pinned> examine_pins(const std::filesystem::path& pins, uint64_t cookie) {
+    auto names = list_pins(maps::map_dir(pins));
+    if (!names) return names.error();
+    if (names->empty()) return Pinned::kNothing;
+    auto map = maps::TypedMapRo<uint32_t, cnet_meta>::open(maps::map_pin(pins, kMetaMap));
+    if (!map) {
+        if (map.error().kind() == ErrorKind::kNotFound) return Pinned::kHalfMade;
+        if (map.error().kind() == ErrorKind::kInvalid) return other_abi(pins, "another layout");
+        return map.error();
+    }
+    auto meta = map->lookup(0);
+    if (!meta) return meta.error();
+    if (!*meta || (*meta)->abi_version == 0) return Pinned::kHalfMade;
+    if ((*meta)->netns_cookie != cookie) return Pinned::kOtherNamespace;
+    if ((*meta)->abi_version != CNET_ABI_VERSION) {
+        return other_abi(pins, "ABI version " + std::to_string((*meta)->abi_version));
+    }
+    return Pinned::kOurs;
+}
+
+// Leaves `pins` empty or as this namespace's complete set of maps.
+Status settle_pins(const Paths& paths, bool dry_run, uint64_t cookie,
+                   std::vector<std::string>& warnings) {
+    auto pinned = examine_pins(paths.pins, cookie);
+    if (!pinned) return pinned.error();
+    if (*pinned == Pinned::kOurs) return {};
+    if (dry_run) {
+        return Error(ErrorKind::kNotFound, "no data path is running from " + paths.pins.string());
+    }
+    if (*pinned == Pinned::kNothing) return {};
+    if (*pinned == Pinned::kOtherNamespace) {
+        warnings.push_back("the pins at " + paths.pins.string() +
+                           " belong to another network namespace: rebuilding everything, which "
+                           "cuts all connections");
+    }
+    // Links go with their pins. Not detach(): the device indices mean another namespace's devices.
+    if (auto status = remove_all_pins(paths.pins); !status) return status.error();
+    return prepare_pins(paths, warnings);
+}
+
+Result<std::vector<Object>> load_objects(const std::filesystem::path& pins,
+                                         const DataPathSettings& settings,
+                                         const std::vector<ObjectImage>& images,
+                                         std::vector<std::string>& warnings) {
+    ObjectSettings object_settings{pins, settings.max_entries, {}};
+    object_settings.config.dry_run = settings.dry_run ? 1 : 0;
+    object_settings.config.fib_cache_ms = settings.fib_cache_ms;
+    std::vector<Object> objects;
+    for (const ObjectImage& image : images) {
+        std::vector<std::string> said;
+        auto object = Object::load(image, object_settings, said);
+        if (!object) return object.error();
+        objects.push_back(std::move(*object));
+        // Every object declares every map, so each says the same about them.
+        for (std::string& warning : said) {
+            if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
+                warnings.push_back(std::move(warning));
+            }
+        }
+    }
+    return objects;
+}
+
+// Whether the device's packets begin with an Ethernet header; nothing when the device is gone.
+Result<std::optional<bool>> has_ethernet_header(uint32_t ifindex) {
+    UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket) return Error::system("open a socket");
+    ifreq request{};
+    request.ifr_ifindex = static_cast<int>(ifindex);
+    if (::ioctl(socket.get(), SIOCGIFNAME, &request) != 0 ||
+        ::ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0) {
+        if (errno == ENODEV || errno == ENXIO) return std::optional<bool>();
+        return Error::system("ask for the type of device " + std::to_string(ifindex));
+    }
+    int type = request.ifr_hwaddr.sa_family;
+    return std::optional<bool>(type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK);
+}
+
+template <typename Candidate>
+std::vector<uint8_t> collector_input(cnet_gc_op op, const std::vector<Candidate>& candidates) {
+    cnet_gc_header header{};
+    header.op = op;
+    header.count = static_cast<uint32_t>(candidates.size());
+    const size_t body = candidates.size() * sizeof(Candidate);
+    std::vector<uint8_t> input(sizeof(header) + body);
+    std::memcpy(input.data(), &header, sizeof(header));
+    std::memcpy(input.data() + sizeof(header), candidates.data(), body);
+    return input;
+}
+
+} // namespace
+
+DataPath::DataPath(Paths paths, bool dry_run, std::vector<Object> objects,
+                   maps::DataPathMaps data_maps, LinkTable links, std::vector<std::string> warnings)
+    : paths_(std::move(paths)), dry_run_(dry_run), objects_(std::move(objects)),
+      maps_(std::move(data_maps)), links_(std::move(links)), warnings_(std::move(warnings)) {}
+
+DataPath::~DataPath() = default;
+
+std::vector<std::string> DataPath::take_warnings() {
+    return std::exchange(warnings_, {});
+}
+
+Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
+                                                 const DataPathSettings& settings,
+                                                 const std::vector<ObjectImage>& images) {
+    std::vector<std::string> warnings;
+    if (auto status = check_settings(settings); !status) return status.error();
+    if (auto status = raise_memlock(); !status) return status.error();
+    auto features = probe_kernel();
+    if (!features) return features.error();
+    auto cookie = netns_cookie();
+    if (!cookie) return cookie.error();
+    if (!settings.dry_run) {
+        if (auto status = prepare_pins(paths, warnings); !status) return status.error();
+    }
+    if (auto status = settle_pins(paths, settings.dry_run, *cookie, warnings); !status) {
+        return status.error();
+    }
+    auto objects = load_objects(paths.pins, settings, images, warnings);
+    if (!objects) return objects.error();
+    auto data_maps = maps::DataPathMaps::open(paths.pins);
+    if (!data_maps) return data_maps.error();
+    LinkTable links(paths.pins, settings.attach_kind.value_or(features->attach_kind));
+    std::unique_ptr<DataPath> path(new DataPath(paths, settings.dry_run, std::move(*objects),
+                                                std::move(*data_maps), std::move(links),
+                                                std::move(warnings)));
+    if (settings.dry_run) return path;
+    // From here on the set of maps is complete; nothing was attached before.
+    cnet_meta meta{CNET_ABI_VERSION, 0, *cookie};
+    if (auto status = path->maps_.meta.update(0, meta); !status) return status.error();
+    if (auto status = path->take_over(); !status) return status.error();
+    return path;
+}
+
+Status DataPath::take_over() {
+    for (const Object& object : objects_) {
+        if (auto status = object.pin_programs(paths_.pins); !status) return status.error();
+    }
+    auto attached = links_.attached();
+    if (!attached) return attached.error();
+    for (const Attached& attachment : *attached) {
+        const maps::HookDevice where = attachment.where;
+        auto ethernet = has_ethernet_header(where.ifindex);
+        if (!ethernet) return ethernet.error();
+        if (!*ethernet) continue;
+        auto status = attach(where.hook, where.ifindex, **ethernet);
+        if (!status && status.error().kind() != ErrorKind::kNotFound) return status.error();
+    }
+    return {};
+}
+
+Status DataPath::attach(cnet_hook hook, uint32_t ifindex, bool ethernet) {
+    if (dry_run_) return Error(ErrorKind::kInvalid, "a dry data path attaches nothing");
+    auto names = programs_of(hook);
+    const size_t variant = ethernet ? 0 : 1;
+    if (variant >= names.size()) {
+        return Error(ErrorKind::kInvalid, "hook " + std::string(maps::hook_name(hook)) +
+                                              " has no program for this kind of device");
+    }
+    auto fd = program(names[variant]);
+    if (!fd) return fd.error();
+    auto strays = links_.attach({hook, ifindex}, *fd);
+    if (!strays) return strays.error();
+    if (*strays > 0) {
+        warnings_.push_back("removed " + std::to_string(*strays) + " stray programs of ours from " +
+                            maps::hook_device_name({hook, ifindex}));
+    }
+    return {};
+}
+
+Status DataPath::detach(cnet_hook hook, uint32_t ifindex) {
+    return links_.detach({hook, ifindex});
+}
+
+Result<std::vector<maps::HookDevice>> DataPath::attachments() {
+    auto attached = links_.attached();
+    if (!attached) return attached.error();
+    std::vector<maps::HookDevice> where;
+    for (const Attached& attachment : *attached)
+        where.push_back(attachment.where);
+    return where;
+}
+
+Result<unsigned> DataPath::collect(const std::vector<cnet_gc_ct>& candidates) {
+    return run_collector(collector_input(CNET_GC_CT, candidates), candidates.size());
+}
+
+Result<unsigned> DataPath::collect(const std::vector<cnet_gc_fdb>& candidates) {
+    return run_collector(collector_input(CNET_GC_FDB, candidates), candidates.size());
+}
+
+Result<unsigned> DataPath::run_collector(const std::vector<uint8_t>& input, size_t candidates) {
+    if (candidates == 0) return 0u;
+    if (candidates > CNET_GC_BATCH_MAX) {
+        return Error(ErrorKind::kInvalid, std::to_string(candidates) +
+                                              " candidates, the collector takes " +
+                                              std::to_string(CNET_GC_BATCH_MAX));
+    }
+    auto fd = program(kCollector);
+    if (!fd) return fd.error();
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    options.data_in = input.data();
+    options.data_size_in = static_cast<uint32_t>(input.size());
+    options.repeat = 1;
+    if (int error = bpf_prog_test_run_opts(*fd, &options); error != 0) {
+        return Error::system("run the collector", -error);
+    }
+    if (options.retval > candidates) {
+        return Error(ErrorKind::kSystem, "the collector refused its input (result " +
+                                             std::to_string(options.retval) + ")");
+    }
+    return options.retval;
+}
+
+Result<int> DataPath::program(std::string_view name) const {
+    for (const Object& object : objects_) {
+        if (int fd = object.program_fd(name); fd >= 0) return fd;
+    }
+    return Error(ErrorKind::kNotFound, "no program " + std::string(name) + " is loaded");
+}
+
+Status DataPath::release() {
+    if (dry_run_) return {};
+    if (auto status = links_.detach_all(); !status) return status.error();
+    return remove_pins(paths_);
+}
+
+} // namespace cnet::loader

@@ -1,0 +1,130 @@
+#include "loader/inspect.h"
+
+#include <algorithm>
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "loader/pin.h"
+#include "loader/tcx.h"
+#include "maps/pin_path.h"
+
+namespace cnet::loader {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<LoadedProgram> program_info(int fd) {
+    bpf_prog_info info{};
+    uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) return Error::system("read a program");
+    LoadedProgram program;
+    program.name = info.name;
+    program.id = info.id;
+    program.run_count = info.run_cnt;
+    program.run_time_ns = info.run_time_ns;
+    program.jited_bytes = info.jited_prog_len;
+    program.loaded_at_ns = info.load_time;
+    return program;
+}
+
+// Nothing when the pin went away since it was listed.
+Result<std::optional<UniqueFd>> open_pin(const fs::path& path) {
+    int fd = bpf_obj_get(path.c_str());
+    if (fd >= 0) return std::optional<UniqueFd>(UniqueFd(fd));
+    if (errno == ENOENT) return std::optional<UniqueFd>();
+    if (errno == EPERM || errno == EACCES) {
+        return Error(ErrorKind::kDenied, "not permitted to open " + path.string(), errno);
+    }
+    return Error::system("open " + path.string());
+}
+
+// The program behind one pin of `dir`; nothing when it is not attached any more.
+Result<std::optional<uint32_t>> attached_program(AttachKind kind, const fs::path& pin,
+                                                 maps::HookDevice where) {
+    auto fd = open_pin(pin);
+    if (!fd) return fd.error();
+    if (!*fd) return std::optional<uint32_t>();
+    if (kind == AttachKind::kClsact) {
+        auto program = program_info((*fd)->get());
+        if (!program) return program.error();
+        return std::optional<uint32_t>(program->id);
+    }
+    auto link = tcx_link_info((*fd)->get());
+    if (!link) return link.error();
+    if (link->ifindex != where.ifindex) return std::optional<uint32_t>();
+    return std::optional<uint32_t>(link->prog_id);
+}
+
+Status add_attached(AttachKind kind, const fs::path& dir, std::vector<Attached>& found) {
+    auto names = list_pins(dir);
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+        auto where = maps::parse_hook_device(name);
+        if (!where) continue;
+        auto prog_id = attached_program(kind, dir / name, *where);
+        if (!prog_id) return prog_id.error();
+        if (*prog_id) found.push_back({*where, kind, **prog_id});
+    }
+    return {};
+}
+
+// A program that runs on a device but is not pinned under its name.
+Result<std::optional<LoadedProgram>> unpinned_program(uint32_t id) {
+    UniqueFd fd(bpf_prog_get_fd_by_id(id));
+    if (!fd && errno == ENOENT) return std::optional<LoadedProgram>();
+    if (!fd) return Error::system("open program " + std::to_string(id));
+    auto program = program_info(fd.get());
+    if (!program) return program.error();
+    return std::optional<LoadedProgram>(std::move(*program));
+}
+
+} // namespace
+
+Result<std::vector<Attached>> list_attached(const fs::path& pins) {
+    std::vector<Attached> found;
+    auto status = add_attached(AttachKind::kTcx, maps::link_dir(pins), found);
+    if (status) status = add_attached(AttachKind::kClsact, maps::filter_dir(pins), found);
+    if (!status) return status.error();
+    return found;
+}
+
+Result<std::vector<LoadedProgram>> list_programs(const fs::path& pins) {
+    const fs::path dir = maps::prog_dir(pins);
+    auto names = list_pins(dir);
+    if (!names) return names.error();
+    if (names->empty()) {
+        return Error(ErrorKind::kNotFound, "no programs are pinned below " + pins.string());
+    }
+    std::vector<LoadedProgram> programs;
+    for (const std::string& name : *names) {
+        auto fd = open_pin(dir / name);
+        if (!fd) return fd.error();
+        if (!*fd) continue;
+        auto program = program_info((*fd)->get());
+        if (!program) return program.error();
+        program->name = name; // the kernel's copy is cut at 15 characters
+        programs.push_back(std::move(*program));
+    }
+    auto attached = list_attached(pins);
+    if (!attached) return attached.error();
+    for (const Attached& attachment : *attached) {
+        auto known = std::find_if(programs.begin(), programs.end(), [&](const LoadedProgram& p) {
+            return p.id == attachment.prog_id;
+        });
+        if (known == programs.end()) {
+            auto program = unpinned_program(attachment.prog_id);
+            if (!program) return program.error();
+            if (!*program) continue;
+            known = programs.insert(programs.end(), std::move(**program));
+        }
+        known->attached.push_back(attachment);
+    }
+    std::stable_sort(programs.begin(), programs.end(),
+                     [](const auto& left, const auto& right) { return left.name < right.name; });
+    return programs;
+}
+
+} // namespace cnet::loader

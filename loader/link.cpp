@@ -1,0 +1,307 @@
+#include "loader/link.h"
+
+#include <algorithm>
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "loader/clsact.h"
+#include "loader/pin.h"
+#include "loader/tcx.h"
+
+namespace cnet::loader {
+
+namespace {
+
+namespace fs = std::filesystem;
+using maps::HookDevice;
+
+// The kernel keeps this much of a program's name (BPF_OBJ_NAME_LEN, without the zero).
+constexpr size_t kKernelNameLength = 15;
+
+TcxSide side_of(cnet_hook hook) {
+    return hook == CNET_HOOK_UPLINK_EGRESS ? TcxSide::kEgress : TcxSide::kIngress;
+}
+
+Result<bool> is_ours(cnet_hook hook, uint32_t prog_id) {
+    auto name = program_name(prog_id);
+    if (!name) return name.error();
+    auto names = programs_of(hook);
+    return std::any_of(names.begin(), names.end(), [&](std::string_view candidate) {
+        return *name == candidate.substr(0, kKernelNameLength);
+    });
+}
+
+// A pinned object; no descriptor when there is no pin.
+Result<UniqueFd> open_pin(const fs::path& path) {
+    int fd = bpf_obj_get(path.c_str());
+    if (fd >= 0) return UniqueFd(fd);
+    if (errno == ENOENT) return UniqueFd();
+    return Error::system("open " + path.string());
+}
+
+struct PinnedLink {
+    UniqueFd fd;
+    TcxLinkInfo info;
+};
+
+// The link pinned for `where`, if it is attached to this very device: its index alone does not say
+// so, because another device, or one in another namespace, may have the same.
+Result<std::optional<PinnedLink>> open_live_link(const fs::path& pins, HookDevice where,
+                                                 const std::vector<TcxEntry>& on_device) {
+    auto fd = open_pin(maps::link_pin(pins, where));
+    if (!fd) return fd.error();
+    if (!*fd) return std::optional<PinnedLink>();
+    auto info = tcx_link_info(fd->get());
+    if (!info && info.error().kind() != ErrorKind::kInvalid) return info.error();
+    bool alive = info && info->ifindex == where.ifindex && info->side == side_of(where.hook) &&
+                 std::any_of(on_device.begin(), on_device.end(),
+                             [&](const TcxEntry& entry) { return entry.link_id == info->id; });
+    if (!alive) return std::optional<PinnedLink>();
+    return std::optional<PinnedLink>(PinnedLink{std::move(*fd), *info});
+}
+
+// Programs of ours on the device that are not the link `keep`: left by a crash, or attached by
+// hand.
+Result<unsigned> remove_strays(HookDevice where, uint32_t keep) {
+    const TcxSide side = side_of(where.hook);
+    auto on_device = tcx_query(where.ifindex, side);
+    if (!on_device) return on_device.error();
+    unsigned removed = 0;
+    for (const TcxEntry& entry : *on_device) {
+        if (keep != 0 && entry.link_id == keep) continue;
+        auto ours = is_ours(where.hook, entry.prog_id);
+        if (!ours) return ours.error();
+        if (!*ours) continue;
+        if (auto status = tcx_remove(where.ifindex, side, entry); !status) return status.error();
+        removed++;
+    }
+    return removed;
+}
+
+Result<uint32_t> create_link(const fs::path& pin, HookDevice where, int prog_fd) {
+    if (auto status = remove_pin(pin); !status) return status.error();
+    auto link = tcx_link_create(where.ifindex, side_of(where.hook), prog_fd);
+    if (!link) return link.error();
+    // Killed here, the link goes with its last descriptor.
+    if (bpf_obj_pin(link->get(), pin.c_str()) != 0) return Error::system("pin " + pin.string());
+    auto info = tcx_link_info(link->get());
+    if (!info) return info.error();
+    return info->id;
+}
+
+Status detach_tcx(const fs::path& pins, HookDevice where) {
+    auto on_device = tcx_query(where.ifindex, side_of(where.hook));
+    if (on_device) {
+        auto link = open_live_link(pins, where, *on_device);
+        if (!link) return link.error();
+        if (*link && bpf_link_detach((*link)->fd.get()) != 0 && errno != ENODEV) {
+            return Error::system("detach " + maps::hook_device_name(where));
+        }
+        if (auto strays = remove_strays(where, 0);
+            !strays && strays.error().kind() != ErrorKind::kNotFound) {
+            return strays.error();
+        }
+    } else if (on_device.error().kind() != ErrorKind::kNotFound &&
+               on_device.error().errno_value() != EINVAL) {
+        return on_device.error();
+    }
+    return remove_pin(maps::link_pin(pins, where));
+}
+
+constexpr std::string_view kQdiscPrefix = "qdisc-";
+
+// Remembers that the qdisc of this device is our doing; any pinned object will do.
+fs::path qdisc_pin(const fs::path& pins, uint32_t ifindex) {
+    return maps::filter_dir(pins) / (std::string(kQdiscPrefix) + std::to_string(ifindex));
+}
+
+// Where nothing of ours is attached any more, the index may soon be another device's, with a qdisc
+// not of our making.
+Status forget_qdiscs(const fs::path& pins, const std::vector<Attached>& alive) {
+    auto names = list_pins(maps::filter_dir(pins));
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+        if (!name.starts_with(kQdiscPrefix)) continue;
+        bool needed = std::any_of(alive.begin(), alive.end(), [&](const Attached& attached) {
+            return qdisc_pin(pins, attached.where.ifindex).filename() == name;
+        });
+        if (needed) continue;
+        auto status = remove_pin(maps::filter_dir(pins) / name);
+        if (!status) return status.error();
+    }
+    return {};
+}
+
+Status detach_clsact(const fs::path& pins, HookDevice where) {
+    const TcxSide side = side_of(where.hook);
+    auto prog_id = clsact_query(where.ifindex, side);
+    if (!prog_id) return prog_id.error();
+    if (*prog_id) {
+        auto ours = is_ours(where.hook, **prog_id);
+        if (!ours) return ours.error();
+        if (*ours) {
+            if (auto status = clsact_detach(where.ifindex, side); !status) return status.error();
+        }
+    }
+    const fs::path qdisc = qdisc_pin(pins, where.ifindex);
+    auto made_by_us = open_pin(qdisc);
+    if (!made_by_us) return made_by_us.error();
+    if (*made_by_us) {
+        auto gone = clsact_destroy_if_empty(where.ifindex);
+        if (!gone) return gone.error();
+        if (*gone) {
+            if (auto status = remove_pin(qdisc); !status) return status.error();
+        }
+    }
+    return remove_pin(maps::filter_pin(pins, where));
+}
+
+// The attachments that pins of one kind name.
+Result<std::vector<HookDevice>> named_in(const fs::path& dir) {
+    auto names = list_pins(dir);
+    if (!names) return names.error();
+    std::vector<HookDevice> found;
+    for (const std::string& name : *names) {
+        if (auto where = maps::parse_hook_device(name)) found.push_back(*where);
+    }
+    return found;
+}
+
+// The program on a live tcx attachment.
+Result<std::optional<uint32_t>> live_tcx(const fs::path& pins, HookDevice where) {
+    auto on_device = tcx_query(where.ifindex, side_of(where.hook));
+    if (!on_device) {
+        if (on_device.error().kind() != ErrorKind::kNotFound) return on_device.error();
+        return std::optional<uint32_t>();
+    }
+    auto link = open_live_link(pins, where, *on_device);
+    if (!link) return link.error();
+    return *link ? std::optional((*link)->info.prog_id) : std::nullopt;
+}
+
+Result<std::optional<uint32_t>> live_clsact(HookDevice where) {
+    auto prog_id = clsact_query(where.ifindex, side_of(where.hook));
+    if (!prog_id || !*prog_id) return prog_id;
+    auto ours = is_ours(where.hook, **prog_id);
+    if (!ours) return ours.error();
+    return *ours ? *prog_id : std::nullopt;
+}
+
+} // namespace
+
+std::string_view to_string(AttachKind kind) {
+    return kind == AttachKind::kTcx ? "tcx" : "clsact";
+}
+
+std::vector<std::string_view> programs_of(cnet_hook hook) {
+    switch (hook) {
+    case CNET_HOOK_ENDPOINT:
+        return {"cnet_endpoint"};
+    case CNET_HOOK_HOSTPORT:
+        return {"cnet_hostport"};
+    case CNET_HOOK_UPLINK:
+        return {"cnet_uplink", "cnet_uplink_l3"};
+    case CNET_HOOK_UPLINK_EGRESS:
+        return {"cnet_uplink_egress", "cnet_uplink_egr_l3"};
+    default:
+        return {};
+    }
+}
+
+Result<unsigned> LinkTable::attach(HookDevice where, int prog_fd) {
+    const bool tcx = kind_ == AttachKind::kTcx;
+    auto removed = tcx ? attach_tcx(where, prog_fd) : attach_clsact(where, prog_fd);
+    if (!removed) return removed.error().because("attach " + maps::hook_device_name(where));
+    auto status = detach_kind(tcx ? AttachKind::kClsact : AttachKind::kTcx, where);
+    if (!status) return status.error().because("attach " + maps::hook_device_name(where));
+    return removed;
+}
+
+Result<unsigned> LinkTable::attach_tcx(HookDevice where, int prog_fd) {
+    auto on_device = tcx_query(where.ifindex, side_of(where.hook));
+    if (!on_device) return on_device.error();
+    auto link = open_live_link(pins_, where, *on_device);
+    if (!link) return link.error();
+    uint32_t id = 0;
+    if (*link) {
+        if (bpf_link_update((*link)->fd.get(), prog_fd, nullptr) != 0) {
+            return Error::system("update the link");
+        }
+        id = (*link)->info.id;
+    } else {
+        auto created = create_link(maps::link_pin(pins_, where), where, prog_fd);
+        if (!created) return created.error();
+        id = *created;
+    }
+    return remove_strays(where, id);
+}
+
+Result<unsigned> LinkTable::attach_clsact(HookDevice where, int prog_fd) {
+    auto created = clsact_create(where.ifindex);
+    if (!created) return created.error();
+    if (*created) {
+        auto status = replace_pin(prog_fd, qdisc_pin(pins_, where.ifindex));
+        if (!status) return status.error();
+    }
+    // First the memory of it, so that a filter left by a kill is known.
+    if (auto status = replace_pin(prog_fd, maps::filter_pin(pins_, where)); !status) {
+        return status.error();
+    }
+    auto status = clsact_attach(where.ifindex, side_of(where.hook), prog_fd);
+    if (!status) return status.error();
+    return 0u;
+}
+
+Status LinkTable::detach_kind(AttachKind kind, HookDevice where) {
+    const bool tcx = kind == AttachKind::kTcx;
+    if (kind != kind_) {
+        // Of the other kind there is something only if it was forced once.
+        auto pin = open_pin(tcx ? maps::link_pin(pins_, where) : maps::filter_pin(pins_, where));
+        if (!pin) return pin.error();
+        if (!*pin) return {};
+    }
+    return tcx ? detach_tcx(pins_, where) : detach_clsact(pins_, where);
+}
+
+Status LinkTable::detach(HookDevice where) {
+    for (AttachKind kind : {AttachKind::kTcx, AttachKind::kClsact}) {
+        if (auto status = detach_kind(kind, where); !status) {
+            return status.error().because("detach " + maps::hook_device_name(where));
+        }
+    }
+    return {};
+}
+
+Result<std::vector<Attached>> LinkTable::attached() {
+    const bool tcx = kind_ == AttachKind::kTcx;
+    const fs::path dir = tcx ? maps::link_dir(pins_) : maps::filter_dir(pins_);
+    auto named = named_in(dir);
+    if (!named) return named.error();
+    std::vector<Attached> alive;
+    for (HookDevice where : *named) {
+        auto prog_id = tcx ? live_tcx(pins_, where) : live_clsact(where);
+        if (!prog_id) return prog_id.error();
+        if (*prog_id) {
+            alive.push_back({where, kind_, **prog_id});
+        } else if (auto status = remove_pin(dir / maps::hook_device_name(where)); !status) {
+            return status.error();
+        }
+    }
+    if (auto status = forget_qdiscs(pins_, alive); !status) return status.error();
+    return alive;
+}
+
+Status LinkTable::detach_all() {
+    for (const fs::path& dir : {maps::link_dir(pins_), maps::filter_dir(pins_)}) {
+        auto named = named_in(dir);
+        if (!named) return named.error();
+        for (HookDevice where : *named) {
+            if (auto status = detach(where); !status) return status.error();
+        }
+    }
+    return {};
+}
+
+} // namespace cnet::loader

@@ -1,0 +1,149 @@
+#include "loader/pin.h"
+
+#include <algorithm>
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "maps/pin_path.h"
+
+namespace cnet::loader {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr long kBpffsMagic = 0xcafe4a11;
+
+Result<bool> is_bpffs(const fs::path& path) {
+    struct statfs info {};
+    if (::statfs(path.c_str(), &info) == 0) {
+        return static_cast<unsigned long>(info.f_type) == static_cast<unsigned long>(kBpffsMagic);
+    }
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return Error::system("statfs " + path.string());
+}
+
+Status make_directory(const fs::path& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) return Error::system("create " + path.string(), error.value());
+    return {};
+}
+
+Status mount_bpffs(const fs::path& where) {
+    if (auto status = make_directory(where); !status) return status.error();
+    if (::mount("bpf", where.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0) {
+        return Error::system("mount a bpffs on " + where.string());
+    }
+    return {};
+}
+
+// Whether PID 1 sees the same directory, so that it lives on when this process and its namespaces
+// die.
+bool visible_to_init(const fs::path& path) {
+    std::error_code error;
+    fs::path real = fs::canonical(path, error);
+    if (error) return false;
+    struct stat ours {};
+    struct stat theirs {};
+    if (::stat(real.c_str(), &ours) != 0) return false;
+    if (::stat(("/proc/1/root" + real.string()).c_str(), &theirs) != 0) return false;
+    return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+Status remove_tree(const fs::path& path) {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (error) return Error::system("remove " + path.string(), error.value());
+    return {};
+}
+
+Status remove_mount(const fs::path& pins) {
+    if (::umount2(pins.c_str(), UMOUNT_NOFOLLOW) != 0) {
+        return Error::system("unmount " + pins.string());
+    }
+    if (::rmdir(pins.c_str()) != 0 && errno != ENOENT) {
+        return Error::system("remove " + pins.string());
+    }
+    return {};
+}
+
+} // namespace
+
+Status prepare_pins(const Paths& paths, std::vector<std::string>& warnings) {
+    const fs::path mount_point = paths.own_bpffs ? paths.pins : paths.pins.parent_path();
+    auto mounted = is_bpffs(mount_point);
+    if (!mounted) return mounted.error();
+    if (!*mounted) {
+        if (auto status = mount_bpffs(mount_point); !status) return status.error();
+    }
+    for (const fs::path& dir : {maps::map_dir(paths.pins), maps::prog_dir(paths.pins),
+                                maps::link_dir(paths.pins), maps::filter_dir(paths.pins)}) {
+        if (auto status = make_directory(dir); !status) return status.error();
+    }
+    if (!visible_to_init(paths.pins)) {
+        warnings.push_back(
+            "PID 1 does not see " + paths.pins.string() +
+            ": this process runs in a mount namespace of its own, and when that ends, every "
+            "program and map goes with it and all traffic stops. Start cnetd outside of `ip netns "
+            "exec` (use `nsenter --net=`) and of a unit with a private mount namespace");
+    }
+    return {};
+}
+
+Status remove_all_pins(const fs::path& pins) {
+    // Nothing but a bpffs is ever removed recursively. Links go before the maps that their programs
+    // use, and cnet_meta before the other maps: maps without it are known to be half of a set.
+    auto on_bpffs = is_bpffs(pins);
+    if (!on_bpffs) return on_bpffs.error();
+    if (!*on_bpffs) return {};
+    for (const fs::path& path : {maps::link_dir(pins), maps::filter_dir(pins), maps::prog_dir(pins),
+                                 maps::map_pin(pins, "cnet_meta"), maps::map_dir(pins)}) {
+        if (auto status = remove_tree(path); !status) return status.error();
+    }
+    return {};
+}
+
+Status remove_pins(const Paths& paths) {
+    auto on_bpffs = is_bpffs(paths.pins);
+    if (!on_bpffs) return on_bpffs.error();
+    if (!*on_bpffs) return {};
+    if (auto status = remove_all_pins(paths.pins); !status) return status.error();
+    return paths.own_bpffs ? remove_mount(paths.pins) : remove_tree(paths.pins);
+}
+
+Status remove_pin(const fs::path& path) {
+    if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+    return Error::system("remove " + path.string());
+}
+
+Status replace_pin(int fd, const fs::path& path) {
+    const fs::path fresh = path.parent_path() / "new";
+    if (auto status = remove_pin(fresh); !status) return status.error();
+    if (bpf_obj_pin(fd, fresh.c_str()) != 0) return Error::system("pin " + path.string());
+    if (::rename(fresh.c_str(), path.c_str()) != 0) {
+        return Error::system("rename a pin to " + path.string());
+    }
+    return {};
+}
+
+Result<std::vector<std::string>> list_pins(const fs::path& dir) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(dir, error), end; !error && entry != end;
+         entry.increment(error)) {
+        names.push_back(entry->path().filename());
+    }
+    if (error && error.value() != ENOENT) {
+        return Error::system("list " + dir.string(), error.value());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+} // namespace cnet::loader
