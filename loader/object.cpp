@@ -60,11 +60,16 @@ Status set_config(const bpf_object* object, const cnet_config& config) {
         return Error(ErrorKind::kSystem, "it has no cnet_cfg, so it cannot run dry");
     }
     size_t size = 0;
-    auto* bytes = static_cast<uint8_t*>(bpf_map__initial_value(section, &size));
-    if (range->size != sizeof(config) || bytes == nullptr || range->offset + range->size > size) {
+    const void* initial = bpf_map__initial_value(section, &size);
+    if (range->size != sizeof(config) || initial == nullptr || range->offset + range->size > size) {
         return Error(ErrorKind::kSystem, "its cnet_cfg is not a struct cnet_config");
     }
-    std::memcpy(bytes + range->offset, &config, sizeof(config));
+    std::vector<uint8_t> bytes(size);
+    std::memcpy(bytes.data(), initial, size);
+    std::memcpy(bytes.data() + range->offset, &config, sizeof(config));
+    if (int error = bpf_map__set_initial_value(section, bytes.data(), size); error != 0) {
+        return Error::system("set its cnet_cfg", -error);
+    }
     return {};
 }
 
