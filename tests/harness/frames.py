@@ -1,0 +1,79 @@
+"""Raw Ethernet frames: sending and seeing them at a device inside a namespace."""
+
+import select
+import socket
+import time
+
+from scapy.layers.l2 import ARP, Ether
+
+from .sockets import PATIENCE, SILENCE
+
+ETH_P_ALL = 3
+PACKET_OUTGOING = 4
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+class Tap:
+    """Sees every frame that arrives at a device (not those it sends) from the moment it is made."""
+
+    def __init__(self, namespace, device="eth0"):
+        with namespace.entered():
+            self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self._sock.bind((device, ETH_P_ALL))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+
+    def send(self, frame):
+        self._sock.send(bytes(frame))
+
+    def frames(self, timeout):
+        """Frames as bytes, as they come, until the time is over."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(0, deadline - time.monotonic())
+            if not select.select([self._sock], [], [], left)[0]:
+                return
+            data, address = self._sock.recvfrom(65536)
+            if address[2] != PACKET_OUTGOING:
+                yield data
+
+    def sees(self, matches, timeout=PATIENCE):
+        """The first frame for which matches(bytes) is true; None when none came in time."""
+        for frame in self.frames(timeout):
+            if matches(frame):
+                return frame
+        return None
+
+    def never_sees(self, matches, timeout=SILENCE):
+        return self.sees(matches, timeout) is None
+
+    def close(self):
+        self._sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def containing(marker):
+    """A condition for Tap.sees: the frame carries these bytes."""
+    return lambda frame: marker in frame
+
+
+def marked_frame(source, destination, marker, protocol=0x88b5):
+    """A frame of a local experimental EtherType (IEEE 802) with `marker` as payload."""
+    return bytes(Ether(src=source, dst=destination, type=protocol) / marker.ljust(46, b"\0"))
+
+
+def arp_ask(namespace, device, address, source_mac=None, source_ip="0.0.0.0", timeout=PATIENCE):
+    """Who has `address`? The MAC that answers, or "silent". From 0.0.0.0 it is a probe (RFC 5227)."""
+    mac = source_mac or namespace.mac(device)
+    request = Ether(src=mac, dst=BROADCAST) / ARP(op=1, hwsrc=mac, psrc=source_ip, pdst=address)
+    with Tap(namespace, device) as tap:
+        tap.send(request)
+        for frame in tap.frames(timeout):
+            packet = Ether(frame)
+            if ARP in packet and packet[ARP].op == 2 and packet[ARP].psrc == address:
+                return packet[ARP].hwsrc
+    return "silent"

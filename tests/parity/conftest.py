@@ -1,0 +1,42 @@
+"""Parity: each scenario runs on a host with Linux bridges and Docker's iptables rules, and on one with cnet-bpf.
+
+A scenario collects what the far ends saw in a dictionary and hands it to `agrees` with what Linux does. Where we
+differ on purpose, `ours` names the key, what we do, and the heading in docs/differences.md that says why.
+"""
+
+import os
+
+import pytest
+
+from harness.host import REPOSITORY
+
+
+@pytest.fixture(params=["bridge", "cnet"])
+def backend(request):
+    return request.getfixturevalue("bridge_host" if request.param == "bridge" else "host")
+
+
+@pytest.fixture
+def outside(backend, make_world):
+    return make_world(backend)
+
+
+def documented_differences():
+    """Headings of the third level in docs/differences.md."""
+    with open(os.path.join(REPOSITORY, "docs", "differences.md"), encoding="utf-8") as file:
+        return {line[4:].strip() for line in file if line.startswith("### ")}
+
+
+@pytest.fixture
+def agrees(backend):
+    """agrees(seen, linux, ours={key: (value, heading)}): what was seen is what Linux does, or what we document."""
+    def check(seen, linux, ours=None):
+        expected = dict(linux)
+        for key, (value, heading) in (ours or {}).items():
+            assert key in linux, key
+            assert heading in documented_differences(), f"docs/differences.md does not have {heading!r}"
+            if backend.kind == "cnet":
+                expected[key] = value
+        assert seen == expected
+
+    return check
