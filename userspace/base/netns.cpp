@@ -82,7 +82,9 @@ Status unshare_directory(const std::filesystem::path& directory) {
     struct stat parent {};
     std::error_code error;
     if (std::filesystem::canonical(directory, error) == "/run/netns") return {};
-    if (!std::filesystem::is_empty(directory, error)) return {};
+    const auto left = list_named_netns(directory);
+    if (!left) return left.error();
+    if (!left->empty()) return {};
     if (stat(directory.c_str(), &own) != 0) return Error::system("stat " + directory.string());
     if (stat((directory / "..").c_str(), &parent) != 0)
         return Error::system("stat the parent of " + directory.string());
@@ -190,10 +192,15 @@ Status create_named_netns(const std::filesystem::path& path) {
     auto lock = lock_directory(directory);
     if (!lock) return lock.error();
     if (auto shared = share_directory(directory); !shared) return shared;
-    if (auto made = make_mount_point(path); !made) return made;
-    auto mounted = mount_new_netns(path);
-    if (!mounted) ::unlink(path.c_str());
-    return mounted;
+    auto created = make_mount_point(path);
+    if (created) {
+        created = mount_new_netns(path);
+        if (!created) ::unlink(path.c_str());
+    }
+    if (created) return {};
+    if (auto undone = unshare_directory(directory); !undone)
+        return undone.error().because(created.error().message() + "; then");
+    return created;
 }
 
 Status delete_named_netns(const std::filesystem::path& path) {

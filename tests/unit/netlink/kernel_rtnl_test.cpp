@@ -1,0 +1,241 @@
+#include "userspace/netlink/kernel_rtnl.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/unit/netlink/netns_fixture.h"
+
+namespace cnet::netlink {
+namespace {
+
+using test::ok;
+
+IpPrefix prefix(const char* text) {
+    return *IpPrefix::parse(text);
+}
+
+IpAddress address(const char* text) {
+    return *IpAddress::parse(text);
+}
+
+class KernelRtnlTest : public test::NetnsTest {
+protected:
+    VethSpec spec() const {
+        VethSpec spec;
+        spec.name = "cnet1";
+        spec.mac = *MacAddress::parse("02:00:00:00:00:01");
+        spec.alias = "cnet-bpf endpoint web";
+        spec.peer_name = "eth0";
+        spec.peer_mac = *MacAddress::parse("02:00:00:00:00:02");
+        spec.peer_netns = box_path();
+        spec.mtu = 1400;
+        return spec;
+    }
+
+    bool has_address(const std::string& device, const char* text) {
+        auto link = rtnl_->link(device);
+        auto all = rtnl_->addresses();
+        return link && all && std::ranges::any_of(*all, [&](const AddressInfo& info) {
+                   return info.ifindex == link->ifindex && info.prefix == prefix(text);
+               });
+    }
+};
+
+TEST_F(KernelRtnlTest, VethHasBothEndsAsAsked) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+
+    auto host = rtnl_->link("cnet1");
+    ASSERT_TRUE(ok(host));
+    EXPECT_EQ(host->kind, "veth");
+    EXPECT_EQ(host->alias, "cnet-bpf endpoint web");
+    EXPECT_EQ(host->mac, *spec().mac);
+    EXPECT_EQ(host->mtu, 1400u);
+    EXPECT_FALSE(host->up);
+    EXPECT_TRUE(host->has_ethernet);
+
+    auto peer = rtnl_->link_in(box_path(), "eth0");
+    ASSERT_TRUE(ok(peer));
+    EXPECT_EQ(peer->mac, *spec().peer_mac);
+    EXPECT_EQ(peer->mtu, 1400u);
+    EXPECT_FALSE(peer->up);
+    EXPECT_FALSE(rtnl_->link("eth0"));
+}
+
+TEST_F(KernelRtnlTest, VethWithinOneNamespace) {
+    auto pair = spec();
+    pair.peer_name = "cnhp1";
+    pair.peer_netns = "";
+    pair.mac.reset();
+    ASSERT_TRUE(ok(rtnl_->create_veth(pair)));
+    auto host = rtnl_->link("cnet1");
+    ASSERT_TRUE(ok(host));
+    EXPECT_FALSE(host->mac.is_zero());
+    EXPECT_TRUE(ok(rtnl_->link("cnhp1")));
+}
+
+TEST_F(KernelRtnlTest, TakenNamesAreSaidAndNothingIsLeft) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    auto again = rtnl_->create_veth(spec());
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().kind(), ErrorKind::kConflict);
+    EXPECT_EQ(again.error().message(), "device cnet1 exists already");
+
+    auto other = spec();
+    other.name = "cnet2";
+    auto refused = rtnl_->create_veth(other);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+    EXPECT_EQ(refused.error().message(), "device eth0 in " + box_path() + " exists already");
+    EXPECT_FALSE(rtnl_->link("cnet2"));
+}
+
+TEST_F(KernelRtnlTest, VethIntoNoNamespace) {
+    auto lost = spec();
+    lost.peer_netns = directory_ / "absent";
+    auto refused = rtnl_->create_veth(lost);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kNotFound);
+    EXPECT_FALSE(rtnl_->link("cnet1"));
+}
+
+TEST_F(KernelRtnlTest, TooLongAliasLeavesNoPair) {
+    auto wordy = spec();
+    wordy.alias = std::string(300, 'x');
+    EXPECT_FALSE(rtnl_->create_veth(wordy));
+    EXPECT_FALSE(rtnl_->link("cnet1"));
+    EXPECT_FALSE(rtnl_->link_in(box_path(), "eth0"));
+}
+
+TEST_F(KernelRtnlTest, KernelsOwnWordsAreKept) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    auto refused = rtnl_->set_mtu("cnet1", 1'000'000);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kInvalid);
+    EXPECT_EQ(refused.error().message(), "set the MTU of cnet1 to 1000000: Invalid argument (mtu "
+                                         "greater than device maximum)");
+}
+
+TEST_F(KernelRtnlTest, DeletingOneEndDeletesBothAndAbsentIsSuccess) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    EXPECT_TRUE(ok(rtnl_->delete_link("cnet1")));
+    auto peer = rtnl_->link_in(box_path(), "eth0");
+    ASSERT_FALSE(peer);
+    EXPECT_EQ(peer.error().kind(), ErrorKind::kNotFound);
+    EXPECT_TRUE(ok(rtnl_->delete_link("cnet1")));
+}
+
+TEST_F(KernelRtnlTest, UpDownAndMtu) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
+    EXPECT_TRUE(rtnl_->link("cnet1")->up);
+    ASSERT_TRUE(ok(rtnl_->set_mtu("cnet1", 1300)));
+    EXPECT_EQ(rtnl_->link("cnet1")->mtu, 1300u);
+    EXPECT_TRUE(rtnl_->link("cnet1")->up);
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", false)));
+    EXPECT_FALSE(rtnl_->link("cnet1")->up);
+    EXPECT_EQ(rtnl_->set_up("absent", true).error().kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->link("absent").error().kind(), ErrorKind::kNotFound);
+}
+
+TEST_F(KernelRtnlTest, AddressesComeAndGoTwice) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    for (const char* text : {"10.9.0.1/24", "fd00:9::1/64"}) {
+        EXPECT_TRUE(ok(rtnl_->add_address("cnet1", prefix(text))));
+        EXPECT_TRUE(ok(rtnl_->add_address("cnet1", prefix(text))));
+        EXPECT_TRUE(has_address("cnet1", text));
+        EXPECT_TRUE(ok(rtnl_->delete_address("cnet1", prefix(text))));
+        EXPECT_FALSE(has_address("cnet1", text));
+        EXPECT_TRUE(ok(rtnl_->delete_address("cnet1", prefix(text))));
+    }
+    EXPECT_TRUE(ok(rtnl_->delete_address("absent", prefix("10.9.0.1/24"))));
+    EXPECT_EQ(rtnl_->add_address("absent", prefix("10.9.0.1/24")).error().kind(),
+              ErrorKind::kNotFound);
+}
+
+TEST_F(KernelRtnlTest, AddressesTellScopeAndWhichIsSecondary) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    ASSERT_TRUE(ok(rtnl_->add_address("cnet1", prefix("10.9.0.1/24"))));
+    ASSERT_TRUE(ok(rtnl_->add_address("cnet1", prefix("10.9.0.2/24"))));
+    auto all = rtnl_->addresses();
+    ASSERT_TRUE(ok(all));
+    std::vector<std::string> seen;
+    for (const auto& info : *all)
+        if (info.prefix.is_v4())
+            seen.push_back(info.prefix.to_string() + (info.global_scope ? " global" : "") +
+                           (info.secondary ? " secondary" : ""));
+    EXPECT_EQ(seen, (std::vector<std::string>{"127.0.0.1/8", "10.9.0.1/24 global",
+                                              "10.9.0.2/24 global secondary"}));
+}
+
+TEST_F(KernelRtnlTest, LinksAreThoseOfTheNamespaceItWasOpenedIn) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    auto elsewhere = NetnsGuard::enter(box_path());
+    ASSERT_TRUE(ok(elsewhere));
+    auto links = rtnl_->links();
+    ASSERT_TRUE(ok(links));
+    std::vector<std::string> names;
+    for (const auto& link : *links)
+        names.push_back(link.name);
+    EXPECT_EQ(names, (std::vector<std::string>{"lo", "cnet1"}));
+    EXPECT_TRUE(links->front().loopback);
+    EXPECT_EQ(links->front().kind, "");
+}
+
+TEST_F(KernelRtnlTest, SysctlOfTheNamespaceItWasOpenedIn) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    {
+        auto elsewhere = NetnsGuard::enter(box_path());
+        ASSERT_TRUE(ok(elsewhere));
+        ASSERT_TRUE(ok(rtnl_->set_sysctl("ipv4", "cnet1", "forwarding", "1")));
+    }
+    std::string value;
+    std::ifstream("/proc/sys/net/ipv4/conf/cnet1/forwarding") >> value;
+    EXPECT_EQ(value, "1");
+    EXPECT_EQ(rtnl_->set_sysctl("ipv4", "absent", "forwarding", "1").error().kind(),
+              ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->set_sysctl("ipv4", "../all", "forwarding", "1").error().kind(),
+              ErrorKind::kInvalid);
+    EXPECT_EQ(rtnl_->set_sysctl("ipv4", "cnet1", "forwarding", "many").error().kind(),
+              ErrorKind::kInvalid);
+}
+
+TEST_F(KernelRtnlTest, EndpointIsConfiguredAndMayBeAgain) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
+    const Rtnl::EndpointSetup setup{box_path(),
+                                    "eth0",
+                                    {prefix("10.9.0.5/24"), prefix("fd00:9::5/64")},
+                                    {address("10.9.0.1"), address("fd00:9::1")}};
+    for (int round = 0; round < 2; ++round) {
+        ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
+        EXPECT_TRUE(rtnl_->link_in(box_path(), "eth0")->up);
+        EXPECT_TRUE(rtnl_->link_in(box_path(), "lo")->up);
+        auto addresses = rtnl_->addresses_in(box_path(), "eth0");
+        ASSERT_TRUE(ok(addresses));
+        for (const auto& wanted : setup.addresses)
+            EXPECT_EQ(std::ranges::count(*addresses, wanted), 1) << wanted.to_string();
+    }
+}
+
+TEST_F(KernelRtnlTest, SecondDefaultRouteIsRefused) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    Rtnl::EndpointSetup setup{box_path(), "eth0", {prefix("10.9.0.5/24")}, {address("10.9.0.1")}};
+    ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
+    setup.default_gateways = {address("10.9.0.2")};
+    auto refused = rtnl_->configure_endpoint(setup);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+}
+
+TEST_F(KernelRtnlTest, EndpointWithoutNamespaceOrDevice) {
+    Rtnl::EndpointSetup setup{directory_ / "absent", "eth0", {}, {}};
+    EXPECT_EQ(rtnl_->configure_endpoint(setup).error().kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->link_in(setup.netns, "eth0").error().kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->addresses_in(setup.netns, "eth0").error().kind(), ErrorKind::kNotFound);
+    setup.netns = box_path();
+    EXPECT_EQ(rtnl_->configure_endpoint(setup).error().kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->addresses_in(setup.netns, "eth0").error().kind(), ErrorKind::kNotFound);
+}
+
+} // namespace
+} // namespace cnet::netlink

@@ -1,0 +1,54 @@
+// Two namespaces of the test's own, "host" and "box"; the test runs inside "host".
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+
+#include "tests/unit/base/temporary.h"
+#include "userspace/base/netns.h"
+#include "userspace/netlink/kernel_rtnl.h"
+
+namespace cnet::test {
+
+class NetnsTest : public testing::Test {
+protected:
+    void SetUp() override {
+        if (const auto why = why_no_netns(); !why.empty()) GTEST_SKIP() << why;
+        for (const auto& path : {host_path(), box_path()}) {
+            auto created = create_named_netns(path);
+            ASSERT_TRUE(created) << created.error().message();
+        }
+        auto entered = NetnsGuard::enter(host_path());
+        ASSERT_TRUE(entered) << entered.error().message();
+        inside_.emplace(std::move(*entered));
+        auto opened = netlink::KernelRtnl::open();
+        ASSERT_TRUE(opened) << opened.error().message();
+        rtnl_ = std::move(*opened);
+    }
+
+    void TearDown() override {
+        rtnl_.reset();
+        inside_.reset();
+        for (const auto& path : {host_path(), box_path()}) {
+            auto deleted = delete_named_netns(path);
+            EXPECT_TRUE(deleted) << deleted.error().message();
+        }
+    }
+
+    std::string host_path() const { return directory_ / "netns" / "host"; }
+    std::string box_path() const { return directory_ / "netns" / "box"; }
+
+    TemporaryDirectory directory_;
+    std::optional<NetnsGuard> inside_;
+    std::unique_ptr<netlink::KernelRtnl> rtnl_;
+};
+
+// EXPECT_TRUE(ok(rtnl_->set_up("lo", true))) prints the error.
+template <typename T> testing::AssertionResult ok(const Result<T>& result) {
+    if (result) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << result.error().message();
+}
+
+} // namespace cnet::test
