@@ -1,0 +1,113 @@
+"""A machine that boots a real systemd with this project installed: systemd-nspawn on the running system's own /usr,
+with the install tree laid over it, an empty /etc and /var, a network and a bpffs of its own.
+
+Needs systemd-nspawn; nothing is installed on, or registered with, the machine that runs the tests.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from harness.wait import wait_until
+
+BUILD = pathlib.Path(os.environ.get("CNET_BIN", pathlib.Path(__file__).parents[2] / "build/bin")).resolve().parent
+
+# Basic system and our socket: no service of the host's /usr beyond what that pulls in.
+TARGET = """[Unit]
+Requires=basic.target cnetd.socket
+After=basic.target cnetd.socket
+AllowIsolate=yes
+"""
+
+
+def install(directory):
+    """What `cmake --install` would put on a machine, below `directory`."""
+    env = dict(os.environ, DESTDIR=str(directory))
+    subprocess.run(["cmake", "--install", BUILD], env=env, check=True, stdout=subprocess.DEVNULL)
+    return directory
+
+
+class Machine:
+    def __init__(self):
+        self.name = f"cnts{os.getpid()}"
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        self.stage = install(self.directory / "stage")
+        self.console = self.directory / "console.log"
+        (self.stage / "usr/lib/systemd/system/cnet-test.target").write_text(TARGET)
+        self.bpffs = self.directory / "bpf"
+        self.bpffs.mkdir()
+        subprocess.run(["mount", "-t", "bpf", "bpf", self.bpffs], check=True)
+        self._nspawn = None
+        self._leader = None
+
+    def boot(self):
+        # Under a systemd of its own the container gets a scope; elsewhere it stays where it is.
+        unit = [] if os.path.isdir("/run/systemd/system") else ["--keep-unit"]
+        with open(self.console, "w", encoding="utf-8") as console:
+            self._nspawn = subprocess.Popen(
+                ["systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--boot", "--private-network",
+                 "--register=no", *unit, f"--machine={self.name}", "--console=pipe",
+                 f"--overlay-ro=/usr:{self.stage}/usr:/usr", f"--bind-ro={self.stage}/etc/cnet:/etc/cnet",
+                 f"--bind={self.bpffs}:/sys/fs/bpf", "--capability=all",
+                 "--system-call-filter=bpf perf_event_open", "--", "systemd.unit=cnet-test.target"],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
+        self._leader = wait_until(self._find_leader, 30, "systemd-nspawn starting its init")
+        wait_until(lambda: self.run("systemctl", "is-active", "cnet-test.target", check=False) == "active",
+                   60, "the machine booting")
+
+    def _find_leader(self):
+        if self._nspawn.poll() is not None:
+            raise AssertionError(f"systemd-nspawn ended: {self.console.read_text()}")
+        pid = self._nspawn.pid
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return children[0] if children else None
+
+    def command(self, *argv):
+        return ["nsenter", "-t", self._leader, "-a", "--", *argv]
+
+    def attempt(self, *argv, timeout=60):
+        return subprocess.run(self.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=timeout, check=False)
+
+    def run(self, *argv, check=True, timeout=60):
+        """What it prints on stdout, stripped."""
+        done = self.attempt(*argv, timeout=timeout)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{' '.join(argv)}: status {done.returncode}: {done.stdout}{done.stderr}"
+                                 f"\n--- journal\n{self.journal()}")
+        return done.stdout.strip()
+
+    def spawn(self, *argv):
+        return subprocess.Popen(self.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+
+    def show(self, unit, field):
+        return self.run("systemctl", "show", "--value", f"--property={field}", unit)
+
+    def journal(self):
+        return self.attempt("journalctl", "--no-pager", "--unit=cnetd", "--lines=60").stdout
+
+    def drop_in(self, unit, text):
+        """Changes a unit until the machine ends."""
+        self.run("sh", "-c", f'mkdir -p /run/systemd/system/{unit}.d && printf "%s\\n" "$1" '
+                 f">/run/systemd/system/{unit}.d/test.conf && systemctl daemon-reload", "sh", text)
+
+    def close(self):
+        if self._nspawn and self._nspawn.poll() is None:
+            # The first asks the init to halt, the second does not wait for it.
+            for _ in range(2):
+                self._nspawn.send_signal(signal.SIGTERM)
+            try:
+                self._nspawn.wait(20)
+            except subprocess.TimeoutExpired:
+                self._nspawn.kill()
+                self._nspawn.wait()
+        subprocess.run(["umount", "-l", self.bpffs], check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        # nspawn keeps its propagation directory where /run is not a tmpfs.
+        propagate = pathlib.Path("/run/systemd/nspawn/propagate") / self.name
+        if propagate.is_dir() and not os.path.ismount(propagate):
+            propagate.rmdir()
