@@ -58,7 +58,11 @@ struct cnet_meta {
 };
 CNET_SIZE(struct cnet_meta, 4 + 4 + 8);
 
-/* ---- cnet_port: ifindex -> the switch port that this device is. Writer: cnetd. ---- */
+/*
+ * ---- cnet_port: ifindex -> the switch port that this device is. Writer: cnetd. ----
+ * A host port stands here twice, with one value: under its inner end, where the program sits, and under its outer
+ * end, so that a route or a packet through it is known as ours.
+ */
 enum cnet_port_flag {
     CNET_PORT_PEER = 1 << 0,         /* veth whose far end is in another namespace: bpf_redirect_peer works */
     CNET_PORT_HOST = 1 << 1,         /* the network's host port: deliver with BPF_F_INGRESS to `ifindex` */
@@ -155,7 +159,7 @@ struct cnet_neigh_entry {
 };
 CNET_SIZE(struct cnet_neigh_entry, 4 * 4 + 6 + 6);
 
-/* ---- cnet_uplink: ifindex -> uplink. Writer: cnetd, following netlink. ---- */
+/* ---- cnet_uplinks: ifindex -> uplink. Writer: cnetd, following netlink. ---- */
 #define CNET_UPLINK_ADDRS_MAX 8
 
 struct cnet_uplink_addr {
@@ -210,6 +214,7 @@ enum cnet_binding_flag {
 };
 
 struct cnet_binding {
+    __u32 id; /* its own key: a flow remembers which binding made it */
     __u32 network_id;
     __u32 endpoint_id;
     union cnet_addr target4; /* the endpoint's address of each family, zero when none */
@@ -221,7 +226,7 @@ struct cnet_binding {
     __u8 flags;              /* enum cnet_binding_flag */
     __u32 allow_list_id;     /* 0: everybody */
 };
-CNET_SIZE(struct cnet_binding, 2 * 4 + 2 * 16 + 3 * 2 + 2 + 4);
+CNET_SIZE(struct cnet_binding, 3 * 4 + 2 * 16 + 3 * 2 + 2 + 4);
 
 /* ---- cnet_ct: tuple as seen on the wire of its zone -> flow. Writer: BPF alone, the collector included. ---- */
 /* Where a tuple is seen: a network's id, or one of these. */
@@ -290,7 +295,7 @@ struct cnet_ct_entry {
     __u8 type;                /* enum cnet_ct_type */
     __u8 state;               /* enum cnet_ct_state */
     __u8 flags;               /* enum cnet_ct_flag */
-    __u32 reserved;
+    __u32 fib_mtu;            /* of the route towards the WORLD side, bytes */
 };
 CNET_SIZE(struct cnet_ct_entry, 3 * 8 + 44 + 4 + 16 + 4 + 4 + 4 + 4);
 

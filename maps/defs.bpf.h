@@ -70,7 +70,7 @@ struct {
     __uint(max_entries, 256);
     __type(key, __u32);
     __type(value, struct cnet_uplink);
-} cnet_uplink SEC(".maps");
+} cnet_uplinks SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

@@ -39,7 +39,7 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
     auto fdb = opener.open<decltype(Bundle::fdb)>("cnet_fdb");
     auto fdb_count = opener.open<decltype(Bundle::fdb_count)>("cnet_fdb_count");
     auto neigh = opener.open<decltype(Bundle::neigh)>("cnet_neigh");
-    auto uplink = opener.open<decltype(Bundle::uplink)>("cnet_uplink");
+    auto uplink = opener.open<decltype(Bundle::uplink)>("cnet_uplinks");
     auto host_addr = opener.open<decltype(Bundle::host_addr)>("cnet_host_addr");
     auto slot = opener.open<decltype(Bundle::slot)>("cnet_slot");
     auto bind_addr = opener.open<decltype(Bundle::bind_addr)>("cnet_bind_addr");

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Stages: unicast to a known port of the network, and the bounded flood for everything else. */
+#ifndef CNET_LIB_BRIDGE_H
+#define CNET_LIB_BRIDGE_H
+
+#include "fdb.h"
+#include "port.h"
+
+/* --icc off: an endpoint reaches the host port and nothing else of its network. */
+static __always_inline int icc_forbids(const struct cnet_pkt *pkt, __u32 to_port_flags)
+{
+    return pkt->port_flags & CNET_PORT_ICC_OFF && !((pkt->port_flags | to_port_flags) & CNET_PORT_HOST);
+}
+
+/* V_NEXT when the MAC is a group's or nobody knows it. */
+static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff *skb, struct cnet_pkt *pkt)
+{
+    struct cnet_fdb_entry *entry;
+
+    if (unlikely(mac_is_multicast(pkt->dst_mac)))
+        return V_NEXT;
+    entry = fdb_lookup(pkt->network_id, pkt->dst_mac);
+    if (unlikely(!entry))
+        return V_NEXT;
+    if (unlikely(entry->ifindex == pkt->ifindex))
+        return drop(pkt, CNET_R_SAME_PORT);
+    if (unlikely(icc_forbids(pkt, entry->port_flags)))
+        return drop(pkt, CNET_R_ICC_OFF);
+    return redirected(pkt, tc_send_to_port(skb, entry->ifindex, entry->port_flags), CNET_R_SWITCHED);
+}
+
+/* Whether, not how many: a running number in bpf_loop's context keeps the verifier from ever seeing the loop converge. */
+struct flood_walk {
+    struct __sk_buff *skb;
+    const struct cnet_pkt *pkt;
+    __u32 any_sent;
+    __u32 any_lost;
+};
+
+static long flood_one(__u32 index, void *data)
+{
+    struct flood_walk *walk = data;
+    struct cnet_flood_key key = {.network_id = walk->pkt->network_id, .index = index};
+    struct cnet_flood_port *port = bpf_map_lookup_elem(&cnet_flood, &key);
+    __u32 from = walk->pkt->port_flags & CNET_PORT_HOST ? walk->pkt->host_ifindex : walk->pkt->ifindex;
+
+    if (!port || port->ifindex == from || icc_forbids(walk->pkt, port->port_flags))
+        return 0;
+    /* A positive answer is the device's own refusal (NET_XMIT_DROP, a full backlog): that copy is lost too. */
+    if (!effects_allowed() ||
+        !bpf_clone_redirect(walk->skb, port->ifindex, port->port_flags & CNET_PORT_HOST ? BPF_F_INGRESS : 0)) {
+        walk->any_sent = 1;
+    } else {
+        walk->any_lost = 1;
+        count(walk->pkt->hook, CNET_R_FLOOD_COPY_LOST, walk->pkt->len);
+    }
+    return 0;
+}
+
+/*
+ * A copy to each other port of the network. The per-CPU backlog (netdev_max_backlog, 1000) takes no more than that
+ * many copies at once; what it refuses is counted per copy. The original always ends here.
+ */
+static __always_inline enum cnet_verdict bridge_flood(struct __sk_buff *skb, struct cnet_pkt *pkt)
+{
+    struct cnet_network *network = bpf_map_lookup_elem(&cnet_network, &pkt->network_id);
+    struct flood_walk walk = {.skb = skb, .pkt = pkt};
+    __u32 ports;
+
+    if (!network)
+        return drop(pkt, CNET_R_UNKNOWN_PORT);
+    ports = network->flood_ports;
+    if (ports > CNET_FLOOD_PORTS_MAX)
+        ports = CNET_FLOOD_PORTS_MAX;
+    bpf_loop(ports, flood_one, &walk, 0);
+    if (!walk.any_sent)
+        return drop(pkt, walk.any_lost ? CNET_R_FLOOD_FAILED : CNET_R_FLOOD_NOBODY);
+    return drop(pkt, CNET_R_FLOODED);
+}
+
+#endif

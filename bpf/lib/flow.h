@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Beginning a flow: a free port for its translated tuple, then both entries.
+ *
+ * The port that may vary is the replies' destination, `reply.dst_port_be` (for echo the identifier). It keeps the
+ * initiator's own when it can; else random ones of netfilter's three ranges are tried (RFC 4787 REQ-3, RFC 6056).
+ */
+#ifndef CNET_LIB_FLOW_H
+#define CNET_LIB_FLOW_H
+
+#include "conntrack.h"
+#include "scratch.h"
+#include "slot.h"
+
+/* Beyond 25 tries the chance hardly grows (cilium/cilium#37389). */
+#define FLOW_PORT_TRIES 32
+/* Hairpin masquerade stays above the default ip_local_port_range, so that it meets no socket of the host. */
+#define FLOW_HAIRPIN_PORT_MIN 61000
+
+enum flow_result { FLOW_OK = 0, FLOW_NO_PORT, FLOW_MAP_FULL, FLOW_EXISTS };
+
+/*
+ * Does a socket of the host receive what comes in for this port? bpf_skc_lookup_tcp sees established, TIME_WAIT and
+ * listening sockets, bpf_sk_lookup_udp connected and bound ones. A TCP socket that is bound and neither listens nor
+ * is connected cannot be seen: if it connects later to the very same remote port, uplink_egress gives it another.
+ */
+static __always_inline int host_socket_uses(struct __sk_buff *skb, const struct cnet_ct_key *reply, __be16 port_be)
+{
+    struct bpf_sock_tuple tuple = {};
+    struct bpf_sock *sock;
+
+    tuple.ipv4.saddr = reply->src.words_be[3];
+    tuple.ipv4.daddr = reply->dst.words_be[3];
+    tuple.ipv4.sport = reply->src_port_be;
+    tuple.ipv4.dport = port_be;
+    if (reply->l4_proto == IPPROTO_TCP)
+        sock = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+    else if (reply->l4_proto == IPPROTO_UDP)
+        sock = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+    else
+        return 0;
+    if (!sock)
+        return 0;
+    bpf_sk_release(sock);
+    return 1;
+}
+
+struct flow_port_walk {
+    struct __sk_buff *skb;
+    struct flow_new *flow;
+    const struct cnet_ct_entry *reverse;
+    int result; /* enum flow_result */
+};
+
+static long flow_try_port(__u32 attempt, void *data)
+{
+    struct flow_port_walk *walk = data;
+    struct flow_new *flow = walk->flow;
+    struct cnet_slot *slot;
+    long err;
+
+    if (attempt) {
+        __u32 span = (__u32)flow->port_max - flow->port_min + 1;
+
+        flow->reply.dst_port_be = bpf_htons(flow->port_min + bpf_get_prandom_u32() % span);
+    }
+    if (flow->reply.zone == CNET_ZONE_WORLD && flow->type != CNET_CT_DNAT) {
+        slot = slot_lookup(flow->reply.l4_proto, flow->reply.dst_port_be);
+        if (!slot || slot->binding_id != CNET_BINDING_NONE ||
+            host_socket_uses(walk->skb, &flow->reply, flow->reply.dst_port_be))
+            return 0;
+    }
+    if (!effects_allowed()) {
+        walk->result = FLOW_OK;
+        return 1;
+    }
+    err = bpf_map_update_elem(&cnet_ct, &flow->reply, walk->reverse, BPF_NOEXIST);
+    if (err == -17 /* EEXIST: some flow has this tuple */)
+        return 0;
+    walk->result = err ? FLOW_MAP_FULL : FLOW_OK;
+    return 1;
+}
+
+/* The range that netfilter would choose from (nf_nat_core.c): privileged ports stay privileged. */
+static __always_inline void flow_port_range(struct flow_new *flow, __be16 port_be)
+{
+    __u16 port = bpf_ntohs(port_be);
+
+    if (flow->forward.l4_proto == IPPROTO_ICMP) {
+        flow->port_min = 0;
+        flow->port_max = 65535;
+    } else if (port < 512) {
+        flow->port_min = 1;
+        flow->port_max = 511;
+    } else if (port < 1024) {
+        flow->port_min = 600;
+        flow->port_max = 1023;
+    } else {
+        flow->port_min = 1024;
+        flow->port_max = 65535;
+    }
+}
+
+/*
+ * A clean flow in the scratch memory, field by field: a compound literal would be built on the stack first. The keys
+ * get their tuples from flow_tuple4().
+ */
+static __always_inline struct flow_new *flow_prepare(struct scratch *scratch, enum cnet_ct_type type, __u32 network_id,
+                                                     __u32 binding_id)
+{
+    struct flow_new *flow = &scratch->flow;
+
+    __builtin_memset(flow, 0, sizeof(*flow));
+    flow->type = type;
+    flow->network_id = network_id;
+    flow->binding_id = binding_id;
+    return flow;
+}
+
+static __always_inline void flow_tuple4(struct cnet_ct_key *key, __u32 zone, __u8 proto, __be32 src_be, __be32 dst_be,
+                                        __be16 src_port_be, __be16 dst_port_be)
+{
+    key->src.words_be[2] = bpf_htonl(0x0000ffff);
+    key->src.words_be[3] = src_be;
+    key->dst.words_be[2] = bpf_htonl(0x0000ffff);
+    key->dst.words_be[3] = dst_be;
+    key->src_port_be = src_port_be;
+    key->dst_port_be = dst_port_be;
+    key->zone = zone;
+    key->l4_proto = proto;
+}
+
+static __always_inline void flow_tuple_of(struct cnet_ct_key *key, const struct cnet_pkt *pkt, __u32 zone)
+{
+    flow_tuple4(key, zone, pkt->l4_proto, pkt->src4_be, pkt->dst4_be, pkt->src_port_be, pkt->dst_port_be);
+}
+
+static __always_inline void flow_entry(struct cnet_ct_entry *entry, const struct flow_new *flow,
+                                       const struct cnet_ct_key *other, enum cnet_ct_kind kind)
+{
+    __u64 now_ns = bpf_ktime_get_coarse_ns();
+
+    __builtin_memset(entry, 0, sizeof(*entry));
+    entry->last_seen_ns = now_ns;
+    entry->created_ns = now_ns;
+    entry->other = *other;
+    entry->binding_id = flow->binding_id;
+    entry->network_id = flow->network_id;
+    entry->kind = kind;
+    entry->type = flow->type;
+}
+
+/*
+ * Both entries, or none. FLOW_EXISTS: another CPU began the same flow meanwhile; look it up again.
+ * In dry-run mode nothing is inserted; the scratch entry is what would be.
+ */
+static __noinline int flow_begin(struct __sk_buff *skb, struct scratch *scratch)
+{
+    struct flow_new *flow = &scratch->flow;
+    struct cnet_ct_entry *entry = &scratch->entry;
+    struct flow_port_walk walk = {.skb = skb, .flow = flow, .reverse = entry, .result = FLOW_NO_PORT};
+    long err;
+
+    flow_entry(entry, flow, &flow->forward, CNET_CT_REVERSE);
+    bpf_loop(FLOW_PORT_TRIES, flow_try_port, &walk, 0);
+    if (walk.result != FLOW_OK)
+        return walk.result;
+    if (!effects_allowed()) {
+        flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
+        scratch->flow_pretended = 1;
+        return FLOW_OK;
+    }
+    slot_hold(&flow->reply, 1);
+    slot_hold(&flow->forward, 1);
+    flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
+    err = bpf_map_update_elem(&cnet_ct, &flow->forward, entry, BPF_NOEXIST);
+    if (!err)
+        return FLOW_OK;
+    bpf_map_delete_elem(&cnet_ct, &flow->reply);
+    slot_hold(&flow->reply, -1);
+    slot_hold(&flow->forward, -1);
+    return err == -17 ? FLOW_EXISTS : FLOW_MAP_FULL;
+}
+
+/* V_NEXT: the flow stands (or another CPU began it meanwhile), and nat_forward() will find it. */
+static __always_inline enum cnet_verdict flow_start(struct __sk_buff *skb, struct cnet_pkt *pkt,
+                                                    struct scratch *scratch)
+{
+    switch (flow_begin(skb, scratch)) {
+    case FLOW_NO_PORT:
+        return drop(pkt, CNET_R_PORTS_EXHAUSTED);
+    case FLOW_MAP_FULL:
+        return drop(pkt, CNET_R_CT_FULL);
+    default:
+        return V_NEXT;
+    }
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Working memory for what the slow paths build, because 512 bytes of stack must do for all frames of a call chain.
+ * One per CPU and object: our programs run with bottom halves off and never inside one another on a CPU
+ * (bpf_redirect_* act after the program has returned; clones end in a backlog queue).
+ */
+#ifndef CNET_LIB_SCRATCH_H
+#define CNET_LIB_SCRATCH_H
+
+#include "../../maps/abi.h"
+#include "compat.h"
+#include "icmp_hdr.h"
+#include "ip4.h"
+
+/* What an ICMP error quotes: a full header with options and eight bytes, or for a plain header 48 bytes of payload. */
+#define ICMP_QUOTE_MAX 68
+
+struct icmp_error {
+    struct iphdr ip;
+    struct icmp4_hdr icmp;
+};
+
+/* A flow about to begin: see flow.h. */
+struct flow_new {
+    struct cnet_ct_key forward;
+    struct cnet_ct_key reply;
+    __u32 network_id;
+    __u32 binding_id;
+    __u16 port_min; /* for tries after the first, host byte order */
+    __u16 port_max;
+    __u8 type;      /* enum cnet_ct_type */
+    __u8 pad[3];
+};
+
+struct scratch {
+    struct flow_new flow;
+    struct cnet_ct_entry entry;
+    struct icmp_error icmp;
+    __u8 quote[ICMP_QUOTE_MAX];
+    __u32 flow_pretended; /* dry run: `entry` stands for a flow that would have begun */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct scratch);
+} cnet_scratch SEC(".maps");
+
+static __always_inline struct scratch *scratch_get(void)
+{
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&cnet_scratch, &zero); /* never NULL, which the verifier cannot know */
+}
+
+#endif
