@@ -1,0 +1,197 @@
+#include "userspace/api/answers.h"
+
+#include <nlohmann/json.hpp>
+
+#include "userspace/api/json.h"
+
+namespace cnet::api {
+namespace {
+
+std::string_view word_of(control::Mode mode) {
+    switch (mode) {
+    case control::Mode::kNat:
+        return "nat";
+    case control::Mode::kRouted:
+        return "routed";
+    case control::Mode::kIsolated:
+        break;
+    }
+    return "isolated";
+}
+
+template <typename T> Json texts(const std::vector<T>& values) {
+    Json list = Json::array();
+    for (const T& value : values)
+        list.push_back(value.to_string());
+    return list;
+}
+
+template <typename T> Json value_or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+
+} // namespace
+
+std::string render(const control::NetworkView& view) {
+    const control::Network& network = view.network;
+    Json subnets = Json::array();
+    Json gateways = Json::array();
+    Json ip_ranges = Json::array();
+    for (const control::Subnet& subnet : network.subnets) {
+        subnets.push_back(subnet.prefix.to_string());
+        gateways.push_back(subnet.gateway.to_string());
+        if (subnet.ip_range) ip_ranges.push_back(subnet.ip_range->to_string());
+    }
+    Json json;
+    json["id"] = network.id;
+    json["name"] = network.name;
+    json["mode"] = word_of(network.mode);
+    json["subnets"] = std::move(subnets);
+    json["gateways"] = std::move(gateways);
+    json["ip_ranges"] = std::move(ip_ranges);
+    json["mtu"] = network.mtu;
+    json["internal"] = network.internal;
+    json["icc"] = network.icc;
+    json["masquerade"] = network.masquerade;
+    json["snat"] = network.snat4 ? Json(network.snat4->to_string()) : Json(nullptr);
+    json["learning"] = network.learning;
+    json["ageing_s"] = network.ageing_s;
+    json["mac_limit"] = network.mac_limit;
+    json["allow_spoofing"] = network.allow_spoofing;
+    json["gateway_mac"] = network.gateway_mac.to_string();
+    json["host_port"] = view.host_port;
+    json["endpoints"] = view.endpoints;
+    return to_text(json);
+}
+
+std::string render(const control::SandboxView& view) {
+    Json json;
+    json["name"] = view.name;
+    json["path"] = view.path;
+    json["endpoints"] = view.endpoints;
+    return to_text(json);
+}
+
+std::string render(const control::EndpointView& view) {
+    Json json;
+    json["id"] = view.id;
+    json["name"] = view.name;
+    json["network"] = view.network;
+    json["netns"] = view.netns;
+    json["ifname"] = view.ifname;
+    json["addresses"] = texts(view.addresses);
+    json["mac"] = view.mac.to_string();
+    json["default_route"] = view.default_route;
+    json["host_ifname"] = view.host_ifname;
+    json["ifindex"] = view.ifindex;
+    json["state"] = view.state;
+    json["ports"] = view.ports;
+    return to_text(json);
+}
+
+std::string render(const control::PortView& view) {
+    Json json;
+    json["id"] = view.id;
+    json["endpoint"] = view.endpoint;
+    json["host_ip"] = view.host_ip;
+    json["host_port"] = view.host_port;
+    json["host_port_end"] = view.host_port_end;
+    json["port"] = view.port;
+    json["port_end"] = view.port_end;
+    json["protocol"] = view.protocol;
+    return to_text(json);
+}
+
+std::string render(const control::UplinkView& view) {
+    Json json;
+    json["device"] = view.device;
+    json["ifindex"] = view.ifindex;
+    json["addresses"] = texts(view.addresses);
+    json["configured"] = view.configured;
+    json["ethernet"] = view.ethernet;
+    return to_text(json);
+}
+
+std::string render(const control::FdbView& view) {
+    Json json;
+    json["network"] = view.network;
+    json["mac"] = view.mac.to_string();
+    json["device"] = view.device;
+    json["endpoint"] = value_or_null(view.endpoint);
+    json["type"] = view.type;
+    json["age_s"] = value_or_null(view.age_s);
+    return to_text(json);
+}
+
+std::string render(const control::NeighView& view) {
+    Json json;
+    json["network"] = view.network;
+    json["address"] = view.address.to_string();
+    json["mac"] = view.mac.to_string();
+    json["device"] = view.device;
+    json["endpoint"] = value_or_null(view.endpoint);
+    json["type"] = view.type;
+    return to_text(json);
+}
+
+std::string render(const control::CtView& view) {
+    Json json;
+    json["protocol"] = view.protocol;
+    json["state"] = view.state;
+    json["type"] = view.type;
+    json["network"] = view.network.empty() ? Json(nullptr) : Json(view.network);
+    json["src"] = view.src.to_string();
+    json["src_port"] = view.src_port;
+    json["dst"] = view.dst.to_string();
+    json["dst_port"] = view.dst_port;
+    json["reply_src"] = view.reply_src.to_string();
+    json["reply_src_port"] = view.reply_src_port;
+    json["reply_dst"] = view.reply_dst.to_string();
+    json["reply_dst_port"] = view.reply_dst_port;
+    json["age_s"] = view.age_s;
+    json["idle_s"] = view.idle_s;
+    json["expires_s"] = view.expires_s;
+    return to_text(json);
+}
+
+std::string render(const control::CtCount& view) {
+    Json json;
+    json["flows"] = view.flows;
+    json["entries"] = view.entries;
+    json["max_entries"] = view.max_entries;
+    return to_text(json);
+}
+
+std::string render(const control::NatView& view) {
+    Json json;
+    json["protocol"] = view.protocol;
+    json["address"] = view.address.to_string();
+    json["port"] = view.port;
+    json["flows"] = view.flows;
+    return to_text(json);
+}
+
+std::string render(const control::DropView& view) {
+    Json json;
+    json["hook"] = view.hook;
+    json["reason"] = view.reason;
+    json["class"] = view.reason_class;
+    json["packets"] = view.packets;
+    json["bytes"] = view.bytes;
+    json["meaning"] = view.meaning;
+    return to_text(json);
+}
+
+Result<std::string> answer_done(const Status& status) {
+    if (!status) return status.error();
+    return std::string("{}");
+}
+
+Result<std::string> answer_flushed(const Result<uint64_t>& flushed) {
+    if (!flushed) return flushed.error();
+    Json json;
+    json["flushed"] = *flushed;
+    return to_text(json);
+}
+
+} // namespace cnet::api

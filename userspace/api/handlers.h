@@ -1,0 +1,37 @@
+// The routes of docs/api.md, by noun.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "userspace/api/routes.h"
+
+namespace cnet::control {
+class Controller;
+}
+
+namespace cnet::api {
+
+// What GET /v1/status tells beside control's own figures.
+struct HostInfo {
+    std::string version;
+    std::string root; // "/", or what --root says
+    std::string kernel;
+    std::string attach; // "tcx", "clsact"
+    std::chrono::steady_clock::time_point started;
+};
+
+// The controller must outlive the router.
+void add_status_routes(Router& router, control::Controller& controller, HostInfo host);
+void add_network_routes(Router& router, control::Controller& controller);
+void add_sandbox_routes(Router& router, control::Controller& controller);
+void add_endpoint_routes(Router& router, control::Controller& controller);
+void add_port_routes(Router& router, control::Controller& controller);
+void add_uplink_routes(Router& router, control::Controller& controller);
+void add_switch_routes(Router& router, control::Controller& controller); // fdb, neigh
+void add_flow_routes(Router& router, control::Controller& controller);   // ct, nat, drops
+
+// All of them.
+Router make_router(control::Controller& controller, HostInfo host);
+
+} // namespace cnet::api

@@ -1,0 +1,148 @@
+#include "userspace/api/requests.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "userspace/api/json.h"
+
+namespace cnet::api {
+namespace {
+
+// Parses the body, lets `read_keys` take what it wants into `out`, and refuses the rest.
+template <typename T, typename ReadKeys>
+Result<T> parse_with(std::string_view body, ReadKeys read_keys) {
+    auto object = parse_object(body);
+    if (!object) return object.error();
+    ObjectReader reader(*object);
+    T out{};
+    read_keys(reader, out);
+    if (Status status = reader.finish(); !status) return status.error();
+    return out;
+}
+
+// A query's values are strings; the body's keys of the same name are numbers.
+Result<Json> typed_query(const std::map<std::string, std::string>& query) {
+    Json object = Json::object();
+    for (const auto& [key, text] : query) {
+        if (key != "sport" && key != "dport") {
+            object[key] = text;
+            continue;
+        }
+        uint64_t number = 0;
+        auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (fault != std::errc() || end != text.data() + text.size() || text.empty())
+            return Error(ErrorKind::kInvalid, key + " must be a number");
+        object[key] = number;
+    }
+    return object;
+}
+
+Result<control::CtFilter> read_ct_filter(const Json& object) {
+    ObjectReader reader(object);
+    control::CtFilter filter;
+    reader.read_optional("proto", filter.proto);
+    reader.read_optional("src", filter.src);
+    reader.read_optional("dst", filter.dst);
+    reader.read_optional("sport", filter.sport);
+    reader.read_optional("dport", filter.dport);
+    reader.read_optional("network", filter.network);
+    reader.read_optional("endpoint", filter.endpoint);
+    reader.read_optional("state", filter.state);
+    if (Status status = reader.finish(); !status) return status.error();
+    return filter;
+}
+
+} // namespace
+
+Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
+    return parse_with<control::NetworkSpec>(body, [](ObjectReader& in, control::NetworkSpec& out) {
+        in.read_required("name", out.name);
+        in.read("subnets", out.subnets);
+        in.read("gateways", out.gateways);
+        in.read("ip_ranges", out.ip_ranges);
+        in.read("mtu", out.mtu);
+        in.read("internal", out.internal);
+        in.read("icc", out.icc);
+        in.read("masquerade", out.masquerade);
+        in.read_nullable("snat", out.snat);
+        in.read("learning", out.learning);
+        in.read("ageing_s", out.ageing_s);
+        in.read("mac_limit", out.mac_limit);
+        in.read("allow_spoofing", out.allow_spoofing);
+    });
+}
+
+Result<control::NetworkPatch> parse_network_patch(std::string_view body) {
+    return parse_with<control::NetworkPatch>(
+        body, [](ObjectReader& in, control::NetworkPatch& out) {
+            in.read_optional("mtu", out.mtu);
+            in.read_optional("icc", out.icc);
+            in.read_optional("masquerade", out.masquerade);
+            if (in.has("snat")) in.read_nullable("snat", out.snat.emplace());
+            in.read_optional("learning", out.learning);
+            in.read_optional("ageing_s", out.ageing_s);
+            in.read_optional("mac_limit", out.mac_limit);
+            in.read_optional("allow_spoofing", out.allow_spoofing);
+        });
+}
+
+Result<control::EndpointSpec> parse_endpoint_spec(std::string_view body) {
+    return parse_with<control::EndpointSpec>(body,
+                                             [](ObjectReader& in, control::EndpointSpec& out) {
+                                                 in.read_required("network", out.network);
+                                                 in.read_required("name", out.name);
+                                                 in.read_required("netns", out.netns);
+                                                 in.read("ifname", out.ifname);
+                                                 in.read("ips", out.ips);
+                                                 in.read_nullable("mac", out.mac);
+                                                 in.read("default_route", out.default_route);
+                                             });
+}
+
+Result<PortRequest> parse_port_request(std::string_view body) {
+    return parse_with<PortRequest>(body, [](ObjectReader& in, PortRequest& out) {
+        in.read_required("endpoint", out.endpoint);
+        in.read_required("spec", out.spec);
+    });
+}
+
+Result<FdbRequest> parse_fdb_addition(std::string_view body) {
+    return parse_with<FdbRequest>(body, [](ObjectReader& in, FdbRequest& out) {
+        in.read_required("network", out.network);
+        in.read_required("mac", out.mac);
+        in.read_required("endpoint", out.endpoint);
+    });
+}
+
+Result<FdbRequest> parse_fdb_deletion(std::string_view body) {
+    return parse_with<FdbRequest>(body, [](ObjectReader& in, FdbRequest& out) {
+        in.read_required("network", out.network);
+        in.read_required("mac", out.mac);
+    });
+}
+
+Result<std::string> parse_single(std::string_view body, const char* key) {
+    return parse_with<std::string>(
+        body, [key](ObjectReader& in, std::string& out) { in.read_required(key, out); });
+}
+
+Status parse_nothing(std::string_view body) {
+    if (body.empty()) return {};
+    auto parsed = parse_with<bool>(body, [](ObjectReader&, bool&) {});
+    if (!parsed) return parsed.error();
+    return {};
+}
+
+Result<control::CtFilter> parse_ct_filter(std::string_view body) {
+    auto object = parse_object(body);
+    if (!object) return object.error();
+    return read_ct_filter(*object);
+}
+
+Result<control::CtFilter> parse_ct_filter(const std::map<std::string, std::string>& query) {
+    auto object = typed_query(query);
+    if (!object) return object.error();
+    return read_ct_filter(*object);
+}
+
+} // namespace cnet::api
