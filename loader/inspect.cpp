@@ -16,6 +16,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string hex(const __u8 (&bytes)[BPF_TAG_SIZE]) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string text;
+    for (__u8 byte : bytes) {
+        text += kDigits[byte >> 4];
+        text += kDigits[byte & 0xf];
+    }
+    return text;
+}
+
 Result<LoadedProgram> program_info(int fd) {
     bpf_prog_info info{};
     uint32_t size = sizeof(info);
@@ -23,6 +33,8 @@ Result<LoadedProgram> program_info(int fd) {
     LoadedProgram program;
     program.name = info.name;
     program.id = info.id;
+    program.tag = hex(info.tag);
+    program.verified_instructions = info.verified_insns;
     program.run_count = info.run_cnt;
     program.run_time_ns = info.run_time_ns;
     program.jited_bytes = info.jited_prog_len;
