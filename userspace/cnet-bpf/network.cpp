@@ -1,0 +1,124 @@
+#include "userspace/cnet-bpf/objects.h"
+#include "userspace/cnet-bpf/view.h"
+
+namespace cnet::cli {
+namespace {
+
+constexpr const char* kNetworks = "/v1/networks";
+
+// What differs from a network's defaults, as one word each.
+std::string options_of(const Json& network) {
+    std::string text;
+    auto add = [&](const char* word) { text += (text.empty() ? "" : ",") + std::string(word); };
+    if (text_at(network, "internal") == "on") add("internal");
+    if (text_at(network, "icc") == "off") add("icc-off");
+    if (text_at(network, "masquerade") == "off") add("masquerade-off");
+    if (text_at(network, "learning") == "on") add("learning");
+    if (text_at(network, "allow_spoofing") == "on") add("allow-spoofing");
+    return text;
+}
+
+View network_view() {
+    return {
+        {"NAME", key("name"), Align::kLeft, true},
+        {"SUBNETS", key("subnets")},
+        {"GATEWAYS", key("gateways")},
+        {"MODE", key("mode")},
+        {"ENDPOINTS", key("endpoints"), Align::kRight},
+        {"HOST-PORT", key("host_port")},
+        {"OPTIONS", plain(options_of), Align::kLeft, true},
+        {"ID", key("id"), Align::kRight, false, true},
+        {"IP-RANGES", key("ip_ranges"), Align::kLeft, false, true},
+        {"MTU", key("mtu"), Align::kRight, false, true},
+        {"SNAT", key("snat"), Align::kLeft, false, true},
+        {"AGEING", plain([](const Json& network) { return seconds_at(network, "ageing_s"); }),
+         Align::kRight, false, true},
+        {"MAC-LIMIT", key("mac_limit"), Align::kRight, false, true},
+        {"GATEWAY-MAC", key("gateway_mac"), Align::kLeft, false, true},
+    };
+}
+
+std::string created(const Json& network) {
+    return "network " + text_at(network, "name") + ": " + text_at(network, "subnets") +
+           ", gateway " + text_at(network, "gateways");
+}
+
+int create(Context& context, const Verb& verb, const Arguments& arguments) {
+    Json body = {{"name", arguments.positionals[0]}};
+    body.update(body_of(verb, arguments));
+    return change(context, "POST", kNetworks, body, created);
+}
+
+int show(Context& context, const Verb&, const Arguments& arguments) {
+    auto name = arguments.positional(0);
+    if (!name) return show_list(context, kNetworks, network_view());
+    return show_object(context, member(kNetworks, *name), network_view());
+}
+
+int set(Context& context, const Verb& verb, const Arguments& arguments) {
+    Json body = body_of(verb, arguments);
+    if (body.empty()) {
+        return context.fail(kUsage, "network set: nothing to set; options are in "
+                                    "`cnet-bpf network set --help`");
+    }
+    return change(context, "PATCH", member(kNetworks, arguments.positionals[0]), body);
+}
+
+int remove(Context& context, const Verb&, const Arguments& arguments) {
+    return change(context, "DELETE", member(kNetworks, arguments.positionals[0]), {});
+}
+
+std::vector<Option> settings_that_change() {
+    using enum OptionKind;
+    return {
+        {"--mtu", kNumber, "N", "largest packet, in bytes (1500)", "mtu"},
+        {"--icc", kOnOff, "on|off", "endpoints may talk to each other (on)", "icc"},
+        {"--masquerade", kOnOff, "on|off", "translate sources towards uplinks (on)", "masquerade"},
+        {"--snat", kTextOrNone, "ADDRESS", "masquerade with this address; none: the uplink's",
+         "snat"},
+        {"--learning", kOnOff, "on|off", "learn source MACs (off)", "learning"},
+        {"--ageing", kNumber, "S", "forget a learned MAC after S seconds (300), 0: never",
+         "ageing_s"},
+        {"--mac-limit", kNumber, "N", "learned MACs at most (1024), 0: no limit", "mac_limit"},
+    };
+}
+
+std::vector<Option> create_options() {
+    using enum OptionKind;
+    std::vector<Option> options = {
+        {"--subnet", kText, "CIDR", "addresses of the network (next free default pool)", "subnets",
+         true},
+        {"--gateway", kText, "ADDRESS", "the host's address in a subnet (its first)", "gateways",
+         true},
+        {"--ip-range", kText, "CIDR", "give automatic addresses from here only", "ip_ranges", true},
+        {"--internal", kSwitch, "", "no way beyond the host", "internal"},
+        {"--allow-spoofing", kSwitch, "", "no source check; learns MACs", "allow_spoofing"},
+    };
+    std::vector<Option> more = settings_that_change();
+    options.insert(options.end(), more.begin(), more.end());
+    return options;
+}
+
+std::vector<Option> set_options() {
+    std::vector<Option> options = settings_that_change();
+    options.push_back({"--allow-spoofing", OptionKind::kOnOff, "on|off",
+                       "no source check; learns MACs (off)", "allow_spoofing"});
+    return options;
+}
+
+} // namespace
+
+Object network_object() {
+    return {
+        "network",
+        "layer-2 segments with addresses, a gateway and options",
+        {
+            {{"list", "ls"}, "Every network.", {}, {}, show, Verb::Repeat::kWatch},
+            {{"show"}, "One network in full.", {{"NAME", false}}, {}, show, Verb::Repeat::kWatch},
+            {{"create", "add"}, "Makes a network.", {{"NAME"}}, create_options(), create},
+            {{"set"}, "Changes a network that is in use.", {{"NAME"}}, set_options(), set},
+            {{"delete"}, "Removes a network without endpoints.", {{"NAME"}}, {}, remove},
+        }};
+}
+
+} // namespace cnet::cli

@@ -1,0 +1,25 @@
+// The objects of the grammar, each in a file of its name.
+#pragma once
+
+#include "userspace/cnet-bpf/grammar.h"
+
+namespace cnet::cli {
+
+Object status_object();
+Object version_object();
+Object network_object();
+Object sandbox_object();
+Object endpoint_object();
+Object port_object();
+Object uplink_object();
+Object fdb_object();
+Object neigh_object();
+Object ct_object();
+Object nat_object();
+Object map_object();
+Object prog_object();
+Object drops_object();
+
+Grammar whole_grammar();
+
+} // namespace cnet::cli

@@ -1,0 +1,107 @@
+#include <ostream>
+
+#include "maps/abi.h"
+#include "userspace/cnet-bpf/objects.h"
+#include "userspace/cnet-bpf/pins.h"
+#include "userspace/cnet-bpf/view.h"
+
+namespace cnet::cli {
+namespace {
+
+View status_view() {
+    auto daemon = [](const Json& status) {
+        return text_at(status, "version") + ", pid " + text_at(status, "pid") + ", up " +
+               seconds_at(status, "uptime_s");
+    };
+    auto repairs = [](const Json& status) {
+        const Json& reconcile = value_at(status, "reconcile");
+        return text_at(reconcile, "repairs") + " in " + text_at(reconcile, "runs") + " runs";
+    };
+    auto last_error = [](const Json& status) {
+        return Cell{text_at(value_at(status, "reconcile"), "last_error"), Style::kBad};
+    };
+    return {
+        {"CNETD", plain(daemon)},
+        {"ROOT", key("root")},
+        {"KERNEL", key("kernel")},
+        {"ATTACH", key("attach")},
+        {"MAPS-VERSION", key("abi_version")},
+        {"NETWORKS", key("networks")},
+        {"ENDPOINTS", key("endpoints")},
+        {"SANDBOXES", key("sandboxes")},
+        {"PORTS", key("ports")},
+        {"UPLINKS", key("uplinks")},
+        {"CONNECTIONS", key("connections")},
+        {"REPAIRS", plain(repairs)},
+        {"LAST-ERROR", last_error},
+    };
+}
+
+View pins_view() {
+    return {
+        {"CNETD",
+         [](const Json&) {
+             return Cell{"unreachable", Style::kBad};
+         }},
+        {"PINS", key("path")},
+        {"MAPS-VERSION", key("abi_version")},
+        {"MAPS", key("maps")},
+        {"PROGRAMS", key("programs")},
+        {"ATTACHMENTS", key("attachments")},
+    };
+}
+
+// The data path works on without cnetd; what is left of it is worth showing.
+int show_pins(Context& context, const Reply& reply) {
+    Json pins = summarize_pins(context.paths.pins);
+    if (context.settings.json) {
+        context.print_json({{"cnetd", nullptr}, {"pins", pins}});
+    } else {
+        print_record(context, pins_view(), pins);
+    }
+    context.out.flush();
+    return context.fail(reply);
+}
+
+int show(Context& context, const Verb&, const Arguments&) {
+    Reply reply = get_object(context, "/v1/status");
+    if (reply.status == kUnreachable) return show_pins(context, reply);
+    if (!reply.ok()) return context.fail(reply);
+    if (context.settings.json) {
+        context.print_json(reply.body);
+    } else {
+        print_record(context, status_view(), reply.body);
+    }
+    return kDone;
+}
+
+int print_version(Context& context, const Verb&, const Arguments&) {
+    if (context.settings.json) {
+        context.print_json({{"version", CNET_VERSION}, {"abi_version", CNET_ABI_VERSION}});
+    } else {
+        context.out << "cnet-bpf " << CNET_VERSION << " (maps version " << CNET_ABI_VERSION
+                    << ")\n";
+    }
+    return kDone;
+}
+
+} // namespace
+
+Object status_object() {
+    return {"status",
+            "the daemon, the kernel and how much there is of everything",
+            {{{""},
+              "Shows how cnetd is; without cnetd, what its pins show.",
+              {},
+              {},
+              show,
+              Verb::Repeat::kWatch}}};
+}
+
+Object version_object() {
+    return {"version",
+            "of this program",
+            {{{""}, "Prints the version of this program.", {}, {}, print_version}}};
+}
+
+} // namespace cnet::cli
