@@ -31,7 +31,7 @@ class Suite:
     kind: str  # "ctest", "pytest" or "lint"
     build: str = ""  # variant: "", "asan", "clang", "bpf-clang-14"
     select: str = ""  # ctest: prefix of the tests' names; pytest: path
-    targets: tuple = ()  # what to build, everything when empty
+    targets: tuple = ()  # what to build
     limit_s: int = 600
     long_only: bool = False
     valgrind: bool = False
@@ -41,24 +41,26 @@ EXECUTABLES = ("cnetd", "cnet-bpf")
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),
-    Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_"),
-    Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf"),
+    Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
+          targets=("unit_tests",)),
+    Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf",
+          targets=("bpf_tests",)),
     Suite("netns", "network namespaces end to end", "pytest", select="tests/netns",
           targets=EXECUTABLES, limit_s=1200),
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
           select="tests/parity", targets=EXECUTABLES, limit_s=600),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
-          targets=EXECUTABLES, limit_s=300),
+          targets=(*EXECUTABLES, "manuals"), limit_s=300),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
           select="tests/netns", targets=EXECUTABLES, limit_s=3600, long_only=True),
     Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
-          limit_s=900, long_only=True),
-    Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_", limit_s=1800,
-          long_only=True, valgrind=True),
+          targets=("all",), limit_s=900, long_only=True),
+    Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_",
+          targets=("unit_tests",), limit_s=1800, long_only=True, valgrind=True),
     Suite("bpf-clang-14", "BPF programs built by clang-14", "ctest", build="bpf-clang-14",
-          select="bpf", long_only=True),
+          select="bpf", targets=("bpf_tests",), long_only=True),
     Suite("bpf-clang-19", "BPF programs built by clang-19", "ctest", build="bpf-clang-19",
-          select="bpf", long_only=True),
+          select="bpf", targets=("bpf_tests",), long_only=True),
 ]
 
 
@@ -86,11 +88,10 @@ def build(suites):
         if suite.kind == "lint":
             continue
         targets = wanted.setdefault(suite.build, set())
-        targets.update(suite.targets or {"all"})
+        targets.update(suite.targets)
     failed = set()
     for variant, targets in wanted.items():
-        names = [] if "all" in targets else sorted(targets)
-        command = [ROOT / "tools/build", *build_options(variant), *names]
+        command = [ROOT / "tools/build", *build_options(variant), *sorted(targets)]
         if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
             failed.add(variant)
     return failed
