@@ -1,0 +1,150 @@
+#include "userspace/cnetd/config.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <toml++/toml.h>
+
+#include "userspace/base/file.h"
+
+namespace cnet::daemon {
+namespace {
+
+constexpr uint32_t kDayS = 86400;
+constexpr uint32_t kMapEntriesMax = 16u << 20;
+
+// Maps whose size is a matter of taste. cnet_fdb_count has an entry for each network and follows.
+constexpr std::array<std::string_view, 10> kSizedMaps = {
+    "cnet_port",    "cnet_network",   "cnet_flood",     "cnet_fdb",     "cnet_neigh",
+    "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding", "cnet_ct"};
+
+struct TimeoutKey {
+    std::string_view key;
+    uint32_t control::Timeouts::*field;
+};
+constexpr std::array<TimeoutKey, 8> kTimeoutKeys = {{
+    {"tcp_new_s", &control::Timeouts::tcp_new},
+    {"tcp_established_s", &control::Timeouts::tcp_established},
+    {"tcp_closing_s", &control::Timeouts::tcp_closing},
+    {"tcp_time_wait_s", &control::Timeouts::tcp_time_wait},
+    {"tcp_closed_s", &control::Timeouts::tcp_closed},
+    {"udp_new_s", &control::Timeouts::udp_new},
+    {"udp_established_s", &control::Timeouts::udp_established},
+    {"icmp_s", &control::Timeouts::icmp},
+}};
+
+// What is wrong with a value; nothing when it was taken.
+using Fault = std::optional<std::string>;
+
+Fault take(const toml::node& node, uint32_t min, uint32_t max, uint32_t& out) {
+    auto number = node.value_exact<int64_t>();
+    if (!number || *number < min || *number > max)
+        return "must be a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+    out = static_cast<uint32_t>(*number);
+    return {};
+}
+
+Fault take(const toml::node& node, bool& out) {
+    auto value = node.value_exact<bool>();
+    if (!value) return "must be true or false";
+    out = *value;
+    return {};
+}
+
+Fault take(const toml::node& node, std::string& out) {
+    auto value = node.value_exact<std::string>();
+    if (!value) return "must be a string";
+    out = *value;
+    return {};
+}
+
+Fault take_log_level(const toml::node& node, Config& config) {
+    std::string text;
+    if (Fault fault = take(node, text)) return fault;
+    auto level = parse_log_level(text);
+    if (!level) return "must be \"debug\", \"info\", \"warning\" or \"error\"";
+    config.log_level = *level;
+    return {};
+}
+
+Fault take_map_size(std::string_view map, const toml::node& node, Config& config) {
+    uint32_t size = 0;
+    if (Fault fault = take(node, 1, kMapEntriesMax, size)) return fault;
+    config.map_sizes[std::string(map)] = size;
+    if (map == "cnet_network") config.map_sizes["cnet_fdb_count"] = size;
+    return {};
+}
+
+// Known or not, and when known, the fault.
+struct Taken {
+    bool known = true;
+    Fault fault;
+};
+
+Taken take_setting(std::string_view section, std::string_view key, const toml::node& node,
+                   Config& config) {
+    if (section == "log" && key == "level") return {true, take_log_level(node, config)};
+    if (section == "api" && key == "group") return {true, take(node, config.api_group)};
+    if (section == "uplinks" && key == "auto") return {true, take(node, config.auto_uplinks)};
+    if (section == "reconcile" && key == "period_s")
+        return {true, take(node, 1, kDayS, config.reconcile_period_s)};
+    if (section == "reconcile" && key == "sweep_period_s")
+        return {true, take(node, 1, kDayS, config.sweep_period_s)};
+    if (section == "maps" && std::count(kSizedMaps.begin(), kSizedMaps.end(), key) != 0)
+        return {true, take_map_size(key, node, config)};
+    if (section == "nat") {
+        for (const TimeoutKey& timeout : kTimeoutKeys) {
+            if (timeout.key != key) continue;
+            return {true, take(node, 1, 100 * kDayS, config.timeouts.*timeout.field)};
+        }
+    }
+    return {false, {}};
+}
+
+bool known_section(std::string_view name) {
+    constexpr std::array<std::string_view, 6> kSections = {"log", "maps",      "nat",
+                                                           "api", "reconcile", "uplinks"};
+    return std::count(kSections.begin(), kSections.end(), name) != 0;
+}
+
+Error fault_at(const std::string& file, toml::source_index line, const std::string& what) {
+    return {ErrorKind::kInvalid, file + ':' + std::to_string(line) + ": " + what};
+}
+
+Result<Config> read_tables(const toml::table& root, const std::string& file) {
+    Config config;
+    for (const auto& [section_key, section_node] : root) {
+        std::string section(section_key.str());
+        toml::source_index section_line = section_key.source().begin.line;
+        if (!known_section(section))
+            return fault_at(file, section_line, "unknown section or key \"" + section + '"');
+        const toml::table* table = section_node.as_table();
+        if (!table) return fault_at(file, section_line, '"' + section + "\" must be a section");
+        for (const auto& [key, node] : *table) {
+            std::string name = '[' + section + "] " + std::string(key.str());
+            toml::source_index line = key.source().begin.line;
+            Taken taken = take_setting(section, key.str(), node, config);
+            if (!taken.known) return fault_at(file, line, "unknown key " + name);
+            if (taken.fault) return fault_at(file, line, name + ' ' + *taken.fault);
+        }
+    }
+    return config;
+}
+
+} // namespace
+
+Result<Config> parse_config(std::string_view text, const std::string& file) {
+    try {
+        return read_tables(toml::parse(text), file);
+    } catch (const toml::parse_error& error) {
+        return fault_at(file, error.source().begin.line, std::string(error.description()));
+    }
+}
+
+Result<Config> load_config(const std::filesystem::path& file) {
+    auto text = read_file(file);
+    if (!text) return text.error();
+    return parse_config(*text, file.string());
+}
+
+} // namespace cnet::daemon

@@ -1,0 +1,32 @@
+// cnetd.toml. What a file does not say keeps the value below; what it says and nobody knows is
+// refused with the line it stands on.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "userspace/base/log.h"
+#include "userspace/base/result.h"
+#include "userspace/control/gc.h"
+
+namespace cnet::daemon {
+
+struct Config {
+    LogLevel log_level = LogLevel::kInfo;      // [log] level
+    std::map<std::string, uint32_t> map_sizes; // [maps] cnet_ct = 262144, ...
+    control::Timeouts timeouts;                // [nat] udp_established_s = 300, ...
+    std::string api_group = "cnet";            // [api] group: its members may read
+    uint32_t reconcile_period_s = 30;          // [reconcile] period_s
+    uint32_t sweep_period_s = 5;               // [reconcile] sweep_period_s
+    bool auto_uplinks = true;                  // [uplinks] auto
+};
+
+// `file` is for messages: "FILE:LINE: ...".
+Result<Config> parse_config(std::string_view text, const std::string& file);
+// kNotFound when there is no such file.
+Result<Config> load_config(const std::filesystem::path& file);
+
+} // namespace cnet::daemon

@@ -1,0 +1,255 @@
+#include "userspace/cnetd/daemon.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "userspace/api/handlers.h"
+#include "userspace/cnetd/api_socket.h"
+
+namespace cnet::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::microseconds;
+using std::chrono::steady_clock;
+
+// Links rarely change alone: an endpoint is half a dozen notifications.
+constexpr microseconds kLinksDelay = 50ms;
+constexpr microseconds kLinksDelayMax = 2s;
+
+Status make_directory(const std::filesystem::path& path, mode_t mode) {
+    std::error_code error;
+    std::filesystem::create_directories(path.parent_path(), error);
+    if (error) return Error::system("make " + path.parent_path().string(), error.value());
+    if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+        return Error::system("make " + path.string());
+    return {};
+}
+
+Result<Config> config_of(const Options& options) {
+    auto config = load_config(options.config.value_or(options.paths().config));
+    if (!config && config.error().kind() == ErrorKind::kNotFound && !options.config)
+        return Config{};
+    return config;
+}
+
+// Each published port holds a socket.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warning("raise the limit of open files: " + std::string(std::strerror(errno)));
+}
+
+std::string kernel_release() {
+    utsname name{};
+    return uname(&name) == 0 ? name.release : "";
+}
+
+} // namespace
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
+    if (geteuid() != 0)
+        return Error(ErrorKind::kDenied, "cnetd must run as root: it loads BPF programs and "
+                                         "configures network devices");
+    auto config = config_of(options);
+    if (!config) return config.error();
+    set_up_log(options.log_level.value_or(config->log_level), detect_log_style());
+    umask(0022);
+    std::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+
+    Paths paths = options.paths();
+    if (Status made = make_directory(paths.lock.parent_path(), 0755); !made) return made.error();
+    if (Status made = make_directory(paths.socket.parent_path(), 0755); !made) return made.error();
+    if (Status made = make_directory(paths.state, 0700); !made) return made.error();
+    auto lock = FileLock::acquire(paths.lock);
+    if (!lock) return lock.error();
+
+    std::unique_ptr<Daemon> daemon(new Daemon(options, *std::move(config), *std::move(lock)));
+    for (auto step : {&Daemon::open_kernel, &Daemon::open_controller, &Daemon::open_api}) {
+        if (Status status = (daemon.get()->*step)(); !status) return status.error();
+    }
+    return daemon;
+}
+
+Daemon::~Daemon() {
+    server_.reset();
+    if (remove_socket_) unlink(paths_.socket.c_str());
+}
+
+Status Daemon::open_kernel() {
+    // First, so that clients of a daemon that restarts wait instead of failing.
+    auto socket = open_api_socket(paths_.socket, config_.api_group);
+    if (!socket) return socket.error();
+    listener_ = std::move(socket->fd);
+    remove_socket_ = socket->own;
+
+    loader::DataPathSettings settings;
+    settings.max_entries = config_.map_sizes;
+    auto data_path = loader::DataPath::open(paths_, settings);
+    if (!data_path) return data_path.error();
+    data_path_ = *std::move(data_path);
+    log_warnings();
+    hooks_ = std::make_unique<DataPathHooks>(*data_path_);
+    tables_ = std::make_unique<control::KernelTables>(data_path_->maps());
+
+    // Before anything is read, so that no change falls between the two.
+    auto monitor = netlink::Monitor::open();
+    if (!monitor) return monitor.error();
+    monitor_ = std::make_unique<netlink::Monitor>(*std::move(monitor));
+    auto rtnl = netlink::KernelRtnl::open();
+    if (!rtnl) return rtnl.error();
+    rtnl_ = *std::move(rtnl);
+    return {};
+}
+
+Status Daemon::open_controller() {
+    auto store = store::SqliteStore::open(paths_.state);
+    if (!store) return store.error();
+    store_ = *std::move(store);
+    auto controller = control::Controller::start(
+        {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_}, config_.timeouts);
+    if (!controller) return controller.error();
+    controller_ = *std::move(controller);
+    return {};
+}
+
+Status Daemon::open_api() {
+    router_ = api::make_router(
+        *controller_, {CNET_VERSION, options_.root.string(), kernel_release(),
+                       std::string(to_string(data_path_->attach_kind())), steady_clock::now()});
+    auto server = api::Server::open(std::move(listener_), [this](const api::Request& request) {
+        return router_.handle(request);
+    });
+    if (!server) return server.error();
+    server_ = *std::move(server);
+
+    auto loop = EventLoop::open();
+    if (!loop) return loop.error();
+    loop_ = *std::move(loop);
+    for (auto step : {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers}) {
+        if (Status status = (this->*step)(); !status) return status;
+    }
+    return loop_->feed_watchdog();
+}
+
+Status Daemon::wire_signals() {
+    for (int signal : {SIGTERM, SIGINT}) {
+        if (Status status = loop_->on_signal(signal, [this] { loop_->stop(); }); !status)
+            return status;
+    }
+    return loop_->on_signal(SIGHUP, [this] { reload_log_level(); });
+}
+
+Status Daemon::wire_api() {
+    auto timer = loop_->make_timer([this] { server_->run(); });
+    if (!timer) return timer.error();
+    api_timer_ = *std::move(timer);
+    Status status = loop_->before_wait([this] {
+        if (auto due = server_->timeout())
+            api_timer_.arm(*due);
+        else
+            api_timer_.disarm();
+    });
+    if (!status) return status;
+    return loop_->on_readable(server_->poll_fd(), [this] { server_->run(); });
+}
+
+Status Daemon::wire_timers() {
+    struct {
+        Timer& timer;
+        void (Daemon::*action)();
+    } timers[] = {{links_timer_, &Daemon::follow_links},
+                  {reconcile_timer_, &Daemon::reconcile},
+                  {sweep_timer_, &Daemon::sweep}};
+    for (auto& entry : timers) {
+        auto timer = loop_->make_timer([this, action = entry.action] { (this->*action)(); });
+        if (!timer) return timer.error();
+        entry.timer = *std::move(timer);
+    }
+    reconcile_timer_.arm(std::chrono::seconds(config_.reconcile_period_s));
+    sweep_timer_.arm(std::chrono::seconds(config_.sweep_period_s));
+    return loop_->on_readable(monitor_->fd(), [this] { on_netlink(); });
+}
+
+Status Daemon::run() {
+    log_info("cnetd " CNET_VERSION " is ready on " + paths_.socket.string());
+    sd_notify(0, "READY=1");
+    tell_systemd();
+    Status status = loop_->run();
+    sd_notify(0, "STOPPING=1");
+    log_info("cnetd stops; the data path stays");
+    return status;
+}
+
+void Daemon::reload_log_level() {
+    auto config = config_of(options_);
+    if (!config) return log_error("reload: " + config.error().message());
+    set_up_log(options_.log_level.value_or(config->log_level), detect_log_style());
+    log_info("log level taken from the configuration again; other settings need a restart");
+}
+
+void Daemon::on_netlink() {
+    auto events = monitor_->drain();
+    if (!events) {
+        log_error("watch links: " + events.error().message());
+        notifications_lost_ = true;
+    } else {
+        notifications_lost_ = notifications_lost_ || events->overrun;
+        if (!events->any()) return;
+    }
+    if (links_timer_.armed()) return;
+    // Reading a thousand links takes longer than reading ten; never more than a fifth of the time.
+    links_timer_.arm(std::clamp<microseconds>(4 * links_duration_, kLinksDelay, kLinksDelayMax));
+}
+
+void Daemon::follow_links() {
+    auto begin = steady_clock::now();
+    bool everything = std::exchange(notifications_lost_, false);
+    report("follow links", everything ? controller_->reconcile() : controller_->links_changed(),
+           links_error_);
+    links_duration_ = std::chrono::duration_cast<microseconds>(steady_clock::now() - begin);
+}
+
+void Daemon::reconcile() {
+    report("reconcile", controller_->reconcile(), reconcile_error_);
+    reconcile_timer_.arm(std::chrono::seconds(config_.reconcile_period_s));
+}
+
+void Daemon::sweep() {
+    report("collect dead flows", controller_->sweep(), sweep_error_);
+    tell_systemd();
+    sweep_timer_.arm(std::chrono::seconds(config_.sweep_period_s));
+}
+
+void Daemon::tell_systemd() {
+    auto status = controller_->status();
+    if (!status) return;
+    std::string text = "STATUS=" + std::to_string(status->networks) + " networks, " +
+                       std::to_string(status->endpoints) + " endpoints, " +
+                       std::to_string(status->ports) + " published ports";
+    if (text == told_systemd_) return;
+    sd_notify(0, text.c_str());
+    told_systemd_ = std::move(text);
+}
+
+void Daemon::log_warnings() {
+    for (const std::string& warning : data_path_->take_warnings())
+        log_warning(warning);
+}
+
+void Daemon::report(const char* attempted, const Status& status, std::string& last_error) {
+    std::string error = status ? "" : status.error().message();
+    if (!error.empty() && error != last_error) log_error(std::string(attempted) + ": " + error);
+    last_error = std::move(error);
+    log_warnings();
+}
+
+} // namespace cnet::daemon

@@ -1,0 +1,92 @@
+// cnetd, put together: the data path, the store, the controller over them, and the API, all on one
+// event loop. start() returns when the kernel agrees with the desired state and the API answers.
+// Destruction ends the API and leaves the data path as it is.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "loader/data_path.h"
+#include "userspace/api/routes.h"
+#include "userspace/api/server.h"
+#include "userspace/base/clock.h"
+#include "userspace/base/file.h"
+#include "userspace/cnetd/config.h"
+#include "userspace/cnetd/data_path_hooks.h"
+#include "userspace/cnetd/event_loop.h"
+#include "userspace/cnetd/options.h"
+#include "userspace/control/controller.h"
+#include "userspace/control/kernel_namespaces.h"
+#include "userspace/control/kernel_tables.h"
+#include "userspace/netlink/kernel_rtnl.h"
+#include "userspace/netlink/monitor.h"
+#include "userspace/store/sqlite_store.h"
+
+namespace cnet::daemon {
+
+class Daemon {
+public:
+    static Result<std::unique_ptr<Daemon>> start(const Options& options);
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    ~Daemon();
+
+    // Until SIGTERM or SIGINT.
+    Status run();
+
+private:
+    Daemon(Options options, Config config, FileLock lock)
+        : options_(std::move(options)), paths_(options_.paths()), config_(std::move(config)),
+          lock_(std::move(lock)), namespaces_(paths_.netns) {}
+
+    Status open_kernel();
+    Status open_controller();
+    Status open_api();
+    Status wire_signals();
+    Status wire_api();
+    Status wire_timers();
+
+    void reload_log_level();
+    void on_netlink();
+    void follow_links();
+    void reconcile();
+    void sweep();
+    void tell_systemd();
+    void log_warnings(); // the data path's
+    // Logs a failure of something that is tried again and again, once until it changes.
+    void report(const char* attempted, const Status& status, std::string& last_error);
+
+    Options options_;
+    Paths paths_;
+    Config config_;
+    FileLock lock_;
+    SystemClock clock_;
+    control::KernelNamespaces namespaces_;
+    bool remove_socket_ = false;
+    UniqueFd listener_; // until the server takes it
+
+    std::unique_ptr<netlink::KernelRtnl> rtnl_;
+    std::unique_ptr<netlink::Monitor> monitor_;
+    std::unique_ptr<loader::DataPath> data_path_;
+    std::unique_ptr<DataPathHooks> hooks_;
+    std::unique_ptr<control::KernelTables> tables_;
+    std::unique_ptr<store::SqliteStore> store_;
+    std::unique_ptr<control::Controller> controller_;
+    api::Router router_;
+    std::unique_ptr<api::Server> server_;
+    std::unique_ptr<EventLoop> loop_;
+
+    Timer api_timer_;
+    Timer links_timer_;
+    Timer reconcile_timer_;
+    Timer sweep_timer_;
+    bool notifications_lost_ = false;
+    std::chrono::microseconds links_duration_{0}; // of the last follow_links()
+    std::string links_error_;
+    std::string reconcile_error_;
+    std::string sweep_error_;
+    std::string told_systemd_;
+};
+
+} // namespace cnet::daemon
