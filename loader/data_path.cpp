@@ -1,11 +1,11 @@
 #include "loader/data_path.h"
 
 #include <algorithm>
-#include <array>
 #include <bpf/bpf.h>
 #include <cstring>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <span>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <utility>
@@ -26,8 +26,16 @@ namespace {
 constexpr const char* kMetaMap = "cnet_meta";
 constexpr const char* kCollector = "cnet_gc";
 
-// The sizes of these are part of the ABI.
-constexpr std::array<std::string_view, 3> kFixedMaps{kMetaMap, "cnet_slot", "cnet_counters"};
+// The sizes of the others are part of the ABI.
+constexpr std::string_view kResizable[] = {"cnet_port",    "cnet_network",   "cnet_flood",
+                                           "cnet_fdb",     "cnet_fdb_count", "cnet_neigh",
+                                           "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr",
+                                           "cnet_binding", "cnet_ct"};
+constexpr std::string_view kFixed[] = {kMetaMap, "cnet_slot", "cnet_counters"};
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 Result<uint64_t> netns_cookie() {
     UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -42,8 +50,12 @@ Result<uint64_t> netns_cookie() {
 
 Status check_settings(const DataPathSettings& settings) {
     for (const auto& [name, size] : settings.max_entries) {
-        bool fixed = std::find(kFixedMaps.begin(), kFixedMaps.end(), name) != kFixedMaps.end();
-        if (fixed) return Error(ErrorKind::kInvalid, "the size of map " + name + " is fixed");
+        if (contains(kFixed, name)) {
+            return Error(ErrorKind::kInvalid, "the size of map " + name + " is fixed");
+        }
+        if (!contains(kResizable, name)) {
+            return Error(ErrorKind::kInvalid, "there is no map " + name);
+        }
         if (size == 0) return Error(ErrorKind::kInvalid, "map " + name + " cannot have size 0");
     }
     return {};

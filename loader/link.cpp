@@ -224,18 +224,27 @@ Result<unsigned> LinkTable::attach_tcx(HookDevice where, int prog_fd) {
     if (!on_device) return on_device.error();
     auto link = open_live_link(pins_, where, *on_device);
     if (!link) return link.error();
-    uint32_t id = 0;
-    if (*link) {
+    const auto put = [&]() -> Result<uint32_t> {
+        if (!*link) return create_link(maps::link_pin(pins_, where), where, prog_fd);
         if (bpf_link_update((*link)->fd.get(), prog_fd, nullptr) != 0) {
             return Error::system("update the link");
         }
-        id = (*link)->info.id;
-    } else {
-        auto created = create_link(maps::link_pin(pins_, where), where, prog_fd);
-        if (!created) return created.error();
-        id = *created;
+        return (*link)->info.id;
+    };
+    auto id = put();
+    unsigned removed = 0;
+    if (!id && id.error().errno_value() == EEXIST) {
+        // This very program is on the device already, but not by our link; the kernel takes it only
+        // once.
+        auto strays = remove_strays(where, *link ? (*link)->info.id : 0);
+        if (!strays) return strays.error();
+        removed = *strays;
+        id = put();
     }
-    return remove_strays(where, id);
+    if (!id) return id.error();
+    auto strays = remove_strays(where, *id);
+    if (!strays) return strays.error();
+    return removed + *strays;
 }
 
 Result<unsigned> LinkTable::attach_clsact(HookDevice where, int prog_fd) {

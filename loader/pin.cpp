@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <bpf/bpf.h>
 #include <cerrno>
+#include <fstream>
+#include <sstream>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <system_error>
 #include <unistd.h>
@@ -43,17 +46,23 @@ Status mount_bpffs(const fs::path& where) {
     return {};
 }
 
-// Whether PID 1 sees the same directory, so that it lives on when this process and its namespaces
-// die.
-bool visible_to_init(const fs::path& path) {
-    std::error_code error;
-    fs::path real = fs::canonical(path, error);
-    if (error) return false;
-    struct stat ours {};
-    struct stat theirs {};
-    if (::stat(real.c_str(), &ours) != 0) return false;
-    if (::stat(("/proc/1/root" + real.string()).c_str(), &theirs) != 0) return false;
-    return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+// Whether PID 1 has the file system of `path` mounted too, so that it outlives this process and its
+// namespaces. By device number, which every bpffs has of its own: what a path leads to in another
+// mount namespace may not be asked even by root, when PID 1 has more capabilities.
+Result<bool> mounted_for_init(const fs::path& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return Error::system("stat " + path.string());
+    const std::string device =
+        std::to_string(major(info.st_dev)) + ":" + std::to_string(minor(info.st_dev));
+    std::ifstream mounts("/proc/1/mountinfo");
+    if (!mounts) return Error::system("open /proc/1/mountinfo");
+    for (std::string line; std::getline(mounts, line);) {
+        // "36 35 98:0 /root /mount/point ..."
+        std::istringstream fields(line);
+        std::string id, parent, number;
+        if (fields >> id >> parent >> number && number == device) return true;
+    }
+    return false;
 }
 
 Status remove_tree(const fs::path& path) {
@@ -86,7 +95,11 @@ Status prepare_pins(const Paths& paths, std::vector<std::string>& warnings) {
                                 maps::link_dir(paths.pins), maps::filter_dir(paths.pins)}) {
         if (auto status = make_directory(dir); !status) return status.error();
     }
-    if (!visible_to_init(paths.pins)) {
+    auto lasting = mounted_for_init(paths.pins);
+    if (!lasting) {
+        warnings.push_back("cannot tell whether " + paths.pins.string() +
+                           " outlives this process: " + lasting.error().message());
+    } else if (!*lasting) {
         warnings.push_back(
             "PID 1 does not see " + paths.pins.string() +
             ": this process runs in a mount namespace of its own, and when that ends, every "

@@ -14,7 +14,8 @@ constexpr size_t kBytes = size_t{CNET_SLOT_COUNT} * sizeof(cnet_slot);
 } // namespace
 
 Result<SlotTableRo> SlotTableRo::map(const std::filesystem::path& pin, Access access) {
-    auto fd = open_pinned_map(pin, access);
+    // The kernel maps no read-only descriptor, so a reader is held back by its mapping alone.
+    auto fd = open_pinned_map(pin, Access::kReadWrite);
     if (!fd) return fd.error();
     auto info = check_layout(fd->get(), sizeof(uint32_t), sizeof(cnet_slot));
     if (!info) return info.error();

@@ -1,0 +1,156 @@
+// A kill -9 in the moment of any system call that changes something: what is found afterwards must
+// be taken over.
+#include <csignal>
+#include <functional>
+#include <linux/bpf.h>
+#include <set>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "loader/clsact.h"
+#include "loader/pin.h"
+#include "maps/pin_path.h"
+#include "tests/unit/loader/fixture.h"
+
+namespace cnet::loader {
+
+namespace {
+
+// Whether this system call may change what is pinned or attached.
+bool is_change(const __ptrace_syscall_info& call) {
+    static const std::set<uint64_t> kCalls = {
+        SYS_mount,    SYS_umount2,   SYS_mkdirat, SYS_renameat,
+        SYS_unlinkat, SYS_renameat2, SYS_sendto,  SYS_sendmsg,
+#ifdef SYS_unlink // not on architectures that came later
+        SYS_mkdir,    SYS_rename,    SYS_unlink,  SYS_rmdir,
+#endif
+    };
+    static const std::set<uint64_t> kBpfCommands = {
+        BPF_MAP_CREATE, BPF_MAP_UPDATE_ELEM, BPF_PROG_ATTACH, BPF_PROG_DETACH,
+        BPF_OBJ_PIN,    BPF_LINK_CREATE,     BPF_LINK_UPDATE, BPF_LINK_DETACH};
+    if (call.op != PTRACE_SYSCALL_INFO_ENTRY) return false;
+    if (call.entry.nr == SYS_bpf) return kBpfCommands.contains(call.entry.args[0]);
+    return kCalls.contains(call.entry.nr);
+}
+
+// Runs `work` in a child and kills it before its `count`th such system call. False when it ended
+// before that many.
+bool kill_at(unsigned count, const std::function<bool()>& work) {
+    pid_t child = ::fork();
+    if (child == 0) {
+        if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(3);
+        ::raise(SIGSTOP);
+        ::_exit(work() ? 0 : 2);
+    }
+    int status = 0;
+    unsigned seen = 0;
+    while (::waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+            __ptrace_syscall_info call{};
+            EXPECT_GT(::ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof(call), &call), 0);
+            if (is_change(call) && ++seen == count) {
+                ::kill(child, SIGKILL);
+                ::waitpid(child, &status, 0);
+                return true;
+            }
+        } else {
+            ::ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+        }
+        EXPECT_EQ(::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr), 0);
+    }
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
+    return false;
+}
+
+class CrashTest : public LoaderTest, public testing::WithParamInterface<AttachKind> {
+protected:
+    void SetUp() override {
+        LoaderTest::SetUp();
+        if (IsSkipped()) return;
+        settings_.attach_kind = GetParam();
+        // The bpffs outlives the children; its mounting is tried by a child too.
+        std::vector<std::string> warnings;
+        ASSERT_OK(prepare_pins(paths_, warnings));
+        device_ = make_veth("one");
+    }
+
+    bool bring_up(const ObjectImage& image) {
+        auto path = DataPath::open(paths_, settings_, {image});
+        return path && (*path)->attach(CNET_HOOK_UPLINK, device_, true) &&
+               (*path)->attach(CNET_HOOK_UPLINK_EGRESS, device_, true);
+    }
+
+    size_t programs_on(cnet_hook hook) {
+        TcxSide side = hook == CNET_HOOK_UPLINK ? TcxSide::kIngress : TcxSide::kEgress;
+        size_t filters = clsact_query(device_, side)->has_value() ? 1 : 0;
+        return on_device(device_, side).size() + filters;
+    }
+
+    void expect_recovery(const ObjectImage& image, unsigned count) {
+        ASSERT_TRUE(bring_up(image)) << "killed at " << count;
+        auto path = open(image, settings_);
+        ASSERT_NE(path, nullptr) << "killed at " << count;
+        ASSERT_EQ(path->attachments()->size(), 2u) << "killed at " << count;
+        ASSERT_EQ(programs_on(CNET_HOOK_UPLINK), 1u) << "killed at " << count;
+        ASSERT_EQ(programs_on(CNET_HOOK_UPLINK_EGRESS), 1u) << "killed at " << count;
+    }
+
+    DataPathSettings settings_;
+    uint32_t device_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, CrashTest, testing::Values(AttachKind::kTcx, AttachKind::kClsact),
+                         [](const auto& kind) { return std::string(to_string(kind.param)); });
+
+TEST_P(CrashTest, WhileBeingMade) {
+    unsigned count = 1;
+    for (; kill_at(count, [&] { return bring_up(first_image()); }); count++) {
+        expect_recovery(first_image(), count);
+        if (HasFatalFailure()) return;
+        ASSERT_OK(open(first_image(), settings_)->release());
+    }
+    EXPECT_GT(count, 20u) << "killed at too few steps to mean anything";
+}
+
+TEST_P(CrashTest, WhileBeingTakenOver) {
+    ASSERT_TRUE(bring_up(first_image()));
+    auto path = open(first_image(), settings_);
+    ASSERT_NE(path, nullptr);
+    ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+    path.reset();
+    unsigned count = 1;
+    for (; kill_at(count, [&] { return bring_up(second_image()); }); count++) {
+        // At no instant without a program.
+        ASSERT_EQ(programs_on(CNET_HOOK_UPLINK), 1u) << "killed at " << count;
+        ASSERT_EQ(programs_on(CNET_HOOK_UPLINK_EGRESS), 1u) << "killed at " << count;
+        expect_recovery(first_image(), count);
+        if (HasFatalFailure()) return;
+    }
+    EXPECT_GT(count, 20u) << "killed at too few steps to mean anything";
+    path = open(first_image(), settings_);
+    ASSERT_NE(path, nullptr);
+    EXPECT_TRUE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value()) << "state was lost";
+}
+
+TEST_P(CrashTest, WhileBeingReleased) {
+    auto release = [&] {
+        auto path = DataPath::open(paths_, settings_, {first_image()});
+        return path && (*path)->release();
+    };
+    ASSERT_TRUE(bring_up(first_image()));
+    unsigned count = 1;
+    for (; kill_at(count, release); count++) {
+        ASSERT_TRUE(release()) << "killed at " << count;
+        ASSERT_EQ(programs_on(CNET_HOOK_UPLINK), 0u) << "killed at " << count;
+        ASSERT_EQ(programs_on(CNET_HOOK_UPLINK_EGRESS), 0u) << "killed at " << count;
+        ASSERT_FALSE(std::filesystem::exists(paths_.pins)) << "killed at " << count;
+        ASSERT_TRUE(bring_up(first_image())) << "killed at " << count;
+    }
+    EXPECT_GT(count, 20u) << "killed at too few steps to mean anything";
+}
+
+} // namespace
+
+} // namespace cnet::loader

@@ -1,0 +1,154 @@
+#include <sched.h>
+#include <unistd.h>
+
+#include "loader/pin.h"
+#include "loader/probe.h"
+#include "maps/pin_path.h"
+#include "tests/unit/loader/fixture.h"
+
+namespace cnet::loader {
+
+namespace {
+
+class DataPathTest : public LoaderTest {
+protected:
+    static bool mentions(const std::vector<std::string>& warnings, std::string_view text) {
+        for (const std::string& warning : warnings) {
+            if (warning.find(text) != std::string::npos) return true;
+        }
+        return false;
+    }
+};
+
+TEST_F(DataPathTest, MapsSurviveAProcess) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+    path = open(second_image());
+    ASSERT_NE(path, nullptr);
+    auto entry = path->maps().host_addr.lookup(cnet_addr{{1}});
+    ASSERT_OK(entry);
+    ASSERT_TRUE(entry->has_value());
+    EXPECT_EQ((*entry)->ifindex, 3u);
+}
+
+TEST_F(DataPathTest, AnotherNetworkNamespaceMeansRebuild) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    uint32_t device = make_veth("one");
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+    path.reset();
+    enter_new_netns();
+    ASSERT_EQ(make_veth("one", device), device);
+
+    path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    EXPECT_TRUE(mentions(path->take_warnings(), "belong to another network namespace"));
+    EXPECT_FALSE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value());
+    EXPECT_TRUE(path->attachments()->empty());
+    EXPECT_TRUE(on_device(device).empty());
+    auto meta = path->maps().meta.lookup(0);
+    ASSERT_OK(meta);
+    EXPECT_EQ((*meta)->abi_version, uint32_t{CNET_ABI_VERSION});
+}
+
+TEST_F(DataPathTest, AnotherAbiVersionIsRefusedAndUntouched) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    uint32_t device = make_veth("one");
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    auto meta = path->maps().meta.lookup(0);
+    ASSERT_OK(meta);
+    (*meta)->abi_version = CNET_ABI_VERSION + 1;
+    ASSERT_OK(path->maps().meta.update(0, **meta));
+    path.reset();
+    auto before = on_device(device);
+    Error error = open_error(second_image());
+    EXPECT_EQ(error.kind(), ErrorKind::kConflict);
+    EXPECT_NE(error.message().find("has ABI version 2, this version has ABI version 1"),
+              std::string::npos)
+        << error.message();
+    EXPECT_EQ(on_device(device)[0].prog_id, before[0].prog_id);
+}
+
+TEST_F(DataPathTest, AHalfMadeSetOfMapsIsMadeAgain) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+    path.reset();
+    std::filesystem::remove(maps::map_pin(paths_.pins, "cnet_meta"));
+    path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    EXPECT_FALSE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value());
+}
+
+TEST_F(DataPathTest, SettingsThatCannotBe) {
+    DataPathSettings settings;
+    settings.max_entries["cnet_slot"] = 10;
+    EXPECT_EQ(open_error(first_image(), settings).kind(), ErrorKind::kInvalid);
+    settings.max_entries = {{"cnet_ct", 0}};
+    EXPECT_EQ(open_error(first_image(), settings).kind(), ErrorKind::kInvalid);
+    settings.max_entries = {{"cnet_tc", 10}};
+    EXPECT_EQ(open_error(first_image(), settings).message(), "there is no map cnet_tc");
+    EXPECT_FALSE(std::filesystem::exists(paths_.pins));
+}
+
+TEST_F(DataPathTest, TheCollectorGetsItsCandidates) {
+    DataPathSettings settings;
+    settings.fib_cache_ms = 777;
+    auto path = open(first_image(), settings);
+    ASSERT_NE(path, nullptr);
+    auto run = [&](auto candidates) {
+        auto deleted = path->collect(candidates);
+        EXPECT_TRUE(static_cast<bool>(deleted)) << deleted.error().message();
+        return deleted ? *deleted : 9999;
+    };
+    EXPECT_EQ(run(std::vector<cnet_gc_ct>{}), 0u);
+    EXPECT_EQ(run(std::vector<cnet_gc_ct>(CNET_GC_BATCH_MAX)), unsigned{CNET_GC_BATCH_MAX});
+    EXPECT_EQ(run(std::vector<cnet_gc_fdb>(7)), 7u);
+    EXPECT_EQ(run(std::vector<cnet_gc_fdb>(2)), 0u) << "dry_run must not be set";
+    EXPECT_EQ(run(std::vector<cnet_gc_fdb>(1)), 1u) << "fib_cache_ms must be in .rodata";
+    EXPECT_EQ(path->collect(std::vector<cnet_gc_ct>(CNET_GC_BATCH_MAX + 1)).error().kind(),
+              ErrorKind::kInvalid);
+}
+
+TEST_F(DataPathTest, ADryOneChangesNothing) {
+    DataPathSettings dry;
+    dry.dry_run = true;
+    EXPECT_EQ(open_error(first_image(), dry).kind(), ErrorKind::kNotFound);
+    EXPECT_FALSE(std::filesystem::exists(paths_.pins));
+
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    uint32_t device = make_veth("one");
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    auto before = on_device(device);
+    auto second = open(second_image(), dry);
+    ASSERT_NE(second, nullptr);
+    auto dry_run = second->collect(std::vector<cnet_gc_fdb>(2));
+    ASSERT_OK(dry_run);
+    EXPECT_EQ(*dry_run, 1u) << "dry_run must be in .rodata";
+    EXPECT_EQ(second->attach(CNET_HOOK_ENDPOINT, device, true).error().kind(), ErrorKind::kInvalid);
+    ASSERT_OK(second->release());
+    EXPECT_EQ(on_device(device)[0].prog_id, before[0].prog_id);
+    UniqueFd pinned = open_pin(maps::prog_pin(paths_.pins, "cnet_endpoint"));
+    EXPECT_EQ(prog_id(pinned.get()), before[0].prog_id);
+}
+
+TEST_F(DataPathTest, WithoutPermissionItSaysSo) {
+    // In a child, because capabilities do not come back.
+    EXPECT_EXIT(
+        {
+            if (::setresuid(65534, 65534, 65534) != 0) ::_exit(2);
+            auto features = probe_kernel();
+            if (features) ::_exit(3);
+            std::fputs(features.error().message().c_str(), stderr);
+            ::_exit(features.error().kind() == ErrorKind::kDenied ? 0 : 4);
+        },
+        testing::ExitedWithCode(0), "not permitted to use BPF");
+}
+
+} // namespace
+
+} // namespace cnet::loader
