@@ -26,9 +26,11 @@ class BridgeHost:
         del allow_spoofing
         network = Network(name, subnet)
         bridge = f"br-{name}"
-        self.namespace.ip(f"link add {bridge} type bridge forward_delay 0",
-                          f"addr add {network.gateway}/{network.prefix_length} dev {bridge}",
-                          f"link set {bridge} up")
+        self.namespace.ip(
+            f"link add {bridge} type bridge forward_delay 0",
+            f"addr add {network.gateway}/{network.prefix_length} dev {bridge}",
+            f"link set {bridge} up",
+        )
         self.namespace.sysctl(f"net/ipv4/conf/{bridge}/route_localnet", 1)
         self._networks.append((network, bridge, internal, icc))
         self._load_rules()
@@ -40,11 +42,16 @@ class BridgeHost:
         address = network.address(number)
         bridge = next(bridge for known, bridge, _, _ in self._networks if known is network)
         port = f"veth-{name}"
-        self.namespace.ip(f"link add {port} type veth peer name eth0 netns {namespace.name}",
-                          f"link set {port} master {bridge} up")
+        self.namespace.ip(
+            f"link add {port} type veth peer name eth0 netns {namespace.name}",
+            f"link set {port} master {bridge} up",
+        )
         self.namespace.run("bridge", "link", "set", "dev", port, "hairpin", "on")
-        namespace.ip(f"addr add {address}/{network.prefix_length} dev eth0", "link set eth0 up",
-                     f"route add default via {network.gateway}")
+        namespace.ip(
+            f"addr add {address}/{network.prefix_length} dev eth0",
+            "link set eth0 up",
+            f"route add default via {network.gateway}",
+        )
         container = Container(name, network, address, namespace.mac("eth0"), namespace)
         self._containers.append(container)
         self._load_rules()
@@ -57,14 +64,25 @@ class BridgeHost:
         return published
 
     def gateway_mac(self, network):
-        return self.namespace.mac(next(bridge for known, bridge, _, _ in self._networks if known is network))
+        return self.namespace.mac(
+            next(bridge for known, bridge, _, _ in self._networks if known is network)
+        )
 
     def _bridge_of(self, container):
         return next(bridge for known, bridge, _, _ in self._networks if known is container.network)
 
     def _load_rules(self):
-        rules = ["*raw", *self._raw_rules(), "COMMIT", "*nat", *self._nat_rules(), "COMMIT",
-                 "*filter", *self._filter_rules(), "COMMIT"]
+        rules = [
+            "*raw",
+            *self._raw_rules(),
+            "COMMIT",
+            "*nat",
+            *self._nat_rules(),
+            "COMMIT",
+            "*filter",
+            *self._filter_rules(),
+            "COMMIT",
+        ]
         self.namespace.run("iptables-restore", "-w", input="\n".join(rules) + "\n")
 
     def _raw_rules(self):
@@ -86,15 +104,26 @@ class BridgeHost:
             yield f"-A DOCKER -p {one.protocol} --dport {one.host_port} -j DNAT --to-destination {ip}:{port}"
 
     def _filter_rules(self):
-        yield from (":INPUT ACCEPT", ":OUTPUT ACCEPT", ":FORWARD DROP", ":DOCKER -", ":DOCKER-USER -",
-                    ":DOCKER-FORWARD -", ":DOCKER-CT -", ":DOCKER-INTERNAL -", ":DOCKER-BRIDGE -")
+        yield from (
+            ":INPUT ACCEPT",
+            ":OUTPUT ACCEPT",
+            ":FORWARD DROP",
+            ":DOCKER -",
+            ":DOCKER-USER -",
+            ":DOCKER-FORWARD -",
+            ":DOCKER-CT -",
+            ":DOCKER-INTERNAL -",
+            ":DOCKER-BRIDGE -",
+        )
         yield from ("-A FORWARD -j DOCKER-USER", "-A FORWARD -j DOCKER-FORWARD")
         for chain in ("DOCKER-CT", "DOCKER-INTERNAL", "DOCKER-BRIDGE"):
             yield f"-A DOCKER-FORWARD -j {chain}"
         for one in self._published:
             bridge = self._bridge_of(one.container)
-            yield (f"-A DOCKER -d {one.container.address}/32 ! -i {bridge} -o {bridge} -p {one.protocol}"
-                   f" --dport {one.port} -j ACCEPT")
+            yield (
+                f"-A DOCKER -d {one.container.address}/32 ! -i {bridge} -o {bridge} -p {one.protocol}"
+                f" --dport {one.port} -j ACCEPT"
+            )
         for network, bridge, internal, icc in self._networks:
             yield f"-A DOCKER-CT -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
             if internal:

@@ -61,7 +61,7 @@ def containing(marker):
     return lambda frame: marker in frame
 
 
-def marked_frame(source, destination, marker, protocol=0x88b5):
+def marked_frame(source, destination, marker, protocol=0x88B5):
     """A frame of a local experimental EtherType (IEEE 802) with `marker` as payload."""
     return bytes(Ether(src=source, dst=destination, type=protocol) / marker.ljust(46, b"\0"))
 

@@ -57,8 +57,14 @@ class CnetHost:
     def spawn_daemon(self):
         """Starts a cnetd and returns at once; its log is appended to log_path."""
         with open(self.log_path, "a", encoding="utf-8") as log:
-            return self.namespace.spawn(os.path.join(BIN, "cnetd"), "--root", self.root,
-                                        stdout=log, stderr=subprocess.STDOUT, text=False)
+            return self.namespace.spawn(
+                os.path.join(BIN, "cnetd"),
+                "--root",
+                self.root,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=False,
+            )
 
     def start(self):
         self.daemon = self.spawn_daemon()
@@ -102,8 +108,17 @@ class CnetHost:
     # ---- talking to it ----
 
     def cli_raw(self, *args, json_output=True, timeout=120):
-        argv = [os.path.join(BIN, "cnet-bpf"), "--root", self.root, *(["-j"] if json_output else []), *args]
+        argv = [
+            os.path.join(BIN, "cnet-bpf"),
+            "--root",
+            self.root,
+            *(["-j"] if json_output else []),
+            *args,
+        ]
         return argv, self.namespace.run(*argv, check=False, timeout=timeout)
+
+    def command(self, *args):
+        return [os.path.join(BIN, "cnet-bpf"), "--root", self.root, *args]
 
     def cli(self, *args):
         """What `cnet-bpf -j ARGS` prints, decoded (None when nothing); CliFailed unless its status is 0."""
@@ -116,7 +131,9 @@ class CnetHost:
         """Asserts that the command is refused with this exit status and one sentence that contains `text`."""
         argv, done = self.cli_raw(*args)
         said = done.stderr.strip()
-        assert done.returncode == status, f"{' '.join(argv)}: status {done.returncode}, not {status}: {said}"
+        assert (
+            done.returncode == status
+        ), f"{' '.join(argv)}: status {done.returncode}, not {status}: {said}"
         assert said and "\n" not in said, f"not one line on stderr: {said!r}"
         assert text in said, f"{text!r} is not in {said!r}"
         assert done.stdout == "", f"refused, yet it printed {done.stdout!r}"
@@ -125,8 +142,12 @@ class CnetHost:
         return api.request(self.socket, method, url, body)
 
     def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, options=()):
-        flags = [*(["--internal"] if internal else []), *([] if icc else ["--icc", "off"]),
-                 *(["--allow-spoofing"] if allow_spoofing else []), *options]
+        flags = [
+            *(["--internal"] if internal else []),
+            *([] if icc else ["--icc", "off"]),
+            *(["--allow-spoofing"] if allow_spoofing else []),
+            *options,
+        ]
         self.cli("network", "create", name, "--subnet", subnet, *flags)
         return Network(name, subnet)
 
@@ -135,9 +156,19 @@ class CnetHost:
         number = 2 + sum(one.network is network for one in self._containers)
         namespace = Namespace(name)
         self._namespaces.append(namespace)
-        made = self.cli("endpoint", "create", network.name, name, "--netns", namespace.path,
-                        "--ip", network.address(number))
-        container = Container(name, network, made["addresses"][0].split("/")[0], made["mac"], namespace)
+        made = self.cli(
+            "endpoint",
+            "create",
+            network.name,
+            name,
+            "--netns",
+            namespace.path,
+            "--ip",
+            network.address(number),
+        )
+        container = Container(
+            name, network, made["addresses"][0].split("/")[0], made["mac"], namespace
+        )
         self._containers.append(container)
         return container
 
@@ -151,8 +182,11 @@ class CnetHost:
 
     def drops(self, reason, hook=None):
         """Packets counted under this reason."""
-        return sum(row["packets"] for row in self.cli("drops", "show")
-                   if row["reason"] == reason and hook in (None, row["hook"]))
+        return sum(
+            row["packets"]
+            for row in self.cli("drops", "show")
+            if row["reason"] == reason and hook in (None, row["hook"])
+        )
 
     def state(self):
         """Everything that users asked for and see, to compare before and after."""
@@ -174,8 +208,11 @@ class CnetHost:
             self.cli("network", "delete", network["name"])
 
     def our_devices(self):
-        return sorted(name for name in self.namespace.links() if name.startswith("cnet") or name.startswith("cng")
-                      or name.startswith("cnhp"))
+        return sorted(
+            name
+            for name in self.namespace.links()
+            if name.startswith("cnet") or name.startswith("cng") or name.startswith("cnhp")
+        )
 
     def _check_nothing_left(self):
         assert self.our_devices() == [], "devices were left behind"
@@ -219,8 +256,11 @@ class CnetHost:
 def pins(host):
     """Paths of everything pinned by that host, relative to its bpffs."""
     top = os.path.join(host.root, "bpf")
-    return sorted(os.path.relpath(os.path.join(folder, name), top)
-                  for folder, _, names in os.walk(top) for name in names)
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), top)
+        for folder, _, names in os.walk(top)
+        for name in names
+    )
 
 
 def elapsed(since):

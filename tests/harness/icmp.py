@@ -18,6 +18,7 @@ _ERRORS = {3: "unreachable", 11: "ttl-exceeded"}
 @dataclass
 class Echo:
     """outcome: "reply", "ttl-exceeded", "unreachable" or "silent"."""
+
     outcome: str
     source: str = None
     ttl: int = 0
@@ -31,22 +32,22 @@ def _checksum(data):
         data += b"\0"
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 class Pinger:
     """Open for the time of one request, so that many can be under way at once: send(), then result()."""
 
     def __init__(self, namespace, ttl=64, identifier=None):
-        self._id = (os.getpid() if identifier is None else identifier) & 0xffff
-        self._sequence = next(_sequence) & 0xffff
+        self._id = (os.getpid() if identifier is None else identifier) & 0xFFFF
+        self._sequence = next(_sequence) & 0xFFFF
         with namespace.entered():
             self._sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         self._sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
 
     def send(self, address, size=56):
-        body = bytes(index & 0xff for index in range(size))
+        body = bytes(index & 0xFF for index in range(size))
         header = struct.pack("!BBHHH", 8, 0, 0, self._id, self._sequence)
         header = struct.pack("!BBHHH", 8, 0, _checksum(header + body), self._id, self._sequence)
         try:
@@ -66,13 +67,13 @@ class Pinger:
                 return echo
 
     def _match(self, packet, source):
-        header_size = (packet[0] & 0xf) * 4
+        header_size = (packet[0] & 0xF) * 4
         icmp = packet[header_size:]
         if icmp[0] == 0 and struct.unpack_from("!HH", icmp, 4) == (self._id, self._sequence):
             return Echo("reply", source, packet[8])
         if icmp[0] in _ERRORS:
             quoted = icmp[8:]
-            inner = quoted[(quoted[0] & 0xf) * 4:]
+            inner = quoted[(quoted[0] & 0xF) * 4 :]
             if inner[0] == 8 and struct.unpack_from("!HH", inner, 4) == (self._id, self._sequence):
                 return Echo(_ERRORS[icmp[0]], source, packet[8])
         return None

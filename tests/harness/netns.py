@@ -126,8 +126,10 @@ class Namespace:
         with self.entered():
             done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, **options)
         if check and done.returncode != 0:
-            raise CommandFailed(f"{' '.join(argv)} in {self.name}: status {done.returncode}\n"
-                                f"{done.stdout}{done.stderr}")
+            raise CommandFailed(
+                f"{' '.join(argv)} in {self.name}: status {done.returncode}\n"
+                f"{done.stdout}{done.stderr}"
+            )
         return done
 
     def spawn(self, *argv, **options):
@@ -148,8 +150,11 @@ class Namespace:
 
     def links(self):
         """Device name to what `ip -j -d addr` says about it."""
-        return {link["ifname"]: link
-                for link in json.loads(self.run("ip", "-j", "-d", "addr").stdout or "[]") if link}
+        return {
+            link["ifname"]: link
+            for link in json.loads(self.run("ip", "-j", "-d", "addr").stdout or "[]")
+            if link
+        }
 
     def mac(self, device):
         return self.links()[device]["address"]
@@ -167,9 +172,14 @@ class Namespace:
 
 def wire(left, left_device, left_address, right, right_device, right_address, mtu=1500):
     """A veth pair between two namespaces, both ends up and addressed ("198.18.0.1/24"; None: no address)."""
-    left.ip(f"link add {left_device} mtu {mtu} type veth"
-            f" peer name {right_device} mtu {mtu} netns {right.name}")
-    for namespace, device, address in ((left, left_device, left_address), (right, right_device, right_address)):
+    left.ip(
+        f"link add {left_device} mtu {mtu} type veth"
+        f" peer name {right_device} mtu {mtu} netns {right.name}"
+    )
+    for namespace, device, address in (
+        (left, left_device, left_address),
+        (right, right_device, right_address),
+    ):
         lines = [f"addr add {address} dev {device}"] if address else []
         namespace.ip(*lines, f"link set {device} up")
 

@@ -54,6 +54,7 @@ def _outcome_of(error):
 @dataclass
 class Talk:
     """What a client saw: the outcome in a word, and its own address as (address, port)."""
+
     outcome: str
     local: tuple = None
 
@@ -172,7 +173,9 @@ class _Server:
 
     def close(self):
         self._closing = True
-        with contextlib.suppress(OSError):  # an unconnected UDP socket: shutdown wakes the reader all the same
+        with contextlib.suppress(
+            OSError
+        ):  # an unconnected UDP socket: shutdown wakes the reader all the same
             self.sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE)
         self.sock.close()
@@ -269,10 +272,14 @@ class Stream:
         self._stopping.set()
         self._thread.join(PATIENCE * 4)
         with self._sock:
-            assert self._failure is None, f"the stream broke after {self.sent} bytes: {self._failure}"
+            assert (
+                self._failure is None
+            ), f"the stream broke after {self.sent} bytes: {self._failure}"
             self._sock.shutdown(socket.SHUT_WR)
             answer = receive_exactly(self._sock, 32)
-        assert answer == self._digest.digest(), "the bytes that arrived are not those that were sent"
+        assert (
+            answer == self._digest.digest()
+        ), "the bytes that arrived are not those that were sent"
 
 
 def send_and_compare(namespace, address, port, size):
@@ -283,7 +290,7 @@ def send_and_compare(namespace, address, port, size):
         sock.settimeout(PATIENCE * 2)
         left = size
         while left:
-            piece = memoryview(chunk)[:min(left, len(chunk))]
+            piece = memoryview(chunk)[: min(left, len(chunk))]
             digest.update(piece)
             sock.sendall(piece)
             left -= len(piece)

@@ -41,6 +41,7 @@ class Container:
 @dataclass
 class Published:
     """HOST_PORT on the host to PORT of the container."""
+
     container: Container
     host_port: int
     port: int

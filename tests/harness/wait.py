@@ -12,7 +12,9 @@ def wait_until(condition, timeout=30, what="the condition"):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {timeout} s; last value: {value!r}")
+            raise AssertionError(
+                f"{what} did not come true within {timeout} s; last value: {value!r}"
+            )
         time.sleep(0.01)
 
 

@@ -30,11 +30,14 @@ def documented_differences():
 @pytest.fixture
 def agrees(backend):
     """agrees(seen, linux, ours={key: (value, heading)}): what was seen is what Linux does, or what we document."""
+
     def check(seen, linux, ours=None):
         expected = dict(linux)
         for key, (value, heading) in (ours or {}).items():
             assert key in linux, key
-            assert heading in documented_differences(), f"docs/differences.md does not have {heading!r}"
+            assert (
+                heading in documented_differences()
+            ), f"docs/differences.md does not have {heading!r}"
             if backend.kind == "cnet":
                 expected[key] = value
         assert seen == expected

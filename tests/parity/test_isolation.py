@@ -15,9 +15,11 @@ from harness.wait import together
 def _reach(client, server, address, timeout=SILENCE):
     """ping, TCP and UDP from one namespace to services of another, and whether anything arrived."""
     with TcpServer(server) as tcp, UdpServer(server) as udp:
-        seen = together(ping=lambda: ping(client, address, timeout=timeout).outcome,
-                        tcp=lambda: tcp_talk(client, address, tcp.port, timeout=timeout).outcome,
-                        udp=lambda: udp_talk(client, address, udp.port, timeout=timeout).outcome)
+        seen = together(
+            ping=lambda: ping(client, address, timeout=timeout).outcome,
+            tcp=lambda: tcp_talk(client, address, tcp.port, timeout=timeout).outcome,
+            udp=lambda: udp_talk(client, address, udp.port, timeout=timeout).outcome,
+        )
         seen["arrived"] = len(tcp.peers + udp.peers)
     return seen
 
@@ -29,19 +31,31 @@ EVERYTHING = {"ping": "reply", "tcp": "echoed", "udp": "echoed", "arrived": 2}
 def test_two_networks(backend, agrees):
     alpha = backend.container(backend.network("red", "10.88.1.0/24"), "alpha")
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
-    agrees(together(forth=lambda: _reach(alpha.namespace, other.namespace, other.address),
-                    back=lambda: _reach(other.namespace, alpha.namespace, alpha.address)),
-           {"forth": NOTHING, "back": NOTHING})
+    agrees(
+        together(
+            forth=lambda: _reach(alpha.namespace, other.namespace, other.address),
+            back=lambda: _reach(other.namespace, alpha.namespace, alpha.address),
+        ),
+        {"forth": NOTHING, "back": NOTHING},
+    )
 
 
 def test_on_link_route_into_another_network(backend, agrees):
     """Claiming that the other network is on this link finds nobody there."""
     alpha = backend.container(backend.network("red", "10.88.1.0/24"), "alpha")
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
-    alpha.namespace.ip("route add 10.88.2.0/24 dev eth0", f"neigh add {other.address} dev eth0 lladdr {other.mac}")
-    agrees({"by its mac": _reach(alpha.namespace, other.namespace, other.address),
-            "arp": arp_ask(alpha.namespace, "eth0", other.address, source_ip=alpha.address, timeout=SILENCE)},
-           {"by its mac": NOTHING, "arp": "silent"})
+    alpha.namespace.ip(
+        "route add 10.88.2.0/24 dev eth0", f"neigh add {other.address} dev eth0 lladdr {other.mac}"
+    )
+    agrees(
+        {
+            "by its mac": _reach(alpha.namespace, other.namespace, other.address),
+            "arp": arp_ask(
+                alpha.namespace, "eth0", other.address, source_ip=alpha.address, timeout=SILENCE
+            ),
+        },
+        {"by its mac": NOTHING, "arp": "silent"},
+    )
 
 
 def test_icc_off(backend, outside, agrees):
@@ -51,12 +65,22 @@ def test_icc_off(backend, outside, agrees):
     backend.publish(alpha, 8080, 80)
     with TcpServer(alpha.namespace, 80):
         published = tcp_talk(outside.near, world.HOST, 8080).outcome
-    agrees({"sibling": _reach(alpha.namespace, beta.namespace, beta.address),
+    agrees(
+        {
+            "sibling": _reach(alpha.namespace, beta.namespace, beta.address),
             "gateway": ping(alpha.namespace, red.gateway).outcome,
             "host": _reach(backend.namespace, alpha.namespace, alpha.address, 30),
-            "outside": _reach(alpha.namespace, outside.near, world.NEAR, 30), "published": published},
-           {"sibling": NOTHING, "gateway": "reply", "host": EVERYTHING, "outside": EVERYTHING,
-            "published": "echoed"})
+            "outside": _reach(alpha.namespace, outside.near, world.NEAR, 30),
+            "published": published,
+        },
+        {
+            "sibling": NOTHING,
+            "gateway": "reply",
+            "host": EVERYTHING,
+            "outside": EVERYTHING,
+            "published": "echoed",
+        },
+    )
 
 
 def test_internal(backend, outside, agrees):
@@ -64,14 +88,22 @@ def test_internal(backend, outside, agrees):
     red = backend.network("red", "10.88.1.0/24", internal=True)
     alpha, beta = backend.container(red, "alpha"), backend.container(red, "beta")
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
-    agrees(together(sibling=lambda: _reach(alpha.namespace, beta.namespace, beta.address, 30),
-                    gateway=lambda: ping(alpha.namespace, red.gateway).outcome,
-                    host=lambda: _reach(backend.namespace, alpha.namespace, alpha.address, 30)),
-           {"sibling": EVERYTHING, "gateway": "reply", "host": EVERYTHING})
-    agrees(together(outside=lambda: _blocked(alpha.namespace, outside.near, world.NEAR),
-                    other_network=lambda: _blocked(alpha.namespace, other.namespace, other.address),
-                    from_other_network=lambda: _blocked(other.namespace, alpha.namespace, alpha.address)),
-           {"outside": True, "other_network": True, "from_other_network": True})
+    agrees(
+        together(
+            sibling=lambda: _reach(alpha.namespace, beta.namespace, beta.address, 30),
+            gateway=lambda: ping(alpha.namespace, red.gateway).outcome,
+            host=lambda: _reach(backend.namespace, alpha.namespace, alpha.address, 30),
+        ),
+        {"sibling": EVERYTHING, "gateway": "reply", "host": EVERYTHING},
+    )
+    agrees(
+        together(
+            outside=lambda: _blocked(alpha.namespace, outside.near, world.NEAR),
+            other_network=lambda: _blocked(alpha.namespace, other.namespace, other.address),
+            from_other_network=lambda: _blocked(other.namespace, alpha.namespace, alpha.address),
+        ),
+        {"outside": True, "other_network": True, "from_other_network": True},
+    )
 
 
 def _blocked(client, server, address):

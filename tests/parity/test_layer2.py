@@ -36,32 +36,70 @@ def test_arp(backend, red, three, agrees):
         return names.get(answer, answer)
 
     probe = arp_ask(alpha.namespace, "eth0", beta.address, source_ip="0.0.0.0")
-    agrees({"sibling": ask(beta.address), "gateway": ask(red.gateway), "probe": names.get(probe, probe),
-            "nobody": ask(red.address(200), timeout=SILENCE), "myself": ask(alpha.address, timeout=SILENCE)},
-           {"sibling": "beta", "gateway": "gateway", "probe": "beta", "nobody": "silent", "myself": "silent"})
+    agrees(
+        {
+            "sibling": ask(beta.address),
+            "gateway": ask(red.gateway),
+            "probe": names.get(probe, probe),
+            "nobody": ask(red.address(200), timeout=SILENCE),
+            "myself": ask(alpha.address, timeout=SILENCE),
+        },
+        {
+            "sibling": "beta",
+            "gateway": "gateway",
+            "probe": "beta",
+            "nobody": "silent",
+            "myself": "silent",
+        },
+    )
 
 
 def test_ping(red, three, agrees):
     alpha, beta, _ = three
-    small, large = ping(alpha.namespace, beta.address), ping(alpha.namespace, beta.address, size=1400)
+    small, large = ping(alpha.namespace, beta.address), ping(
+        alpha.namespace, beta.address, size=1400
+    )
     fragments = ping(alpha.namespace, beta.address, size=4000)
     nobody = ping(alpha.namespace, red.address(200), timeout=SILENCE)
-    agrees({"small": (small.outcome, small.source, small.ttl), "large": large.outcome,
-            "fragments": fragments.outcome, "nobody": nobody.outcome},
-           {"small": ("reply", beta.address, 64), "large": "reply", "fragments": "reply", "nobody": "silent"})
+    agrees(
+        {
+            "small": (small.outcome, small.source, small.ttl),
+            "large": large.outcome,
+            "fragments": fragments.outcome,
+            "nobody": nobody.outcome,
+        },
+        {
+            "small": ("reply", beta.address, 64),
+            "large": "reply",
+            "fragments": "reply",
+            "nobody": "silent",
+        },
+    )
 
 
 def test_tcp_and_udp(three, agrees):
     """Open and closed ports; the source seen is the sibling itself."""
     alpha, beta, _ = three
     with TcpServer(beta.namespace) as tcp, UdpServer(beta.namespace) as udp:
-        seen = {"tcp": tcp_talk(alpha.namespace, beta.address, tcp.port, source_port=4001).outcome,
-                "udp": udp_talk(alpha.namespace, beta.address, udp.port, source_port=4002).outcome,
-                "tcp source": tcp.peers, "udp source": udp.peers}
+        seen = {
+            "tcp": tcp_talk(alpha.namespace, beta.address, tcp.port, source_port=4001).outcome,
+            "udp": udp_talk(alpha.namespace, beta.address, udp.port, source_port=4002).outcome,
+            "tcp source": tcp.peers,
+            "udp source": udp.peers,
+        }
     seen["tcp closed"] = tcp_talk(alpha.namespace, beta.address, 9).outcome
     seen["udp closed"] = udp_talk(alpha.namespace, beta.address, 9).outcome
-    agrees(seen, {"tcp": "echoed", "udp": "echoed", "tcp source": [(alpha.address, 4001)],
-                  "udp source": [(alpha.address, 4002)], "tcp closed": "refused", "udp closed": "refused"})
+    agrees(
+        seen,
+        {
+            "tcp": "echoed",
+            "udp": "echoed",
+            "tcp source": [(alpha.address, 4001)],
+            "udp source": [(alpha.address, 4002)],
+            "tcp closed": "refused",
+            "udp closed": "refused",
+        },
+    )
 
 
 def _broadcast(container, address, port):
@@ -74,10 +112,17 @@ def test_ip_broadcast(backend, red, three, agrees):
     """A UDP broadcast reaches the siblings and the host, and no other network."""
     alpha, beta, gamma = three
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
-    places = {"beta": beta.namespace, "gamma": gamma.namespace, "other": other.namespace,
-              "host": backend.namespace}
+    places = {
+        "beta": beta.namespace,
+        "gamma": gamma.namespace,
+        "other": other.namespace,
+        "host": backend.namespace,
+    }
     for kind, address in (("subnet", red.broadcast), ("limited", "255.255.255.255")):
-        sockets = {name: open_socket(space, socket.SOCK_DGRAM, "0.0.0.0", 4010) for name, space in places.items()}
+        sockets = {
+            name: open_socket(space, socket.SOCK_DGRAM, "0.0.0.0", 4010)
+            for name, space in places.items()
+        }
         if kind == "limited":
             alpha.namespace.ip("route add 255.255.255.255/32 dev eth0")
         _broadcast(alpha, address, 4010)
@@ -89,27 +134,44 @@ def test_ip_broadcast(backend, red, three, agrees):
                     seen[name] = sock.recvfrom(100)[1][0]
                 except TimeoutError:
                     seen[name] = "nothing"
-        agrees(seen, {"beta": alpha.address, "gamma": alpha.address, "host": alpha.address, "other": "nothing"})
+        agrees(
+            seen,
+            {
+                "beta": alpha.address,
+                "gamma": alpha.address,
+                "host": alpha.address,
+                "other": "nothing",
+            },
+        )
 
 
 def test_flooding(backend, three, agrees):
     """Broadcast, multicast and unknown unicast frames reach the siblings unchanged, and no other network."""
     alpha, beta, gamma = three
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
-    kinds = {"broadcast": BROADCAST, "ip multicast": "01:00:5e:01:02:03", "ipv6 multicast": "33:33:00:00:12:34",
-             "unknown unicast": "02:de:ad:00:00:01"}
+    kinds = {
+        "broadcast": BROADCAST,
+        "ip multicast": "01:00:5e:01:02:03",
+        "ipv6 multicast": "33:33:00:00:12:34",
+        "unknown unicast": "02:de:ad:00:00:01",
+    }
     seen = {}
-    with Tap(beta.namespace) as at_beta, Tap(gamma.namespace) as at_gamma, Tap(other.namespace) as at_other, \
-            Tap(alpha.namespace) as sender:
+    with Tap(beta.namespace) as at_beta, Tap(gamma.namespace) as at_gamma, Tap(
+        other.namespace
+    ) as at_other, Tap(alpha.namespace) as sender:
         for kind, destination in kinds.items():
             frame = marked_frame(alpha.mac, destination, b"for everybody: " + kind.encode())
             sender.send(frame)
-            seen[kind] = [tap.sees(containing(b"for everybody")) == frame for tap in (at_beta, at_gamma)]
+            seen[kind] = [
+                tap.sees(containing(b"for everybody")) == frame for tap in (at_beta, at_gamma)
+            ]
         seen["crossed"] = at_other.sees(containing(b"for everybody"), SILENCE) is not None
     agrees(seen, {**{kind: [True, True] for kind in kinds}, "crossed": False})
 
 
-@pytest.mark.parametrize("destination", ["01:80:c2:00:00:00", "01:80:c2:00:00:0e", "01:80:c2:00:00:03"])
+@pytest.mark.parametrize(
+    "destination", ["01:80:c2:00:00:00", "01:80:c2:00:00:0e", "01:80:c2:00:00:03"]
+)
 def test_link_local_multicast_stays(three, destination, agrees):
     """Pause frames, LLDP and BPDUs. A broadcast sent after them shows that they would have come."""
     alpha, beta, _ = three
@@ -118,8 +180,11 @@ def test_link_local_multicast_stays(three, destination, agrees):
         sender.send(marked_frame(alpha.mac, BROADCAST, b"the end"))
         first = at_beta.sees(lambda frame: b"one hop only" in frame or b"the end" in frame)
     bpdu = destination.endswith("00")
-    agrees({"forwarded": b"one hop only" in first}, {"forwarded": bpdu},
-           {"forwarded": (False, "BPDUs are never forwarded")} if bpdu else None)
+    agrees(
+        {"forwarded": b"one hop only" in first},
+        {"forwarded": bpdu},
+        {"forwarded": (False, "BPDUs are never forwarded")} if bpdu else None,
+    )
 
 
 def test_mac_move(backend, agrees):
@@ -128,7 +193,9 @@ def test_mac_move(backend, agrees):
     alpha, beta, gamma = (backend.container(green, name) for name in ("galpha", "gbeta", "ggamma"))
     wanderer = "02:00:00:77:77:77"
     seen = []
-    with Tap(alpha.namespace) as at_alpha, Tap(beta.namespace) as at_beta, Tap(gamma.namespace) as at_gamma:
+    with Tap(alpha.namespace) as at_alpha, Tap(beta.namespace) as at_beta, Tap(
+        gamma.namespace
+    ) as at_gamma:
         taps = {"alpha": at_alpha, "beta": at_beta}
         for place in ("alpha", "beta"):
             hello = b"I am at " + place.encode()

@@ -7,8 +7,16 @@ import pytest
 
 from harness import world
 from harness.icmp import ping
-from harness.sockets import (SILENCE, TcpServer, UdpServer, tcp_talk, udp_connect, udp_echo_once, udp_icmp_error,
-                             udp_talk)
+from harness.sockets import (
+    SILENCE,
+    TcpServer,
+    UdpServer,
+    tcp_talk,
+    udp_connect,
+    udp_echo_once,
+    udp_icmp_error,
+    udp_talk,
+)
 
 TTL_EXCEEDED = (11, 0)
 
@@ -29,37 +37,64 @@ def test_masquerade(outside, alpha, place, agrees):
     """The outside sees the host's address, and the source port is kept."""
     server, address = getattr(outside, place), {"near": world.NEAR, "far": world.FAR}[place]
     with TcpServer(server) as tcp, UdpServer(server) as udp:
-        seen = {"tcp": tcp_talk(alpha.namespace, address, tcp.port, source_port=4001).outcome,
-                "udp": udp_talk(alpha.namespace, address, udp.port, source_port=4002).outcome,
-                "tcp source": tcp.peers, "udp source": udp.peers}
+        seen = {
+            "tcp": tcp_talk(alpha.namespace, address, tcp.port, source_port=4001).outcome,
+            "udp": udp_talk(alpha.namespace, address, udp.port, source_port=4002).outcome,
+            "tcp source": tcp.peers,
+            "udp source": udp.peers,
+        }
     echo = ping(alpha.namespace, address)
     seen["ping"] = (echo.outcome, echo.source, echo.ttl)
-    agrees(seen, {"tcp": "echoed", "udp": "echoed", "tcp source": [(world.HOST, 4001)],
-                  "udp source": [(world.HOST, 4002)],
-                  "ping": ("reply", address, 63 if place == "near" else 62)})
+    agrees(
+        seen,
+        {
+            "tcp": "echoed",
+            "udp": "echoed",
+            "tcp source": [(world.HOST, 4001)],
+            "udp source": [(world.HOST, 4002)],
+            "ping": ("reply", address, 63 if place == "near" else 62),
+        },
+    )
 
 
 def test_two_containers_with_the_same_source_port(backend, outside, red, alpha, agrees):
     """Both get through; the first keeps its port."""
     beta = backend.container(red, "beta")
     with TcpServer(outside.near) as tcp, UdpServer(outside.near) as udp:
-        outcomes = [talk(client.namespace, world.NEAR, server.port, source_port=4001).outcome
-                    for talk, server in ((tcp_talk, tcp), (udp_talk, udp)) for client in (alpha, beta)]
-        seen = {"outcomes": outcomes, "sources": {peer[0] for peer in tcp.peers + udp.peers},
-                "first keeps": (tcp.peers[0][1], udp.peers[0][1]),
-                "second differs": tcp.peers[1][1] != 4001 and udp.peers[1][1] != 4001}
-    agrees(seen, {"outcomes": ["echoed"] * 4, "sources": {world.HOST}, "first keeps": (4001, 4001),
-                  "second differs": True})
+        outcomes = [
+            talk(client.namespace, world.NEAR, server.port, source_port=4001).outcome
+            for talk, server in ((tcp_talk, tcp), (udp_talk, udp))
+            for client in (alpha, beta)
+        ]
+        seen = {
+            "outcomes": outcomes,
+            "sources": {peer[0] for peer in tcp.peers + udp.peers},
+            "first keeps": (tcp.peers[0][1], udp.peers[0][1]),
+            "second differs": tcp.peers[1][1] != 4001 and udp.peers[1][1] != 4001,
+        }
+    agrees(
+        seen,
+        {
+            "outcomes": ["echoed"] * 4,
+            "sources": {world.HOST},
+            "first keeps": (4001, 4001),
+            "second differs": True,
+        },
+    )
 
 
 def test_closed_ports_outside(outside, alpha, agrees):
     """RST and ICMP port unreachable find their way back through the translation."""
     assert outside.far
-    agrees({"tcp": tcp_talk(alpha.namespace, world.NEAR, 9).outcome,
+    agrees(
+        {
+            "tcp": tcp_talk(alpha.namespace, world.NEAR, 9).outcome,
             "udp": udp_talk(alpha.namespace, world.NEAR, 9).outcome,
             "tcp far": tcp_talk(alpha.namespace, world.FAR, 9).outcome,
-            "udp far": udp_talk(alpha.namespace, world.FAR, 9).outcome},
-           {"tcp": "refused", "udp": "refused", "tcp far": "refused", "udp far": "refused"})
+            "udp far": udp_talk(alpha.namespace, world.FAR, 9).outcome,
+        },
+        {"tcp": "refused", "udp": "refused", "tcp far": "refused", "udp far": "refused"},
+    )
 
 
 def test_traceroute(outside, red, alpha, agrees):
@@ -67,27 +102,43 @@ def test_traceroute(outside, red, alpha, agrees):
     assert outside.far
     udp = [udp_icmp_error(alpha.namespace, world.FAR, 33434 + ttl, ttl) for ttl in (1, 2, 3)]
     icmp = [ping(alpha.namespace, world.FAR, ttl=ttl) for ttl in (1, 2, 3)]
-    agrees({"udp": udp, "icmp": [(echo.outcome, echo.source) for echo in icmp]},
-           {"udp": [(*TTL_EXCEEDED, red.gateway), (*TTL_EXCEEDED, world.NEAR), (3, 3, world.FAR)],
-            "icmp": [("ttl-exceeded", red.gateway), ("ttl-exceeded", world.NEAR), ("reply", world.FAR)]})
+    agrees(
+        {"udp": udp, "icmp": [(echo.outcome, echo.source) for echo in icmp]},
+        {
+            "udp": [(*TTL_EXCEEDED, red.gateway), (*TTL_EXCEEDED, world.NEAR), (3, 3, world.FAR)],
+            "icmp": [
+                ("ttl-exceeded", red.gateway),
+                ("ttl-exceeded", world.NEAR),
+                ("reply", world.FAR),
+            ],
+        },
+    )
 
 
 def test_ttl_is_enough_for_the_host_itself(backend, red, alpha, agrees):
     """The host is no hop on the way to itself or to a sibling."""
     beta = backend.container(red, "beta")
-    agrees({"gateway": ping(alpha.namespace, red.gateway, ttl=1).outcome,
+    agrees(
+        {
+            "gateway": ping(alpha.namespace, red.gateway, ttl=1).outcome,
             "uplink address": ping(alpha.namespace, world.HOST, ttl=1).outcome,
-            "sibling": ping(alpha.namespace, beta.address, ttl=1).outcome},
-           {"gateway": "reply", "uplink address": "reply", "sibling": "reply"})
+            "sibling": ping(alpha.namespace, beta.address, ttl=1).outcome,
+        },
+        {"gateway": "reply", "uplink address": "reply", "sibling": "reply"},
+    )
 
 
 def test_no_route(outside, alpha, backend, agrees):
     """Without a route on the host there is an ICMP error from the gateway, as from any router."""
     del outside
     backend.namespace.ip(f"route del default via {world.NEAR}")
-    agrees({"ping": ping(alpha.namespace, "203.0.113.9", timeout=SILENCE * 3).outcome,
-            "tcp": tcp_talk(alpha.namespace, "203.0.113.9", 80, timeout=SILENCE * 3).outcome},
-           {"ping": "unreachable", "tcp": "unreachable"})
+    agrees(
+        {
+            "ping": ping(alpha.namespace, "203.0.113.9", timeout=SILENCE * 3).outcome,
+            "tcp": tcp_talk(alpha.namespace, "203.0.113.9", 80, timeout=SILENCE * 3).outcome,
+        },
+        {"ping": "unreachable", "tcp": "unreachable"},
+    )
 
 
 def test_large_datagrams(outside, alpha, agrees):
@@ -99,7 +150,14 @@ def test_large_datagrams(outside, alpha, agrees):
                 echoed = udp_echo_once(sock, b"x" * 4000)
             except TimeoutError:
                 echoed = False
-    agrees({"udp": echoed, "ping": ping(alpha.namespace, world.NEAR, size=4000, timeout=SILENCE * 2).outcome},
-           {"udp": True, "ping": "reply"},
-           {"udp": (False, "IP fragments are not translated yet"),
-            "ping": ("silent", "IP fragments are not translated yet")})
+    agrees(
+        {
+            "udp": echoed,
+            "ping": ping(alpha.namespace, world.NEAR, size=4000, timeout=SILENCE * 2).outcome,
+        },
+        {"udp": True, "ping": "reply"},
+        {
+            "udp": (False, "IP fragments are not translated yet"),
+            "ping": ("silent", "IP fragments are not translated yet"),
+        },
+    )

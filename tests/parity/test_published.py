@@ -41,8 +41,10 @@ def _reach(client, address, services, source_port=4001):
     tcp, udp = services
     tcp.peers.clear()
     udp.peers.clear()
-    outcomes = (tcp_talk(client, address, 8080, source_port=source_port).outcome,
-                udp_talk(client, address, 8053, source_port=source_port + 1).outcome)
+    outcomes = (
+        tcp_talk(client, address, 8080, source_port=source_port).outcome,
+        udp_talk(client, address, 8053, source_port=source_port + 1).outcome,
+    )
     return outcomes, [peer[0] for peer in tcp.peers + udp.peers]
 
 
@@ -50,43 +52,69 @@ def test_from_outside(outside, alpha, services, agrees):
     """The container sees the client's own address and port."""
     outcomes, sources = _reach(outside.near, world.HOST, services)
     tcp, udp = services
-    agrees({"outcomes": outcomes, "sources": sources, "ports": (tcp.peers[0][1], udp.peers[0][1])},
-           {"outcomes": ("echoed", "echoed"), "sources": [world.NEAR, world.NEAR], "ports": (4001, 4002)})
+    agrees(
+        {"outcomes": outcomes, "sources": sources, "ports": (tcp.peers[0][1], udp.peers[0][1])},
+        {
+            "outcomes": ("echoed", "echoed"),
+            "sources": [world.NEAR, world.NEAR],
+            "ports": (4001, 4002),
+        },
+    )
 
 
 def test_from_far_outside(outside, alpha, services, agrees):
     outcomes, sources = _reach(outside.far, world.HOST, services)
-    agrees({"outcomes": outcomes, "sources": sources},
-           {"outcomes": ("echoed", "echoed"), "sources": [world.FAR, world.FAR]})
+    agrees(
+        {"outcomes": outcomes, "sources": sources},
+        {"outcomes": ("echoed", "echoed"), "sources": [world.FAR, world.FAR]},
+    )
 
 
 def test_nobody_listens(outside, alpha, agrees):
     """The container's RST and ICMP port unreachable reach the outside client."""
-    agrees({"tcp": tcp_talk(outside.near, world.HOST, 8080).outcome,
-            "udp": udp_talk(outside.near, world.HOST, 8053).outcome},
-           {"tcp": "refused", "udp": "refused"})
+    agrees(
+        {
+            "tcp": tcp_talk(outside.near, world.HOST, 8080).outcome,
+            "udp": udp_talk(outside.near, world.HOST, 8053).outcome,
+        },
+        {"tcp": "refused", "udp": "refused"},
+    )
 
 
 def test_ports_of_the_host(outside, alpha, backend, services, agrees):
     """Beside the published ports the host's own are untouched: open ones answer, closed ones refuse."""
-    with TcpServer(backend.namespace) as tcp, UdpServer(backend.namespace, address=world.HOST) as udp:
-        seen = {"open tcp": tcp_talk(outside.near, world.HOST, tcp.port, source_port=4001).outcome,
-                "open udp": udp_talk(outside.near, world.HOST, udp.port, source_port=4002).outcome,
-                "sources": [tcp.peers, udp.peers]}
+    with TcpServer(backend.namespace) as tcp, UdpServer(
+        backend.namespace, address=world.HOST
+    ) as udp:
+        seen = {
+            "open tcp": tcp_talk(outside.near, world.HOST, tcp.port, source_port=4001).outcome,
+            "open udp": udp_talk(outside.near, world.HOST, udp.port, source_port=4002).outcome,
+            "sources": [tcp.peers, udp.peers],
+        }
     seen["container's port"] = tcp_talk(outside.near, world.HOST, 80).outcome
     seen["other protocol"] = tcp_talk(outside.near, world.HOST, 8053).outcome
     seen["ping"] = ping(outside.near, world.HOST).outcome
-    agrees(seen, {"open tcp": "echoed", "open udp": "echoed",
-                  "sources": [[(world.NEAR, 4001)], [(world.NEAR, 4002)]],
-                  "container's port": "refused", "other protocol": "refused", "ping": "reply"})
+    agrees(
+        seen,
+        {
+            "open tcp": "echoed",
+            "open udp": "echoed",
+            "sources": [[(world.NEAR, 4001)], [(world.NEAR, 4002)]],
+            "container's port": "refused",
+            "other protocol": "refused",
+            "ping": "reply",
+        },
+    )
 
 
 def test_direct_routing_is_blocked(outside, alpha, services, backend, agrees):
     """Someone outside who routes the container's address to the host reaches nothing there."""
     outside.knows_route("10.88.1.0/24")
-    seen = together(tcp=lambda: tcp_talk(outside.near, alpha.address, 80, timeout=SILENCE).outcome,
-                    udp=lambda: udp_talk(outside.near, alpha.address, 53, timeout=SILENCE).outcome,
-                    ping=lambda: ping(outside.near, alpha.address, timeout=SILENCE).outcome)
+    seen = together(
+        tcp=lambda: tcp_talk(outside.near, alpha.address, 80, timeout=SILENCE).outcome,
+        udp=lambda: udp_talk(outside.near, alpha.address, 53, timeout=SILENCE).outcome,
+        ping=lambda: ping(outside.near, alpha.address, timeout=SILENCE).outcome,
+    )
     tcp, udp = services
     seen["arrived"] = tcp.peers + udp.peers
     agrees(seen, {"tcp": "silent", "udp": "silent", "ping": "silent", "arrived": []})
@@ -95,9 +123,11 @@ def test_direct_routing_is_blocked(outside, alpha, services, backend, agrees):
 def test_hairpin_from_a_sibling(backend, red, alpha, services, agrees):
     beta = backend.container(red, "beta")
     outcomes, sources = _reach(beta.namespace, world.HOST, services)
-    agrees({"outcomes": outcomes, "sources": sources},
-           {"outcomes": ("echoed", "echoed"), "sources": [beta.address] * 2},
-           {"sources": ([red.gateway] * 2, HAIRPIN)})
+    agrees(
+        {"outcomes": outcomes, "sources": sources},
+        {"outcomes": ("echoed", "echoed"), "sources": [beta.address] * 2},
+        {"sources": ([red.gateway] * 2, HAIRPIN)},
+    )
 
 
 def test_hairpin_by_the_gateway_address(backend, red, alpha, services, agrees):
@@ -110,30 +140,42 @@ def test_hairpin_by_the_gateway_address(backend, red, alpha, services, agrees):
 def test_hairpin_from_another_network(backend, red, alpha, services, agrees):
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
     outcomes, sources = _reach(other.namespace, world.HOST, services)
-    agrees({"outcomes": outcomes, "sources": sources},
-           {"outcomes": ("echoed", "echoed"), "sources": [red.gateway] * 2},
-           {"sources": ([other.address] * 2, HAIRPIN_ACROSS)})
+    agrees(
+        {"outcomes": outcomes, "sources": sources},
+        {"outcomes": ("echoed", "echoed"), "sources": [red.gateway] * 2},
+        {"sources": ([other.address] * 2, HAIRPIN_ACROSS)},
+    )
 
 
 def test_hairpin_to_itself(red, alpha, services, agrees):
     outcomes, sources = _reach(alpha.namespace, world.HOST, services)
-    agrees({"outcomes": outcomes, "sources": sources},
-           {"outcomes": ("echoed", "echoed"), "sources": [red.gateway] * 2})
+    agrees(
+        {"outcomes": outcomes, "sources": sources},
+        {"outcomes": ("echoed", "echoed"), "sources": [red.gateway] * 2},
+    )
 
 
 def test_hairpin_nobody_listens(backend, red, alpha, agrees):
     beta = backend.container(red, "beta")
-    agrees({"tcp": tcp_talk(beta.namespace, world.HOST, 8080).outcome,
-            "udp": udp_talk(beta.namespace, world.HOST, 8053).outcome},
-           {"tcp": "refused", "udp": "refused"})
+    agrees(
+        {
+            "tcp": tcp_talk(beta.namespace, world.HOST, 8080).outcome,
+            "udp": udp_talk(beta.namespace, world.HOST, 8053).outcome,
+        },
+        {"tcp": "refused", "udp": "refused"},
+    )
 
 
 def test_unpublished_from_a_sibling_by_the_host_address(backend, red, alpha, services, agrees):
     """A port of a container that is not published is no port of the host."""
     beta = backend.container(red, "beta")
-    agrees({"tcp": tcp_talk(beta.namespace, world.HOST, 80).outcome,
-            "udp": udp_talk(beta.namespace, world.HOST, 53).outcome},
-           {"tcp": "refused", "udp": "refused"})
+    agrees(
+        {
+            "tcp": tcp_talk(beta.namespace, world.HOST, 80).outcome,
+            "udp": udp_talk(beta.namespace, world.HOST, 53).outcome,
+        },
+        {"tcp": "refused", "udp": "refused"},
+    )
 
 
 def test_published_and_outgoing_at_once(outside, alpha, services, agrees):
@@ -142,5 +184,7 @@ def test_published_and_outgoing_at_once(outside, alpha, services, agrees):
         out = tcp_talk(alpha.namespace, world.NEAR, server.port, source_port=4001)
         sources = server.peers
     outcomes, _ = _reach(outside.near, world.HOST, services)
-    agrees({"out": out.outcome, "sources": sources, "in": outcomes},
-           {"out": "echoed", "sources": [(world.HOST, 4001)], "in": ("echoed", "echoed")})
+    agrees(
+        {"out": out.outcome, "sources": sources, "in": outcomes},
+        {"out": "echoed", "sources": [(world.HOST, 4001)], "in": ("echoed", "echoed")},
+    )
