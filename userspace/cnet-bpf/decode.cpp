@@ -301,11 +301,13 @@ Json ct_value(const void* bytes, const Decoder& decoder) {
     return fields;
 }
 
+// A newer version's hooks and reasons stay apart by their numbers.
 Json counter_key(const void* bytes, const Decoder&) {
     auto index = read<uint32_t>(bytes);
-    return {{"hook", maps::hook_name(index / CNET_REASON_MAX)},
-            {"reason", maps::reason(index % CNET_REASON_MAX).name},
-            {"index", index}};
+    uint32_t hook = index / CNET_REASON_MAX, reason = index % CNET_REASON_MAX;
+    Json hook_name = maps::hook_name(hook);
+    return {{"hook", hook_name == "unknown" ? Json(hook) : hook_name},
+            {"reason", reason < CNET_R_COUNT ? Json(maps::reason(reason).name) : Json(reason)}};
 }
 Json counter_value(const void* bytes, const Decoder&) {
     auto counter = read<cnet_counter>(bytes);
@@ -326,7 +328,7 @@ constexpr std::array kFormats = {
     format<cnet_fdb_key, cnet_fdb_entry>("cnet_fdb", fdb_key, fdb_value),
     format<uint32_t, uint32_t>("cnet_fdb_count", network_key, fdb_count_value),
     format<cnet_neigh_key, cnet_neigh_entry>("cnet_neigh", neigh_key, neigh_value),
-    format<uint32_t, cnet_uplink>("cnet_uplink", ifindex_key, uplink_value),
+    format<uint32_t, cnet_uplink>("cnet_uplinks", ifindex_key, uplink_value),
     format<cnet_addr, cnet_host_addr>("cnet_host_addr", host_addr_key, host_addr_value),
     format<uint32_t, cnet_slot>("cnet_slot", slot_key, slot_value),
     format<cnet_bind_key, uint32_t>("cnet_bind_addr", bind_addr_key, bind_addr_value),

@@ -236,7 +236,8 @@ Result<Json> dump_map(const fs::path& pins, std::string_view name) {
     auto meta = read_meta(pins);
     if (!meta) return meta.error();
     const MapFormat* format = find_map_format(*full);
-    if (!format || (meta->abi_version != CNET_ABI_VERSION && *full != "cnet_meta")) {
+    if (!format) return Error(ErrorKind::kConflict, *full + " has no form that can be decoded");
+    if (meta->abi_version != CNET_ABI_VERSION && *full != "cnet_meta") {
         return Error(ErrorKind::kConflict, "cannot decode " + *full + ": the pins are of version " +
                                                std::to_string(meta->abi_version) +
                                                " of the maps, this program knows version " +

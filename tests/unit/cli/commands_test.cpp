@@ -1,0 +1,371 @@
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tests/unit/cli/fake_server.h"
+#include "userspace/cnet-bpf/exit_status.h"
+#include "userspace/cnet-bpf/run.h"
+
+namespace cnet::cli {
+namespace {
+
+using test::FakeServer;
+using test::http;
+using test::Seen;
+
+struct Outcome {
+    int status;
+    std::string out;
+    std::string err;
+};
+
+Outcome run_with(const Environment& environment, const std::vector<std::string>& words) {
+    std::ostringstream out, err;
+    int status = run(words, environment, out, err);
+    return {status, out.str(), err.str()};
+}
+
+Outcome run_on(const FakeServer& server, const std::vector<std::string>& words) {
+    Environment environment;
+    environment.root = server.root().string();
+    return run_with(environment, words);
+}
+
+// "POST /v1/x {body}"
+std::string request_of(const std::vector<std::string>& words, const std::string& answer = "{}") {
+    FakeServer server([&](const Seen&) { return http(200, answer); });
+    Outcome outcome = run_on(server, words);
+    EXPECT_EQ(outcome.status, kDone) << outcome.err;
+    auto seen = server.seen();
+    if (seen.size() != 1) return std::to_string(seen.size()) + " requests";
+    return seen[0].method + " " + seen[0].target + (seen[0].body.empty() ? "" : " ") + seen[0].body;
+}
+
+std::string shown(const std::vector<std::string>& words, const std::string& answer) {
+    FakeServer server([&](const Seen&) { return http(200, answer); });
+    Outcome outcome = run_on(server, words);
+    EXPECT_EQ(outcome.status, kDone) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    return outcome.out;
+}
+
+TEST(Requests, Networks) {
+    EXPECT_EQ(request_of({"network", "create", "n", "--subnet", "10.1.0.0/24", "--subnet",
+                          "10.2.0.0/24", "--gateway", "10.1.0.9", "--mtu", "1400", "--internal",
+                          "--icc", "off", "--snat", "192.0.2.1", "--ageing", "0"}),
+              "POST /v1/networks {\"name\":\"n\",\"subnets\":[\"10.1.0.0/24\",\"10.2.0.0/24\"],"
+              "\"gateways\":[\"10.1.0.9\"],\"internal\":true,\"mtu\":1400,\"icc\":false,"
+              "\"snat\":\"192.0.2.1\",\"ageing_s\":0}");
+    EXPECT_EQ(request_of({"net", "set", "n", "--snat", "none", "--allow-spoofing", "on"}),
+              "PATCH /v1/networks/n {\"snat\":null,\"allow_spoofing\":true}");
+    EXPECT_EQ(request_of({"net", "del", "a/b?c"}), "DELETE /v1/networks/a%2Fb%3Fc");
+    EXPECT_EQ(request_of({"net", "show", ".."}), "GET /v1/networks/..");
+}
+
+TEST(Requests, SandboxesAndEndpoints) {
+    EXPECT_EQ(request_of({"sandbox", "create", "s"}), "POST /v1/sandboxes {\"name\":\"s\"}");
+    EXPECT_EQ(request_of({"sandbox", "delete", "s"}), "DELETE /v1/sandboxes/s");
+    EXPECT_EQ(request_of({"endpoint", "create", "n", "e", "--netns", "s", "--ip", "10.1.0.2",
+                          "--default-route", "off", "--mac", "02:00:00:00:00:01"}),
+              "POST /v1/endpoints {\"network\":\"n\",\"name\":\"e\",\"netns\":\"s\","
+              "\"ips\":[\"10.1.0.2\"],\"mac\":\"02:00:00:00:00:01\",\"default_route\":false}");
+    std::string relative = request_of({"endp", "create", "n", "e", "--netns", "dir/../ns"});
+    EXPECT_NE(relative.find("\"netns\":\"" + (std::filesystem::current_path() / "ns").string()),
+              std::string::npos)
+        << relative;
+    EXPECT_EQ(request_of({"endp", "list", "n"}, "[]"), "GET /v1/endpoints?network=n");
+}
+
+TEST(Requests, PortsAndUplinks) {
+    EXPECT_EQ(request_of({"port", "publish", "e", "[::1]:80:80/tcp"}),
+              "POST /v1/ports {\"endpoint\":\"e\",\"spec\":\"[::1]:80:80/tcp\"}");
+    EXPECT_EQ(request_of({"port", "unpublish", "e", "80:80"}),
+              "DELETE /v1/ports {\"endpoint\":\"e\",\"spec\":\"80:80\"}");
+    EXPECT_EQ(request_of({"port", "ls", "e"}, "[]"), "GET /v1/ports?endpoint=e");
+    EXPECT_EQ(request_of({"uplink", "add", "up0"}), "POST /v1/uplinks {\"device\":\"up0\"}");
+    EXPECT_EQ(request_of({"uplink", "delete", "up0"}), "DELETE /v1/uplinks/up0");
+}
+
+TEST(Requests, FdbAndNeighbours) {
+    EXPECT_EQ(request_of({"fdb", "add", "n", "02:00:00:00:00:01", "endpoint", "e"}),
+              "POST /v1/fdb {\"network\":\"n\",\"mac\":\"02:00:00:00:00:01\",\"endpoint\":\"e\"}");
+    EXPECT_EQ(request_of({"fdb", "delete", "n", "02:00:00:00:00:01"}),
+              "DELETE /v1/fdb {\"network\":\"n\",\"mac\":\"02:00:00:00:00:01\"}");
+    EXPECT_EQ(request_of({"fdb", "flush", "n"}), "POST /v1/fdb/flush {\"network\":\"n\"}");
+    EXPECT_EQ(request_of({"fdb", "show", "n"}, "[]"), "GET /v1/fdb?network=n");
+    EXPECT_EQ(request_of({"neigh"}, "[]"), "GET /v1/neigh");
+}
+
+TEST(Requests, Connections) {
+    EXPECT_EQ(request_of({"ct", "list", "proto", "tcp", "dport=80", "src", "2001:db8::1"}, "[]"),
+              "GET /v1/ct?proto=tcp&dport=80&src=2001%3Adb8%3A%3A1");
+    EXPECT_EQ(request_of({"ct", "flush", "sport", "80", "state=closed"}, "{\"flushed\":2}"),
+              "POST /v1/ct/flush {\"sport\":80,\"state\":\"closed\"}");
+    EXPECT_EQ(request_of({"ct", "flush"}, "{\"flushed\":0}"), "POST /v1/ct/flush {}");
+    EXPECT_EQ(request_of({"ct", "count"}), "GET /v1/ct/count");
+    EXPECT_EQ(request_of({"nat"}, "[]"), "GET /v1/nat");
+    EXPECT_EQ(request_of({"drops", "reset"}), "POST /v1/drops/reset");
+}
+
+TEST(Requests, WrongFiltersAreUsageErrors) {
+    Environment nowhere;
+    nowhere.root = "/nonexistent";
+    Outcome outcome = run_with(nowhere, {"ct", "list", "prot", "tcp"});
+    EXPECT_EQ(outcome.status, kUsage);
+    EXPECT_EQ(outcome.err, "cnet-bpf: ct list: no filter 'prot'; there are: proto, src, dst, "
+                           "sport, dport, network, endpoint, state\n");
+    EXPECT_EQ(run_with(nowhere, {"ct", "list", "dport", "65536"}).status, kUsage);
+    EXPECT_EQ(run_with(nowhere, {"ct", "list", "proto"}).status, kUsage);
+    EXPECT_EQ(run_with(nowhere, {"ct", "list", "proto=a", "proto=b"}).status, kUsage);
+    EXPECT_EQ(run_with(nowhere, {"fdb", "add", "n", "02:00:00:00:00:01", "peer", "e"}).status,
+              kUsage);
+    EXPECT_EQ(run_with(nowhere, {"network", "set", "n"}).status, kUsage);
+}
+
+TEST(ExitStatus, FollowsTheAnswer) {
+    int http_status = 0;
+    FakeServer server([&](const Seen&) {
+        return http(http_status, "{\"error\":{\"kind\":\"k\",\"message\":\"no\\u001b[2Jpe\"}}");
+    });
+    for (auto [answered, expected] : {std::pair{400, kRefused},
+                                      {403, kRefused},
+                                      {404, kNotFound},
+                                      {405, kRefused},
+                                      {409, kRefused},
+                                      {413, kRefused},
+                                      {500, kRefused},
+                                      {507, kRefused}}) {
+        http_status = answered;
+        Outcome outcome = run_on(server, {"network", "list"});
+        EXPECT_EQ(outcome.status, expected) << answered;
+        EXPECT_EQ(outcome.err, "cnet-bpf: no\\x1b[2Jpe\n");
+        EXPECT_EQ(outcome.out, "");
+    }
+}
+
+TEST(ExitStatus, AnAnswerThatMakesNoSenseIsRefused) {
+    for (const char* answer : {"", "{", "{}", "7"}) {
+        FakeServer server([&](const Seen&) { return http(200, answer); });
+        Outcome outcome = run_on(server, {"network", "list"});
+        EXPECT_EQ(outcome.status, kRefused) << answer;
+        EXPECT_NE(outcome.err.find("cnetd's answer to GET /v1/networks is not"), std::string::npos)
+            << outcome.err;
+    }
+    FakeServer server([](const Seen&) { return http(502, "<html>"); });
+    EXPECT_EQ(run_on(server, {"network"}).err,
+              "cnet-bpf: cnetd answered HTTP status 502 without saying why\n");
+}
+
+TEST(ExitStatus, SaysWhichDaemonIsUnreachable) {
+    cnet::test::TemporaryDirectory directory;
+    Environment environment;
+    environment.root = directory.path().string();
+    Outcome outcome = run_with(environment, {"network", "list"});
+    EXPECT_EQ(outcome.status, kUnreachable);
+    EXPECT_EQ(outcome.err, "cnet-bpf: cannot connect to " +
+                               (directory / "run/cnetd.sock").string() +
+                               ": No such file or directory; is cnetd running? Start it with "
+                               "`cnetd --root " +
+                               directory.path().string() + "`\n");
+}
+
+TEST(ExitStatus, UsageErrorsAndHelp) {
+    EXPECT_EQ(run_with({}, {"bogus"}).status, kUsage);
+    Outcome nothing = run_with({}, {});
+    EXPECT_EQ(nothing.status, kUsage);
+    EXPECT_EQ(nothing.out, "");
+    Outcome help = run_with({}, {"--help"});
+    EXPECT_EQ(help.status, kDone);
+    EXPECT_EQ(help.out, nothing.err);
+    EXPECT_EQ(run_with({}, {"network", "create", "--help"}).status, kDone);
+}
+
+TEST(ExitStatus, OutputThatCannotBeWritten) {
+    std::ostringstream out, err;
+    out.setstate(std::ios::badbit);
+    EXPECT_EQ(run({"version"}, {}, out, err), kRefused);
+    EXPECT_EQ(err.str(), "cnet-bpf: cannot write the output\n");
+}
+
+constexpr const char* kNetworks =
+    "[{\"name\":\"web\",\"subnets\":[\"10.88.0.0/24\",\"10.89.0.0/24\"],\"gateways\":"
+    "[\"10.88.0.1\",\"10.89.0.1\"],\"ip_ranges\":[],\"mtu\":1500,\"internal\":true,\"icc\":false,"
+    "\"masquerade\":true,\"snat\":null,\"learning\":false,\"ageing_s\":300,\"mac_limit\":1024,"
+    "\"allow_spoofing\":false,\"id\":1,\"mode\":\"nat\",\"gateway_mac\":\"02:63:00:00:00:01\","
+    "\"host_port\":\"cngw1\",\"endpoints\":2}]";
+
+TEST(Lists, JsonIsTheAnswerUnchanged) {
+    EXPECT_EQ(shown({"-j", "network", "list"}, kNetworks), std::string(kNetworks) + "\n");
+    EXPECT_EQ(shown({"-j", "network", "list"}, "[]"), "[]\n");
+    EXPECT_EQ(shown({"-p", "network", "list"}, "[{\"name\":\"web\"}]"),
+              "[\n  {\n    \"name\": \"web\"\n  }\n]\n");
+    // Escaped, for terminals: still the same JSON.
+    EXPECT_EQ(shown({"-j", "network", "list"}, "[\"\\u009b\"]"), "[\"\\u009b\"]\n");
+}
+
+TEST(Lists, Networks) {
+    EXPECT_EQ(shown({"network"}, kNetworks),
+              "NAME  SUBNETS                    GATEWAYS             MODE  ENDPOINTS  HOST-PORT  "
+              "OPTIONS\n"
+              "web   10.88.0.0/24,10.89.0.0/24  10.88.0.1,10.89.0.1  nat           2  cngw1      "
+              "internal,icc-off\n");
+    std::string more = shown({"-s", "network"}, kNetworks);
+    EXPECT_NE(more.find("GATEWAY-MAC"), std::string::npos);
+    EXPECT_NE(more.find("02:63:00:00:00:01"), std::string::npos);
+    EXPECT_NE(more.find("5m"), std::string::npos);
+}
+
+TEST(Lists, OddAnswersDoNotStopThem) {
+    EXPECT_EQ(shown({"sandbox"}, "[{\"name\":\"a\\u001b[31m\"},7,null,{\"path\":[1,{\"x\":2}]}]"),
+              "NAME       ENDPOINTS  PATH\n"
+              "a\\x1b[31m          -  -\n"
+              "-                  -  -\n"
+              "-                  -  -\n"
+              "-                  -  1,{\"x\":2}\n");
+}
+
+TEST(Lists, EndpointInFull) {
+    std::string text =
+        shown({"endpoint", "show", "e"},
+              "{\"id\":4,\"name\":\"e\",\"network\":\"n\",\"netns\":\"/run/netns/s\",\"ifname\":"
+              "\"eth0\",\"addresses\":[\"10.88.0.2/24\"],\"mac\":\"02:00:00:00:00:02\","
+              "\"default_route\":true,\"host_ifname\":\"cnet4\",\"ifindex\":7,\"state\":\"up\","
+              "\"ports\":[\"0.0.0.0:8080->80/tcp\"]}");
+    EXPECT_NE(text.find("PORTS          0.0.0.0:8080->80/tcp\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("DEFAULT-ROUTE  on\n"), std::string::npos) << text;
+}
+
+TEST(Lists, Ports) {
+    EXPECT_EQ(shown({"port", "list"},
+                    "[{\"id\":1,\"endpoint\":\"e\",\"host_ip\":\"0.0.0.0\",\"host_port\":8000,"
+                    "\"host_port_end\":8009,\"port\":80,\"port_end\":89,\"protocol\":\"tcp\"},"
+                    "{\"id\":2,\"endpoint\":\"e\",\"host_ip\":\"::1\",\"host_port\":53,"
+                    "\"host_port_end\":53,\"port\":53,\"port_end\":53,\"protocol\":\"udp\"}]"),
+              "ENDPOINT  HOST               PORT   PROTOCOL\n"
+              "e         0.0.0.0:8000-8009  80-89  tcp\n"
+              "e         [::1]:53           53     udp\n");
+}
+
+TEST(Lists, Flows) {
+    EXPECT_EQ(shown({"ct", "list"},
+                    "[{\"protocol\":\"tcp\",\"state\":\"established\",\"type\":\"snat\","
+                    "\"network\":\"n\",\"src\":\"10.88.0.2\",\"src_port\":40000,\"dst\":"
+                    "\"203.0.113.10\",\"dst_port\":443,\"reply_src\":\"203.0.113.10\","
+                    "\"reply_src_port\":443,\"reply_dst\":\"192.0.2.1\",\"reply_dst_port\":40000,"
+                    "\"age_s\":65,\"idle_s\":5,\"expires_s\":86395}]"),
+              "tcp  established  snat  10.88.0.2:40000 -> 203.0.113.10:443  reply "
+              "203.0.113.10:443 -> 192.0.2.1:40000  n  expires 23h59m\n");
+    EXPECT_EQ(shown({"ct", "list"}, "[]"), "");
+    EXPECT_EQ(shown({"ct", "flush"}, "{\"flushed\":3}"), "flushed 3 flows\n");
+}
+
+TEST(Lists, DropsAreGroupedByHook) {
+    auto counter = [](const char* hook, const char* reason, const char* kind, int packets) {
+        return std::string("{\"hook\":\"") + hook + "\",\"reason\":\"" + reason +
+               "\",\"class\":\"" + kind + "\",\"packets\":" + std::to_string(packets) +
+               ",\"bytes\":9,\"meaning\":\"m\"}";
+    };
+    std::string answer = "[" + counter("endpoint", "switched", "forward", 5) + "," +
+                         counter("uplink", "no_flow", "drop", 1) + "," +
+                         counter("endpoint", "spoofed_mac", "drop", 1) + "," +
+                         counter("endpoint", "spoofed_ip", "drop", 10) + "]";
+    EXPECT_EQ(shown({"drops"}, answer), "HOOK      REASON       CLASS    PACKETS  BYTES  MEANING\n"
+                                        "endpoint  spoofed_ip   drop          10      9  m\n"
+                                        "endpoint  spoofed_mac  drop           1      9  m\n"
+                                        "endpoint  switched     forward        5      9  m\n"
+                                        "uplink    no_flow      drop           1      9  m\n");
+}
+
+TEST(Changes, SayWhatCameOut) {
+    EXPECT_EQ(shown({"port", "publish", "e", "80"},
+                    "{\"id\":1,\"endpoint\":\"e\",\"host_ip\":\"0.0.0.0\",\"host_port\":49153,"
+                    "\"host_port_end\":49153,\"port\":80,\"port_end\":80,\"protocol\":\"tcp\"}"),
+              "0.0.0.0:49153->80/tcp\n");
+    EXPECT_EQ(shown({"network", "delete", "n"}, "{}"), "");
+    EXPECT_EQ(shown({"-j", "network", "delete", "n"}, "{}"), "{}\n");
+}
+
+TEST(Status, ShowsTheDaemon) {
+    std::string text = shown(
+        {"status"}, "{\"version\":\"0.1.0\",\"abi_version\":1,\"pid\":42,\"uptime_s\":200,"
+                    "\"root\":\"/\",\"kernel\":\"6.1.0\",\"attach\":\"tcx\",\"networks\":1,"
+                    "\"endpoints\":2,\"ports\":3,\"uplinks\":4,\"sandboxes\":5,\"connections\":6,"
+                    "\"reconcile\":{\"runs\":7,\"repairs\":8,\"last_error\":null}}");
+    EXPECT_NE(text.find("CNETD         0.1.0, pid 42, up 3m20s\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("REPAIRS       8 in 7 runs\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("LAST-ERROR    -\n"), std::string::npos) << text;
+}
+
+TEST(Status, ShowsThePinsWithoutADaemon) {
+    cnet::test::TemporaryDirectory directory;
+    Environment environment;
+    environment.root = directory.path().string();
+    Outcome outcome = run_with(environment, {"-j", "status"});
+    EXPECT_EQ(outcome.status, kUnreachable);
+    EXPECT_EQ(outcome.out, "{\"cnetd\":null,\"pins\":{\"path\":\"" + (directory / "bpf").string() +
+                               "\",\"abi_version\":null,\"maps\":0,\"programs\":0,"
+                               "\"attachments\":0}}\n");
+    EXPECT_NE(outcome.err.find("is cnetd running?"), std::string::npos);
+}
+
+TEST(Pins, AbsentOnesAreNotFound) {
+    cnet::test::TemporaryDirectory directory;
+    Environment environment;
+    environment.root = directory.path().string();
+    for (const char* object : {"map", "prog"}) {
+        Outcome outcome = run_with(environment, {object, "list"});
+        EXPECT_EQ(outcome.status, kNotFound);
+        EXPECT_NE(outcome.err.find("are pinned below " + (directory / "bpf").string()),
+                  std::string::npos)
+            << outcome.err;
+    }
+}
+
+TEST(SandboxExec, NeedsASandbox) {
+    FakeServer server(
+        [](const Seen&) { return http(200, "[{\"name\":\"s\",\"path\":\"/nonexistent\"}]"); });
+    Outcome unknown = run_on(server, {"sandbox", "exec", "t", "--", "true"});
+    EXPECT_EQ(unknown.status, kNotFound);
+    EXPECT_EQ(unknown.err, "cnet-bpf: no sandbox 't'\n");
+    Outcome vanished = run_on(server, {"sandbox", "exec", "s", "--", "true"});
+    EXPECT_EQ(vanished.status, kNotFound);
+    EXPECT_EQ(vanished.err.rfind("cnet-bpf: sandbox s: ", 0), 0u) << vanished.err;
+}
+
+TEST(SandboxExec, WithoutADaemonANameIsNoPath) {
+    cnet::test::TemporaryDirectory directory;
+    Environment environment;
+    environment.root = directory.path().string();
+    EXPECT_EQ(run_with(environment, {"sandbox", "exec", "../../x", "--", "true"}).status, kRefused);
+    EXPECT_EQ(run_with(environment, {"sandbox", "exec", "x", "--", "true"}).status, kNotFound);
+}
+
+TEST(Watch, RepeatsUntilTheAnswerIsARefusal) {
+    int answers = 0;
+    FakeServer server(
+        [&](const Seen&) { return ++answers < 3 ? http(200, "[]") : http(403, "{}"); });
+    Outcome outcome = run_on(server, {"--watch", "0.1", "-j", "network"});
+    EXPECT_EQ(outcome.status, kRefused);
+    EXPECT_EQ(outcome.out, "[]\n[]\n");
+}
+
+TEST(Colour, OnlyWhereItIsWanted) {
+    FakeServer server([](const Seen&) { return http(200, "[]"); });
+    Environment terminal;
+    terminal.root = server.root().string();
+    terminal.terminal = true;
+    auto coloured = [&](const std::vector<std::string>& words) {
+        return run_with(terminal, words).out.find('\033') != std::string::npos;
+    };
+    EXPECT_TRUE(coloured({"network"}));
+    EXPECT_FALSE(coloured({"--color", "never", "network"}));
+    terminal.no_color = true;
+    EXPECT_FALSE(coloured({"network"}));
+    EXPECT_TRUE(coloured({"--color", "always", "network"}));
+    terminal.no_color = false;
+    terminal.terminal = false;
+    EXPECT_FALSE(coloured({"network"}));
+}
+
+} // namespace
+} // namespace cnet::cli

@@ -1,0 +1,83 @@
+#include "userspace/cnet-bpf/http_client.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/cli/fake_server.h"
+
+namespace cnet::cli {
+namespace {
+
+using test::FakeServer;
+using test::http;
+using test::Seen;
+
+HttpClient client_of(const std::filesystem::path& socket) {
+    auto client = HttpClient::open(socket);
+    CNET_CHECK(client);
+    return std::move(*client);
+}
+
+TEST(HttpClient, SendsWhatItIsTold) {
+    FakeServer server([](const Seen&) { return http(201, "{\"a\":1}"); });
+    HttpClient client = client_of(server.socket());
+    auto response = client.request("POST", "/v1/x?y=a%2Fb", "{\"k\":\"v\"}");
+    ASSERT_TRUE(response) << response.error().message();
+    EXPECT_EQ(response->status, 201);
+    EXPECT_EQ(response->body, "{\"a\":1}");
+    // The connection was closed by the server: another one is opened.
+    EXPECT_TRUE(client.request("DELETE", "/v1/../x", ""));
+    auto seen = server.seen();
+    ASSERT_EQ(seen.size(), 2u);
+    EXPECT_EQ(seen[0].method, "POST");
+    EXPECT_EQ(seen[0].target, "/v1/x?y=a%2Fb");
+    EXPECT_EQ(seen[0].body, "{\"k\":\"v\"}");
+    EXPECT_EQ(seen[1].method, "DELETE");
+    EXPECT_EQ(seen[1].target, "/v1/../x");
+    EXPECT_EQ(seen[1].body, "");
+}
+
+TEST(HttpClient, CarriesBigBodiesBothWays) {
+    std::string big(3u << 20, 'x');
+    FakeServer server([&](const Seen& seen) { return http(200, seen.body); });
+    auto response = client_of(server.socket()).request("POST", "/v1/x", big);
+    ASSERT_TRUE(response) << response.error().message();
+    EXPECT_TRUE(response->body == big);
+}
+
+TEST(HttpClient, AnHttpErrorIsAnAnswer) {
+    FakeServer server([](const Seen&) { return http(404, "nope"); });
+    auto response = client_of(server.socket()).request("GET", "/", "");
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 404);
+    EXPECT_EQ(response->body, "nope");
+}
+
+TEST(HttpClient, SaysWhichSocketDoesNotAnswer) {
+    cnet::test::TemporaryDirectory directory;
+    auto missing = client_of(directory / "none.sock").request("GET", "/", "");
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().errno_value(), ENOENT);
+    EXPECT_EQ(missing.error().message(), "cannot connect to " + (directory / "none.sock").string() +
+                                             ": No such file or directory");
+}
+
+TEST(HttpClient, SaysWhenTheServerDiesInBetween) {
+    for (const char* answer : {"", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"}) {
+        FakeServer server([&](const Seen&) { return answer; });
+        auto response = client_of(server.socket()).request("GET", "/", "");
+        ASSERT_FALSE(response);
+        EXPECT_EQ(response.error().message().rfind(
+                      "no whole answer on " + server.socket().string() + ": ", 0),
+                  0u)
+            << response.error().message();
+    }
+}
+
+TEST(HttpClient, RefusesAPathThatNoSocketCanHave) {
+    auto client = HttpClient::open("/" + std::string(120, 'a'));
+    ASSERT_FALSE(client);
+    EXPECT_NE(client.error().message().find("longer than"), std::string::npos);
+}
+
+} // namespace
+} // namespace cnet::cli
