@@ -49,8 +49,9 @@ public:
     Collector(Tables& tables, Hooks& hooks, const Clock& clock, Timeouts timeouts)
         : tables_(tables), hooks_(hooks), clock_(clock), timeouts_(timeouts) {}
 
-    // Also removes REVERSE entries whose flow was missing in two sweeps in a row: a crash of a
-    // machine cannot leave them (maps die with it), a failed roll-back can.
+    // Also takes flows that nothing desired explains any more (a crash came between a removal and
+    // its purge), and REVERSE entries whose flow was missing in two sweeps in a row (a roll-back
+    // that failed).
     Result<Swept> sweep(const State& state);
     // Flows that match go at once, live or not; how many went.
     Result<uint64_t> purge_flows(const FlowMatch& match);
@@ -67,8 +68,7 @@ private:
     };
     using KeySet = std::set<cnet_ct_key, KeyLess>;
 
-    Result<uint64_t> collect_flows(const std::vector<cnet_gc_ct>& candidates);
-    Result<uint64_t> collect_macs(const std::vector<cnet_gc_fdb>& candidates);
+    Result<uint64_t> purge_macs_older(uint64_t now_ns, const State& state);
 
     Tables& tables_;
     Hooks& hooks_;

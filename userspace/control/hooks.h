@@ -20,8 +20,8 @@ class Hooks {
 public:
     virtual ~Hooks() = default;
 
-    // Attached and pinned; the same attachment again is success. `ethernet` is false for a device without an
-    // Ethernet header (uplinks alone).
+    // Attached and pinned; the same attachment again is success. `ethernet` is false for a device
+    // without an Ethernet header (uplinks alone).
     virtual Status attach(Attachment attachment, bool ethernet) = 0;
     // Absent is success, a device that is gone too.
     virtual Status detach(Attachment attachment) = 0;

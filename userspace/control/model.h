@@ -1,4 +1,5 @@
-// The desired state: what users asked for. Plain values; the store keeps them, reconcile makes the kernel agree.
+// The desired state: what users asked for. Plain values; the store keeps them, reconcile makes the
+// kernel agree.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ using EndpointId = uint32_t; // likewise
 using BindingId = uint32_t;  // likewise
 
 struct Subnet {
-    IpPrefix prefix;  // host bits zero
-    IpAddress gateway; // inside prefix; the host port has it
+    IpPrefix prefix;                  // host bits zero
+    IpAddress gateway;                // inside prefix; the host port has it
     std::optional<IpPrefix> ip_range; // automatic addresses come from here
 
     bool operator==(const Subnet&) const = default;
@@ -97,7 +98,8 @@ struct State {
     std::map<EndpointId, Endpoint> endpoints;
     std::map<BindingId, PublishedPort> ports;
     std::map<std::string, Sandbox> sandboxes;
-    std::map<std::string, bool> uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
+    std::map<std::string, bool>
+        uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
     std::vector<StaticFdb> fdb;
 };
 

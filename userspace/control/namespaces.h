@@ -20,6 +20,8 @@ public:
     virtual Status remove(const std::string& name) = 0;
     // Whether `path` is the file of a live network namespace.
     virtual bool alive(const std::string& path) const = 0;
+    // Whether it is the one that this host's networks are in.
+    virtual bool is_own(const std::string& path) const = 0;
 };
 
 } // namespace cnet::control

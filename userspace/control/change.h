@@ -1,0 +1,84 @@
+// One step from what is observed to what is desired. reconcile() orders them, Applier does them.
+#pragma once
+
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "userspace/control/hooks.h"
+#include "userspace/control/model.h"
+#include "userspace/control/tables.h"
+#include "userspace/netlink/rtnl.h"
+
+namespace cnet::control {
+
+struct CreateVeth {
+    netlink::VethSpec spec;
+};
+
+struct DeleteLink {
+    std::string name;
+};
+
+struct SetMtu {
+    std::string name;
+    uint32_t mtu = 0;
+};
+
+struct AddAddress {
+    std::string name;
+    IpPrefix address;
+};
+
+struct DeleteAddress {
+    std::string name;
+    IpPrefix address;
+};
+
+// Sysctls of both ends, then up: a host port that is up has been configured.
+struct BringUpHostPort {
+    std::string outer;
+    std::string inner;
+};
+
+// The inside first, the host's end last: an endpoint whose host end is up has been configured.
+struct BringUpEndpoint {
+    std::string host_ifname;
+    netlink::Rtnl::EndpointSetup setup;
+};
+
+struct AttachHook {
+    Attachment attachment;
+    bool ethernet = true;
+    std::string device;
+};
+
+struct DetachHook {
+    Attachment attachment;
+};
+
+// Flows of an endpoint's address, of a binding, or that use an address of the host: any of these.
+struct PurgeFlows {
+    std::set<std::pair<NetworkId, IpAddress>> endpoints;
+    std::set<BindingId> bindings;
+    std::set<IpAddress> host_addresses;
+
+    bool empty() const { return endpoints.empty() && bindings.empty() && host_addresses.empty(); }
+    bool matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
+};
+
+// Learned MACs behind these devices.
+struct PurgeMacs {
+    std::set<uint32_t> ifindexes;
+};
+
+using Change = std::variant<CreateVeth, DeleteLink, SetMtu, AddAddress, DeleteAddress,
+                            BringUpHostPort, BringUpEndpoint, AttachHook, DetachHook, TableChange,
+                            SlotChange, PurgeFlows, PurgeMacs>;
+
+// For the log and for errors, "create veth cnet5"; the same for the same change.
+std::string describe(const Change& change);
+
+} // namespace cnet::control

@@ -1,0 +1,305 @@
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "userspace/base/names.h"
+#include "userspace/control/controller_impl.h"
+#include "userspace/control/desired_maps.h"
+#include "userspace/control/ipam.h"
+#include "userspace/control/port_spec.h"
+
+namespace cnet::control {
+
+namespace {
+
+Error invalid(const std::string& message) {
+    return {ErrorKind::kInvalid, message};
+}
+Error conflict(const std::string& message) {
+    return {ErrorKind::kConflict, message};
+}
+
+Result<std::string> resolve_netns(const std::string& netns, const State& state,
+                                  const Namespaces& namespaces) {
+    if (netns.empty()) return invalid("an endpoint needs a network namespace");
+    std::string path = netns;
+    if (auto sandbox = state.sandboxes.find(netns); sandbox != state.sandboxes.end()) {
+        path = sandbox->second.path;
+    } else if (!netns.starts_with('/')) {
+        if (netns.find('/') != netns.npos || netns.starts_with('.')) {
+            return invalid("\"" + netns + "\" is neither a name nor an absolute path");
+        }
+        path = "/run/netns/" + netns;
+    }
+    if (!namespaces.alive(path)) {
+        return Error(ErrorKind::kNotFound, "there is no network namespace " + path);
+    }
+    if (namespaces.is_own(path)) {
+        return invalid("namespace " + path + " is the host's own: an endpoint needs another");
+    }
+    return path;
+}
+
+// Whose address it is in this network; null when free.
+const Endpoint* owner_of(const State& state, NetworkId network, const IpAddress& address) {
+    for (const auto& [id, endpoint] : state.endpoints) {
+        if (endpoint.network_id != network) continue;
+        for (const IpPrefix& own : endpoint.addresses) {
+            if (own.address() == address) return &endpoint;
+        }
+    }
+    return nullptr;
+}
+
+Result<IpPrefix> claim_address(const IpAddress& address, const Network& network,
+                               const State& state) {
+    auto subnet =
+        std::find_if(network.subnets.begin(), network.subnets.end(),
+                     [&](const Subnet& candidate) { return candidate.prefix.contains(address); });
+    if (subnet == network.subnets.end()) {
+        std::string subnets;
+        for (const Subnet& s : network.subnets)
+            subnets += (subnets.empty() ? "" : ", ") + s.prefix.to_string();
+        return invalid("address " + address.to_string() + " is outside of network " + network.name +
+                       " (" + subnets + ")");
+    }
+    auto status = check_address(*subnet, address);
+    if (!status) return status.error();
+    if (const Endpoint* owner = owner_of(state, network.id, address)) {
+        return conflict("address " + address.to_string() + " is endpoint " + owner->name +
+                        "'s already");
+    }
+    return IpPrefix(address, subnet->prefix.length());
+}
+
+std::set<IpAddress> taken_addresses(const State& state, NetworkId network) {
+    std::set<IpAddress> taken;
+    for (const auto& [id, endpoint] : state.endpoints) {
+        if (endpoint.network_id != network) continue;
+        for (const IpPrefix& address : endpoint.addresses)
+            taken.insert(address.address());
+    }
+    return taken;
+}
+
+bool mac_is_taken(const State& state, const Observed& observed, const MacAddress& mac) {
+    return std::any_of(state.endpoints.begin(), state.endpoints.end(),
+                       [&](const auto& entry) { return entry.second.mac == mac; }) ||
+           std::any_of(observed.links.begin(), observed.links.end(),
+                       [&](const auto& entry) { return entry.second.mac == mac; });
+}
+
+// Random, locally administered, and nobody's on this host.
+Result<MacAddress> random_mac(const State& state, const Observed& observed) {
+    while (true) {
+        std::array<uint8_t, CNET_MAC_LEN> bytes{};
+        if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+            return Error::system("getrandom");
+        }
+        bytes[0] = 0x02;
+        const MacAddress mac(bytes);
+        if (!mac_is_taken(state, observed, mac)) return mac;
+    }
+}
+
+Status check_mac(const MacAddress& mac, const Network& network, const State& state) {
+    if (mac.is_multicast())
+        return invalid("MAC address " + mac.to_string() + " is a multicast address");
+    if (mac.is_zero()) return invalid("MAC address " + mac.to_string() + " is no address");
+    if (mac == network.gateway_mac) {
+        return conflict("MAC address " + mac.to_string() + " is the gateway's of network " +
+                        network.name);
+    }
+    for (const auto& [id, endpoint] : state.endpoints) {
+        if (endpoint.mac == mac) {
+            return conflict("MAC address " + mac.to_string() + " is endpoint " + endpoint.name +
+                            "'s already");
+        }
+    }
+    return {};
+}
+
+Status check_ifname(const std::string& ifname, const std::string& netns, const State& state,
+                    netlink::Rtnl& rtnl) {
+    if (!valid_ifname(ifname)) {
+        return invalid("\"" + ifname +
+                       "\" is not a device name: 1 to 15 characters, no space, '/' or ':'");
+    }
+    for (const auto& [id, endpoint] : state.endpoints) {
+        if (endpoint.netns == netns && endpoint.ifname == ifname) {
+            return conflict("device " + ifname + " in " + netns + " is endpoint " + endpoint.name +
+                            "'s already");
+        }
+    }
+    auto link = rtnl.link_in(netns, ifname);
+    if (link) return conflict("a device " + ifname + " exists already in " + netns);
+    if (link.error().kind() != ErrorKind::kNotFound) return link.error();
+    return {};
+}
+
+} // namespace
+
+EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
+    EndpointView view;
+    view.id = endpoint.id;
+    view.name = endpoint.name;
+    view.network = state.networks.at(endpoint.network_id).name;
+    view.netns = endpoint.netns;
+    view.ifname = endpoint.ifname;
+    view.addresses = endpoint.addresses;
+    view.mac = endpoint.mac;
+    view.default_route = endpoint.default_route;
+    view.host_ifname = endpoint.host_ifname();
+    if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
+        view.ifindex = link->ifindex;
+        view.state = link->up ? "up" : "down";
+    } else {
+        view.state = parts.namespaces.alive(endpoint.netns) ? "down" : "netns-gone";
+    }
+    for (const auto& [id, port] : state.ports) {
+        if (port.endpoint_id == endpoint.id) view.ports.push_back(to_string(port));
+    }
+    return view;
+}
+
+Result<std::vector<IpPrefix>>
+Controller::Impl::choose_addresses(const Network& network,
+                                   const std::vector<IpAddress>& wanted) const {
+    std::vector<IpPrefix> addresses;
+    for (const IpAddress& address : wanted) {
+        auto claimed = claim_address(address, network, state);
+        if (!claimed) return claimed.error();
+        if (std::find(addresses.begin(), addresses.end(), *claimed) != addresses.end()) {
+            return invalid("address " + address.to_string() + " is given twice");
+        }
+        addresses.push_back(*claimed);
+    }
+    const std::set<IpAddress> taken = taken_addresses(state, network.id);
+    for (const Subnet& subnet : network.subnets) {
+        const bool given = std::any_of(wanted.begin(), wanted.end(), [&](const IpAddress& address) {
+            return subnet.prefix.contains(address);
+        });
+        if (given) continue;
+        auto last = last_given.find({network.id, subnet.prefix});
+        auto address = next_address(
+            subnet, [&](const IpAddress& candidate) { return taken.contains(candidate); },
+            last == last_given.end() ? std::nullopt : std::optional(last->second));
+        if (!address) return address.error().because("network " + network.name);
+        addresses.emplace_back(*address, subnet.prefix.length());
+    }
+    return addresses;
+}
+
+Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
+    Impl& impl = *impl_;
+    auto status = check_name("endpoint", spec.name);
+    if (!status) return status.error();
+    if (impl.find_endpoint(spec.name)) return conflict("endpoint " + spec.name + " exists already");
+    auto network = impl.find_network(spec.network);
+    if (!network) return network.error();
+    auto netns = resolve_netns(spec.netns, impl.state, impl.parts.namespaces);
+    if (!netns) return netns.error();
+    status = check_ifname(spec.ifname, *netns, impl.state, impl.parts.rtnl);
+    if (status && spec.mac) status = check_mac(*spec.mac, **network, impl.state);
+    if (!status) return status.error();
+    auto addresses = impl.choose_addresses(**network, spec.ips);
+    if (!addresses) return addresses.error();
+    auto mac = spec.mac ? Result<MacAddress>(*spec.mac) : random_mac(impl.state, impl.observed);
+    if (!mac) return mac.error();
+
+    Endpoint endpoint;
+    endpoint.id = ++impl.ids.endpoint;
+    endpoint.name = spec.name;
+    endpoint.network_id = (*network)->id;
+    endpoint.netns = *netns;
+    endpoint.ifname = spec.ifname;
+    endpoint.addresses = std::move(*addresses);
+    endpoint.mac = *mac;
+    endpoint.default_route = spec.default_route;
+
+    State next = impl.state;
+    next.endpoints[endpoint.id] = endpoint;
+    impl.observed.namespaces.insert(endpoint.netns);
+    status = impl.change(std::move(next),
+                         {{store::PutEndpoint{endpoint}}, {store::RemoveEndpoint{endpoint.id}}});
+    if (!status) return status.error();
+    impl.remember_given(endpoint, spec.ips);
+    return impl.view(endpoint);
+}
+
+void Controller::Impl::remember_given(const Endpoint& endpoint,
+                                      const std::vector<IpAddress>& asked) {
+    for (const Subnet& subnet : state.networks.at(endpoint.network_id).subnets) {
+        for (const IpPrefix& address : endpoint.addresses) {
+            const bool automatic =
+                std::find(asked.begin(), asked.end(), address.address()) == asked.end();
+            if (automatic && subnet.prefix.contains(address.address())) {
+                last_given[{endpoint.network_id, subnet.prefix}] = address.address();
+            }
+        }
+    }
+}
+
+void Controller::Impl::remove_endpoint(State& next, Edit& edit, const Endpoint& endpoint) const {
+    // References go before what they refer to, and come back after it.
+    std::vector<store::Mutation> back;
+    for (const StaticFdb& entry : state.fdb) {
+        if (entry.endpoint_id != endpoint.id) continue;
+        edit.forward.push_back(store::RemoveFdb{entry.network_id, entry.mac});
+        back.push_back(store::PutFdb{entry});
+    }
+    for (const auto& [id, port] : state.ports) {
+        if (port.endpoint_id != endpoint.id) continue;
+        edit.forward.push_back(store::RemovePort{id});
+        back.push_back(store::PutPort{port});
+        next.ports.erase(id);
+    }
+    std::erase_if(next.fdb,
+                  [&](const StaticFdb& entry) { return entry.endpoint_id == endpoint.id; });
+    next.endpoints.erase(endpoint.id);
+    edit.forward.push_back(store::RemoveEndpoint{endpoint.id});
+    edit.backward.push_back(store::PutEndpoint{endpoint});
+    edit.backward.insert(edit.backward.end(), back.begin(), back.end());
+}
+
+Status Controller::Impl::remove_endpoints(const std::vector<EndpointId>& endpoint_ids) {
+    if (endpoint_ids.empty()) return {};
+    State next = state;
+    Edit edit;
+    std::vector<BindingId> released;
+    for (EndpointId id : endpoint_ids) {
+        remove_endpoint(next, edit, state.endpoints.at(id));
+        for (const auto& [binding, port] : state.ports) {
+            if (port.endpoint_id == id) released.push_back(binding);
+        }
+    }
+    auto status = change(std::move(next), std::move(edit));
+    if (!status) return status;
+    for (BindingId id : released)
+        release(id);
+    return {};
+}
+
+Status Controller::delete_endpoint(const std::string& name) {
+    auto endpoint = impl_->find_endpoint(name);
+    if (!endpoint) return endpoint.error();
+    return impl_->remove_endpoints({(*endpoint)->id});
+}
+
+Result<std::vector<EndpointView>> Controller::endpoints(const std::string& network) const {
+    auto filter = impl_->network_filter(network);
+    if (!filter) return filter.error();
+    std::vector<EndpointView> views;
+    for (const auto& [id, endpoint] : impl_->state.endpoints) {
+        if (*filter == 0 || endpoint.network_id == *filter) views.push_back(impl_->view(endpoint));
+    }
+    return views;
+}
+
+Result<EndpointView> Controller::endpoint(const std::string& name) const {
+    auto endpoint = impl_->find_endpoint(name);
+    if (!endpoint) return endpoint.error();
+    return impl_->view(**endpoint);
+}
+
+} // namespace cnet::control

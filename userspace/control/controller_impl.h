@@ -1,0 +1,95 @@
+// What the parts of Controller share: the state, the kernel as last seen, and the one way to change
+// both.
+#pragma once
+
+#include <set>
+
+#include "userspace/control/applier.h"
+#include "userspace/control/controller.h"
+#include "userspace/control/ports.h"
+
+namespace cnet::control {
+
+// How a change of the state is written to the store, and how it is taken back.
+struct Edit {
+    std::vector<store::Mutation> forward;
+    std::vector<store::Mutation> backward;
+};
+
+struct Controller::Impl {
+    Impl(Parts parts_, Timeouts timeouts)
+        : parts(parts_), collector(parts.tables, parts.hooks, parts.clock, timeouts),
+          applier(parts.rtnl, parts.hooks, parts.tables, collector, observed) {}
+
+    Parts parts;
+    State state;
+    store::LastIds ids;
+    Observed observed; // as of the last look, and everything done since
+    Collector collector;
+    Applier applier;
+    PortReservations reservations;
+    std::set<BindingId> taken_away; // published, but a process of the host has the port
+    std::set<std::string> failing;  // describe() of what the last repair could not do
+    ReconcileStatus reconcile_status;
+    std::map<std::pair<NetworkId, IpPrefix>, IpAddress>
+        last_given;              // automatic addresses, by subnet
+    uint16_t last_host_port = 0; // chosen by us
+
+    // Store, then kernel; on an error both are as before. `next` is the whole state after the edit.
+    Status change(State next, Edit edit);
+
+    // Brings the kernel to `state`, from what is observed. A command stops at its first error, and
+    // leaves aside what was failing before it; a repair does what it can, notes what fails, and
+    // answers the first error.
+    enum class Mode { kCommand, kRepair };
+    Status converge(Mode mode);
+    Status observe_all();
+    Status repair();
+    void reserve_ports();
+    void note_error(const Error& error);
+
+    // kNotFound, naming it.
+    Result<const Network*> find_network(const std::string& name) const;
+    Result<const Endpoint*> find_endpoint(const std::string& name) const;
+    Result<const Sandbox*> find_sandbox(const std::string& name) const;
+    // The id of `name`, or 0 for every network when it is empty.
+    Result<NetworkId> network_filter(const std::string& name) const;
+
+    NetworkView view(const Network& network) const;
+    EndpointView view(const Endpoint& endpoint) const;
+    PortView view(const PublishedPort& port) const;
+    SandboxView view(const Sandbox& sandbox) const;
+
+    // Adds to `next` and `edit` what it takes to remove the endpoint with its ports and static FDB
+    // entries.
+    void remove_endpoint(State& next, Edit& edit, const Endpoint& endpoint) const;
+    Status remove_endpoints(const std::vector<EndpointId>& ids);
+
+    // What was asked for, and one from each subnet that nothing was asked of.
+    Result<std::vector<IpPrefix>> choose_addresses(const Network& network,
+                                                   const std::vector<IpAddress>& wanted) const;
+    // For the next automatic address; those that were `asked` for don't count.
+    void remember_given(const Endpoint& endpoint, const std::vector<IpAddress>& asked);
+    // Against our own published ports, then the host's processes. reserve_any also sets host_port.
+    Status reserve_given(const PublishedPort& port);
+    Status reserve_any(PublishedPort& port);
+    // The sockets of a binding that is gone from the state.
+    void release(BindingId id) {
+        reservations.release(id);
+        taken_away.erase(id);
+    }
+
+    // The endpoint's name behind a host-side device.
+    std::optional<std::string> endpoint_at(uint32_t ifindex) const;
+    std::string device_name(uint32_t ifindex) const;
+
+private:
+    State without_taken_away() const;
+    bool apply_round(const std::vector<Change>& changes, Mode mode, Status& first_error);
+};
+
+// "NAME is not a valid name: ..." unless it is one.
+Status check_name(const std::string& what, const std::string& name);
+Error no_such(const std::string& what, const std::string& name);
+
+} // namespace cnet::control

@@ -1,0 +1,141 @@
+#include <algorithm>
+
+#include "userspace/control/controller_impl.h"
+#include "userspace/control/network_rules.h"
+#include "userspace/control/uplink_choice.h"
+
+namespace cnet::control {
+
+namespace {
+
+// Read now: netlink's news may not have come yet.
+Result<std::vector<HostPrefix>> host_prefixes(netlink::Rtnl& rtnl, const State& state) {
+    auto links = rtnl.links();
+    if (!links) return links.error();
+    auto addresses = rtnl.addresses();
+    if (!addresses) return addresses.error();
+    std::vector<HostPrefix> prefixes;
+    for (const netlink::AddressInfo& address : *addresses) {
+        auto link =
+            std::find_if(links->begin(), links->end(), [&](const netlink::LinkInfo& candidate) {
+                return candidate.ifindex == address.ifindex;
+            });
+        if (link == links->end() || is_own_device(*link, state)) continue;
+        prefixes.push_back(
+            {link->name, IpPrefix(address.prefix.network(), address.prefix.length())});
+    }
+    return prefixes;
+}
+
+size_t count_endpoints(const State& state, NetworkId id) {
+    return static_cast<size_t>(
+        std::count_if(state.endpoints.begin(), state.endpoints.end(),
+                      [&](const auto& entry) { return entry.second.network_id == id; }));
+}
+
+void apply_patch(Network& network, const NetworkPatch& patch) {
+    if (patch.mtu) network.mtu = *patch.mtu;
+    if (patch.icc) network.icc = *patch.icc;
+    if (patch.masquerade) network.masquerade = *patch.masquerade;
+    if (patch.snat) network.snat4 = *patch.snat;
+    if (patch.learning) network.learning = *patch.learning;
+    if (patch.ageing_s) network.ageing_s = *patch.ageing_s;
+    if (patch.mac_limit) network.mac_limit = *patch.mac_limit;
+    if (patch.allow_spoofing) network.allow_spoofing = *patch.allow_spoofing;
+}
+
+} // namespace
+
+NetworkView Controller::Impl::view(const Network& network) const {
+    return {network, network.host_port_outer(), count_endpoints(state, network.id)};
+}
+
+Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
+    auto status = check_name("network", spec.name);
+    if (status) status = check_mtu(spec.mtu);
+    if (status) status = check_snat(spec.snat);
+    if (!status) return status.error();
+    if (impl_->find_network(spec.name)) {
+        return Error(ErrorKind::kConflict, "network " + spec.name + " exists already");
+    }
+    auto host = host_prefixes(impl_->parts.rtnl, impl_->state);
+    if (!host) return host.error();
+    auto subnets = plan_subnets(spec, impl_->state, *host);
+    if (!subnets) return subnets.error();
+
+    Network network;
+    network.id = ++impl_->ids.network;
+    network.name = spec.name;
+    network.subnets = std::move(*subnets);
+    network.mtu = spec.mtu;
+    network.internal = spec.internal;
+    network.icc = spec.icc;
+    network.masquerade = spec.masquerade;
+    network.snat4 = spec.snat;
+    network.learning = spec.learning;
+    network.allow_spoofing = spec.allow_spoofing;
+    network.ageing_s = spec.ageing_s;
+    network.mac_limit = spec.mac_limit;
+    network.gateway_mac = gateway_mac(network.id, network.name);
+
+    State next = impl_->state;
+    next.networks[network.id] = network;
+    status = impl_->change(std::move(next),
+                           {{store::PutNetwork{network}}, {store::RemoveNetwork{network.id}}});
+    if (!status) return status.error();
+    return impl_->view(network);
+}
+
+Result<NetworkView> Controller::update_network(const std::string& name, const NetworkPatch& patch) {
+    auto found = impl_->find_network(name);
+    if (!found) return found.error();
+    Status status;
+    if (patch.mtu) status = check_mtu(*patch.mtu);
+    if (status && patch.snat) status = check_snat(*patch.snat);
+    if (!status) return status.error();
+
+    const Network before = **found;
+    Network after = before;
+    apply_patch(after, patch);
+    State next = impl_->state;
+    next.networks[after.id] = after;
+    status =
+        impl_->change(std::move(next), {{store::PutNetwork{after}}, {store::PutNetwork{before}}});
+    if (!status) return status.error();
+    return impl_->view(after);
+}
+
+Status Controller::delete_network(const std::string& name) {
+    auto found = impl_->find_network(name);
+    if (!found) return found.error();
+    const Network network = **found;
+    if (const size_t endpoints = count_endpoints(impl_->state, network.id); endpoints > 0) {
+        return Error(ErrorKind::kConflict, "network " + name + " has " + std::to_string(endpoints) +
+                                               (endpoints == 1 ? " endpoint" : " endpoints") +
+                                               ": delete " + (endpoints == 1 ? "it" : "them") +
+                                               " first");
+    }
+    State next = impl_->state;
+    next.networks.erase(network.id);
+    auto status = impl_->change(std::move(next),
+                                {{store::RemoveNetwork{network.id}}, {store::PutNetwork{network}}});
+    if (!status) return status;
+    std::erase_if(impl_->last_given,
+                  [&](const auto& entry) { return entry.first.first == network.id; });
+    return {};
+}
+
+std::vector<NetworkView> Controller::networks() const {
+    std::vector<NetworkView> views;
+    for (const auto& [id, network] : impl_->state.networks)
+        views.push_back(impl_->view(network));
+    return views;
+}
+
+Result<NetworkView> Controller::network(const std::string& name) const {
+    auto network = impl_->find_network(name);
+    if (!network) return network.error();
+    return impl_->view(**network);
+}
+
+} // namespace cnet::control

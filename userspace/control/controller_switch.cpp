@@ -1,0 +1,167 @@
+#include <algorithm>
+
+#include "userspace/control/controller_impl.h"
+
+namespace cnet::control {
+
+namespace {
+
+MacAddress mac_of(const __u8 (&bytes)[CNET_MAC_LEN]) {
+    std::array<uint8_t, CNET_MAC_LEN> copy{};
+    std::copy(std::begin(bytes), std::end(bytes), copy.begin());
+    return MacAddress(copy);
+}
+
+cnet_fdb_key fdb_key(NetworkId network, const MacAddress& mac) {
+    cnet_fdb_key key{};
+    key.network_id = network;
+    std::copy(mac.bytes().begin(), mac.bytes().end(), key.mac);
+    return key;
+}
+
+Error invalid(const std::string& message) {
+    return {ErrorKind::kInvalid, message};
+}
+
+const StaticFdb* find_static(const State& state, NetworkId network, const MacAddress& mac) {
+    auto it = std::find_if(state.fdb.begin(), state.fdb.end(), [&](const StaticFdb& entry) {
+        return entry.network_id == network && entry.mac == mac;
+    });
+    return it == state.fdb.end() ? nullptr : &*it;
+}
+
+// Whose own MAC it is: "endpoint web", "the gateway"; empty when nobody's.
+std::string owner_of(const State& state, const Network& network, const MacAddress& mac) {
+    if (mac == network.gateway_mac) return "the gateway";
+    for (const auto& [id, endpoint] : state.endpoints) {
+        if (endpoint.network_id == network.id && endpoint.mac == mac)
+            return "endpoint " + endpoint.name;
+    }
+    return {};
+}
+
+} // namespace
+
+Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
+    const Impl& impl = *impl_;
+    auto filter = impl.network_filter(network);
+    if (!filter) return filter.error();
+    const uint64_t now_ns = impl.parts.clock.monotonic_ns();
+    std::vector<FdbView> views;
+    auto status =
+        impl.parts.tables.for_each_fdb([&](const cnet_fdb_key& key, const cnet_fdb_entry& entry) {
+            auto owner = impl.state.networks.find(key.network_id);
+            if (owner == impl.state.networks.end() || (*filter != 0 && *filter != key.network_id))
+                return;
+            if (entry.last_seen_ns == CNET_CLAIMED) return;
+            FdbView view;
+            view.network = owner->second.name;
+            view.mac = mac_of(key.mac);
+            view.device = impl.device_name(entry.ifindex);
+            view.endpoint = impl.endpoint_at(entry.ifindex);
+            view.type = "learned";
+            if (entry.flags & CNET_FDB_STATIC) {
+                view.type = entry.port_flags & CNET_PORT_HOST ? "host" : "static";
+            } else {
+                view.age_s =
+                    now_ns > entry.last_seen_ns ? (now_ns - entry.last_seen_ns) / 1'000'000'000 : 0;
+            }
+            views.push_back(std::move(view));
+        });
+    if (!status) return status.error();
+    std::sort(views.begin(), views.end(), [](const FdbView& a, const FdbView& b) {
+        return std::tie(a.network, a.mac) < std::tie(b.network, b.mac);
+    });
+    return views;
+}
+
+Result<FdbView> Controller::add_fdb(const std::string& network_name, const MacAddress& mac,
+                                    const std::string& endpoint_name) {
+    Impl& impl = *impl_;
+    auto network = impl.find_network(network_name);
+    if (!network) return network.error();
+    auto endpoint = impl.find_endpoint(endpoint_name);
+    if (!endpoint) return endpoint.error();
+    if ((*endpoint)->network_id != (*network)->id) {
+        return invalid("endpoint " + endpoint_name + " is not in network " + network_name);
+    }
+    if (mac.is_multicast())
+        return invalid("MAC address " + mac.to_string() + " is a multicast address");
+    if (mac.is_zero()) return invalid("MAC address " + mac.to_string() + " is no address");
+    if (const std::string owner = owner_of(impl.state, **network, mac); !owner.empty()) {
+        return Error(ErrorKind::kConflict,
+                     "MAC address " + mac.to_string() + " is " + owner + "'s own");
+    }
+    const StaticFdb entry{(*network)->id, mac, (*endpoint)->id};
+    State next = impl.state;
+    store::Mutation back = store::RemoveFdb{entry.network_id, mac};
+    if (const StaticFdb* before = find_static(impl.state, entry.network_id, mac))
+        back = store::PutFdb{*before};
+    std::erase_if(next.fdb, [&](const StaticFdb& e) {
+        return e.network_id == entry.network_id && e.mac == mac;
+    });
+    next.fdb.push_back(entry);
+    const std::string device = (*endpoint)->host_ifname();
+    auto status = impl.change(std::move(next), {{store::PutFdb{entry}}, {back}});
+    if (!status) return status.error();
+    return FdbView{network_name, mac, device, endpoint_name, "static", std::nullopt};
+}
+
+Status Controller::delete_fdb(const std::string& network_name, const MacAddress& mac) {
+    Impl& impl = *impl_;
+    auto network = impl.find_network(network_name);
+    if (!network) return network.error();
+    const NetworkId id = (*network)->id;
+    if (const StaticFdb* found = find_static(impl.state, id, mac)) {
+        const StaticFdb entry = *found;
+        State next = impl.state;
+        std::erase(next.fdb, entry);
+        return impl.change(std::move(next), {{store::RemoveFdb{id, mac}}, {store::PutFdb{entry}}});
+    }
+    if (const std::string owner = owner_of(impl.state, **network, mac); !owner.empty()) {
+        return Error(ErrorKind::kConflict,
+                     "MAC address " + mac.to_string() + " is " + owner + "'s own and goes with it");
+    }
+    cnet_gc_fdb candidate{};
+    candidate.key = fdb_key(id, mac);
+    auto collected = impl.parts.hooks.collect(std::vector<cnet_gc_fdb>{candidate});
+    if (!collected) return collected.error();
+    if (*collected == 0)
+        return no_such("entry of network " + network_name + " for MAC address", mac.to_string());
+    return {};
+}
+
+Result<uint64_t> Controller::flush_fdb(const std::string& network_name) {
+    auto network = impl_->find_network(network_name);
+    if (!network) return network.error();
+    const NetworkId id = (*network)->id;
+    return impl_->collector.purge_macs(
+        [id](const cnet_fdb_key& key, const cnet_fdb_entry&) { return key.network_id == id; });
+}
+
+Result<std::vector<NeighView>> Controller::neighbours(const std::string& network) const {
+    const Impl& impl = *impl_;
+    auto filter = impl.network_filter(network);
+    if (!filter) return filter.error();
+    std::vector<NeighView> views;
+    for (const auto& [key, entry] : impl.observed.maps.neigh) {
+        auto owner = impl.state.networks.find(key.network_id);
+        if (owner == impl.state.networks.end() || (*filter != 0 && *filter != key.network_id))
+            continue;
+        NeighView view;
+        view.network = owner->second.name;
+        view.address = IpAddress::from_abi(key.addr);
+        view.mac = mac_of(entry.mac);
+        view.device = impl.device_name(entry.ifindex);
+        auto endpoint = impl.state.endpoints.find(entry.endpoint_id);
+        if (endpoint != impl.state.endpoints.end()) view.endpoint = endpoint->second.name;
+        view.type = entry.port_flags & CNET_PORT_HOST ? "gateway" : "endpoint";
+        views.push_back(std::move(view));
+    }
+    std::sort(views.begin(), views.end(), [](const NeighView& a, const NeighView& b) {
+        return std::tie(a.network, a.address) < std::tie(b.network, b.address);
+    });
+    return views;
+}
+
+} // namespace cnet::control

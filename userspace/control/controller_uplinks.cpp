@@ -1,0 +1,81 @@
+#include "userspace/control/controller_impl.h"
+#include "userspace/control/uplink_choice.h"
+
+namespace cnet::control {
+
+namespace {
+
+UplinkView view_of(const ChosenUplink& uplink, const Observed& observed) {
+    UplinkView view;
+    view.device = uplink.link->name;
+    view.ifindex = uplink.link->ifindex;
+    view.configured = uplink.added ? "added" : "auto";
+    view.ethernet = uplink.link->has_ethernet;
+    if (auto it = observed.addresses.find(view.ifindex); it != observed.addresses.end()) {
+        for (const netlink::AddressInfo& address : it->second) {
+            if (address.global_scope) view.addresses.push_back(address.prefix);
+        }
+    }
+    return view;
+}
+
+// The edit that makes `device` stand as `next` says, from what `before` said.
+Edit uplink_edit(const std::string& device, const State& before, const State& next) {
+    auto put = [&](const State& state) -> store::Mutation {
+        auto stated = state.uplinks.find(device);
+        if (stated == state.uplinks.end()) return store::RemoveUplink{device};
+        return store::PutUplink{device, stated->second};
+    };
+    return {{put(next)}, {put(before)}};
+}
+
+} // namespace
+
+Result<UplinkView> Controller::add_uplink(const std::string& device) {
+    Impl& impl = *impl_;
+    auto link = impl.parts.rtnl.link(device);
+    if (!link) {
+        if (link.error().kind() == ErrorKind::kNotFound) return no_such("device", device);
+        return link.error();
+    }
+    if (link->loopback)
+        return Error(ErrorKind::kInvalid, "device " + device + " is the loopback device");
+    if (is_own_device(*link, impl.state)) {
+        return Error(ErrorKind::kInvalid, "device " + device + " belongs to one of our networks");
+    }
+    impl.observed.links[device] = *link; // netlink's news may not have come yet
+    State next = impl.state;
+    next.uplinks[device] = true;
+    Edit edit = uplink_edit(device, impl.state, next);
+    auto status = impl.change(std::move(next), std::move(edit));
+    if (!status) return status.error();
+    return view_of({&impl.observed.links.at(device), true}, impl.observed);
+}
+
+Status Controller::delete_uplink(const std::string& device) {
+    Impl& impl = *impl_;
+    const netlink::LinkInfo* link = impl.observed.find(device);
+    const bool by_default = link && is_default_uplink(*link, impl.state, impl.observed);
+    auto stated = impl.state.uplinks.find(device);
+    const bool added = stated != impl.state.uplinks.end() && stated->second;
+    const bool deleted = stated != impl.state.uplinks.end() && !stated->second;
+    if (!added && (deleted || !by_default)) return no_such("uplink", device);
+    State next = impl.state;
+    if (by_default) {
+        next.uplinks[device] = false;
+    } else {
+        next.uplinks.erase(device);
+    }
+    Edit edit = uplink_edit(device, impl.state, next);
+    return impl.change(std::move(next), std::move(edit));
+}
+
+std::vector<UplinkView> Controller::uplinks() const {
+    std::vector<UplinkView> views;
+    for (const ChosenUplink& uplink : choose_uplinks(impl_->state, impl_->observed)) {
+        views.push_back(view_of(uplink, impl_->observed));
+    }
+    return views;
+}
+
+} // namespace cnet::control

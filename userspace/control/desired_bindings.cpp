@@ -1,0 +1,61 @@
+#include "userspace/control/desired_bindings.h"
+
+#include <algorithm>
+
+#include "userspace/control/desired_maps.h"
+
+namespace cnet::control {
+
+namespace {
+
+cnet_binding binding_entry(const PublishedPort& port, const Endpoint& endpoint) {
+    cnet_binding entry{};
+    entry.id = port.id;
+    entry.network_id = endpoint.network_id;
+    entry.endpoint_id = endpoint.id;
+    for (const IpPrefix& address : endpoint.addresses) {
+        cnet_addr& target = address.is_v4() ? entry.target4 : entry.target6;
+        if (IpAddress::from_abi(target).is_unspecified()) target = address.address().to_abi();
+    }
+    entry.host_port = port.host_port;
+    entry.target_port = port.port;
+    entry.port_count = port.count;
+    entry.l4 = static_cast<__u8>(port.l4);
+    if (port.host_ip && port.host_ip->is_loopback()) entry.flags |= CNET_BINDING_LOOPBACK;
+    return entry;
+}
+
+// Every address of the host needs no look-up by address: the slot names the binding itself.
+void add_wildcard_slots(MapContents& maps, const PublishedPort& port) {
+    const auto first = maps.slot.begin() + CNET_SLOT_INDEX(port.l4, port.host_port);
+    std::fill_n(first, port.count, port.id);
+}
+
+void add_address_slots(MapContents& maps, const PublishedPort& port) {
+    const uint32_t first = CNET_SLOT_INDEX(port.l4, port.host_port);
+    for (uint32_t slot = first; slot < first + port.count; slot++) {
+        cnet_bind_key key{};
+        key.addr = port.host_ip->to_abi();
+        key.slot = slot;
+        maps.bind_addr[key] = port.id;
+        maps.slot[slot] = CNET_BINDING_BY_ADDR;
+    }
+}
+
+} // namespace
+
+void add_bindings(MapContents& maps, const State& state, const Observed& observed) {
+    for (const auto& [id, port] : state.ports) {
+        const Endpoint& endpoint = state.endpoints.at(port.endpoint_id);
+        if (!find_endpoint_link(endpoint, observed)) continue;
+        maps.binding[id] = binding_entry(port, endpoint);
+        // Commands refuse a wildcard beside a single address on one port, so no slot is both.
+        if (port.host_ip) {
+            add_address_slots(maps, port);
+        } else {
+            add_wildcard_slots(maps, port);
+        }
+    }
+}
+
+} // namespace cnet::control

@@ -1,0 +1,189 @@
+#include "userspace/control/desired_maps.h"
+
+#include <algorithm>
+
+#include "userspace/control/desired_bindings.h"
+#include "userspace/control/flood_list.h"
+#include "userspace/control/uplink_choice.h"
+
+namespace cnet::control {
+
+namespace {
+
+void copy_mac(__u8 (&to)[CNET_MAC_LEN], const MacAddress& from) {
+    std::copy(from.bytes().begin(), from.bytes().end(), to);
+}
+
+// The first subnet of a family is the one whose gateway the data path answers for.
+const Subnet* first_subnet(const Network& network, bool v4) {
+    auto it = std::find_if(network.subnets.begin(), network.subnets.end(),
+                           [&](const Subnet& subnet) { return subnet.prefix.is_v4() == v4; });
+    return it == network.subnets.end() ? nullptr : &*it;
+}
+
+// What every port of a network shares.
+cnet_port port_template(const Network& network, uint32_t host_ifindex) {
+    cnet_port port{};
+    port.network_id = network.id;
+    port.host_ifindex = host_ifindex;
+    copy_mac(port.gateway_mac, network.gateway_mac);
+    if (const Subnet* subnet = first_subnet(network, true)) {
+        port.gateway4_be = subnet->gateway.to_abi().words_be[3];
+    }
+    if (const Subnet* subnet = first_subnet(network, false))
+        port.gateway6 = subnet->gateway.to_abi();
+    if (network.snat4) port.snat4_be = network.snat4->to_abi().words_be[3];
+    return port;
+}
+
+uint32_t endpoint_flags(const Network& network) {
+    uint32_t flags = CNET_PORT_PEER;
+    if (!network.allow_spoofing) flags |= CNET_PORT_CHECK_SOURCE;
+    if (network.learning || network.allow_spoofing) flags |= CNET_PORT_LEARNING;
+    if (!network.icc) flags |= CNET_PORT_ICC_OFF;
+    if (network.internal) flags |= CNET_PORT_INTERNAL;
+    if (network.masquerade && !network.internal) flags |= CNET_PORT_MASQUERADE;
+    return flags;
+}
+
+void add_static_fdb(MapContents& maps, NetworkId network, const MacAddress& mac, uint32_t ifindex,
+                    uint32_t port_flags) {
+    cnet_fdb_key key{};
+    key.network_id = network;
+    copy_mac(key.mac, mac);
+    cnet_fdb_entry entry{};
+    entry.ifindex = ifindex;
+    entry.port_flags = port_flags;
+    entry.flags = CNET_FDB_STATIC;
+    maps.fdb[key] = entry;
+}
+
+void add_neigh(MapContents& maps, const Network& network, const IpAddress& address,
+               const MacAddress& mac, uint32_t ifindex, uint32_t port_flags,
+               EndpointId endpoint_id) {
+    cnet_neigh_key key{};
+    key.network_id = network.id;
+    key.addr = address.to_abi();
+    cnet_neigh_entry entry{};
+    entry.ifindex = ifindex;
+    entry.port_flags = port_flags;
+    entry.endpoint_id = endpoint_id;
+    copy_mac(entry.mac, mac);
+    copy_mac(entry.gateway_mac, network.gateway_mac);
+    maps.neigh[key] = entry;
+}
+
+void add_host_port(MapContents& maps, FloodMembers& flood, const Network& network,
+                   const HostPort& host) {
+    cnet_port port = port_template(network, host.outer->ifindex);
+    port.flags = CNET_PORT_HOST;
+    copy_mac(port.mac, network.gateway_mac);
+    // The program sits on the inner end; a route or a packet through the outer one is known as
+    // ours.
+    maps.port[host.inner->ifindex] = port;
+    maps.port[host.outer->ifindex] = port;
+    flood[host.outer->ifindex] = CNET_PORT_HOST;
+    add_static_fdb(maps, network.id, network.gateway_mac, host.outer->ifindex, CNET_PORT_HOST);
+    for (const Subnet& subnet : network.subnets) {
+        add_neigh(maps, network, subnet.gateway, network.gateway_mac, host.outer->ifindex,
+                  CNET_PORT_HOST, 0);
+        cnet_host_addr entry{};
+        entry.ifindex = host.outer->ifindex;
+        maps.host_addr[subnet.gateway.to_abi()] = entry;
+    }
+}
+
+void add_endpoint(MapContents& maps, FloodMembers& flood, const Network& network,
+                  const Endpoint& endpoint, uint32_t ifindex, uint32_t host_ifindex) {
+    cnet_port port = port_template(network, host_ifindex);
+    port.endpoint_id = endpoint.id;
+    port.flags = endpoint_flags(network);
+    copy_mac(port.mac, endpoint.mac);
+    for (const IpPrefix& address : endpoint.addresses) {
+        if (address.is_v4() && port.addr4_be == 0) {
+            port.addr4_be = address.address().to_abi().words_be[3];
+        }
+        if (!address.is_v4() && IpAddress::from_abi(port.addr6).is_unspecified()) {
+            port.addr6 = address.address().to_abi();
+        }
+        add_neigh(maps, network, address.address(), endpoint.mac, ifindex, port.flags, endpoint.id);
+    }
+    maps.port[ifindex] = port;
+    flood[ifindex] = port.flags;
+    add_static_fdb(maps, network.id, endpoint.mac, ifindex, port.flags);
+}
+
+void add_network(MapContents& maps, const Network& network, const HostPort& host,
+                 const FloodMembers& flood, const Observed& observed) {
+    cnet_network entry{};
+    entry.flood_ports = place_flood_ports(maps.flood, network.id, flood, observed.maps.flood);
+    entry.mac_limit = network.mac_limit;
+    entry.ageing_s = network.ageing_s;
+    entry.host_ifindex = host ? host.outer->ifindex : 0;
+    maps.network[network.id] = entry;
+    maps.fdb_count[network.id] = 0;
+}
+
+void add_host_addresses(MapContents& maps, const State& state, const Observed& observed) {
+    for (const auto& [name, link] : observed.links) {
+        // Our own devices' are the networks' gateways, which are in already.
+        if (is_own_device(link, state)) continue;
+        auto it = observed.addresses.find(link.ifindex);
+        if (it == observed.addresses.end()) continue;
+        for (const netlink::AddressInfo& address : it->second) {
+            if (address.prefix.address().is_loopback()) continue;
+            cnet_host_addr entry{};
+            entry.ifindex = link.ifindex;
+            maps.host_addr[address.prefix.address().to_abi()] = entry;
+        }
+    }
+}
+
+} // namespace
+
+HostPort find_host_port(const Network& network, const Observed& observed) {
+    const netlink::LinkInfo* outer = observed.find(network.host_port_outer());
+    const netlink::LinkInfo* inner = observed.find(network.host_port_inner());
+    if (!outer || !inner || outer->alias != alias_of(network)) return {};
+    return {outer, inner};
+}
+
+const netlink::LinkInfo* find_endpoint_link(const Endpoint& endpoint, const Observed& observed) {
+    const netlink::LinkInfo* link = observed.find(endpoint.host_ifname());
+    return link && link->alias == alias_of(endpoint) ? link : nullptr;
+}
+
+MapContents desired_maps(const State& state, const Observed& observed) {
+    MapContents maps;
+    std::map<NetworkId, FloodMembers> flood;
+    std::map<NetworkId, HostPort> hosts;
+    for (const auto& [id, network] : state.networks) {
+        hosts[id] = find_host_port(network, observed);
+        if (hosts[id]) add_host_port(maps, flood[id], network, hosts[id]);
+    }
+    for (const auto& [id, endpoint] : state.endpoints) {
+        const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed);
+        if (!link) continue;
+        const HostPort& host = hosts[endpoint.network_id];
+        add_endpoint(maps, flood[endpoint.network_id], state.networks.at(endpoint.network_id),
+                     endpoint, link->ifindex, host ? host.outer->ifindex : 0);
+    }
+    for (const StaticFdb& entry : state.fdb) {
+        const Endpoint& endpoint = state.endpoints.at(entry.endpoint_id);
+        if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
+            add_static_fdb(maps, entry.network_id, entry.mac, link->ifindex,
+                           endpoint_flags(state.networks.at(entry.network_id)));
+        }
+    }
+    for (const auto& [id, network] : state.networks) {
+        add_network(maps, network, hosts[id], flood[id], observed);
+    }
+    add_host_addresses(maps, state, observed);
+    for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {
+        maps.uplink[uplink.link->ifindex] = uplink_entry(*uplink.link, observed);
+    }
+    add_bindings(maps, state, observed);
+    return maps;
+}
+
+} // namespace cnet::control

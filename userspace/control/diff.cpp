@@ -1,0 +1,126 @@
+#include "userspace/control/diff.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace cnet::control {
+
+namespace {
+
+// A frame is looked up by its port, then its network, then neigh or fdb or the flood list, which
+// name ports again. So a port's own entry comes last and goes first but for what points to it.
+// Removal is the other way round.
+constexpr Table kOrder[] = {
+    Table::kFdbCount, Table::kFlood,    Table::kNetwork, Table::kPort,    Table::kNeigh,
+    Table::kFdb,      Table::kHostAddr, Table::kUplink,  Table::kBinding, Table::kBindAddr,
+};
+
+template <typename T> std::vector<uint8_t> bytes_of(const T& value) {
+    std::vector<uint8_t> bytes(sizeof(T));
+    std::memcpy(bytes.data(), &value, sizeof(T));
+    return bytes;
+}
+
+template <typename K, typename V>
+void diff_table(Table table, const Entries<K, V>& observed, const Entries<K, V>& desired,
+                std::vector<Change>& additions, std::vector<Change>& removals) {
+    // Both are sorted by key: one walk over the two.
+    const ByteLess less;
+    auto seen = observed.begin();
+    auto wanted = desired.begin();
+    while (seen != observed.end() || wanted != desired.end()) {
+        if (wanted == desired.end() ||
+            (seen != observed.end() && less(seen->first, wanted->first))) {
+            removals.push_back(TableChange{table, bytes_of(seen->first), std::nullopt});
+            ++seen;
+        } else if (seen == observed.end() || less(wanted->first, seen->first)) {
+            additions.push_back(
+                TableChange{table, bytes_of(wanted->first), bytes_of(wanted->second)});
+            ++wanted;
+        } else {
+            if (std::memcmp(&seen->second, &wanted->second, sizeof(V)) != 0) {
+                additions.push_back(
+                    TableChange{table, bytes_of(wanted->first), bytes_of(wanted->second)});
+            }
+            ++seen;
+            ++wanted;
+        }
+    }
+}
+
+void append(std::vector<Change>& to, std::vector<Change>& from) {
+    std::move(from.begin(), from.end(), std::back_inserter(to));
+}
+
+std::vector<Change> diff_slots(const std::vector<uint32_t>& observed,
+                               const std::vector<uint32_t>& desired) {
+    std::vector<Change> changes;
+    auto wanted = desired.begin();
+    auto seen = observed.begin();
+    while (true) {
+        std::tie(wanted, seen) = std::mismatch(wanted, desired.end(), seen);
+        if (wanted == desired.end()) return changes;
+        // A run: slots that differ and all want the same.
+        const uint32_t binding_id = *wanted;
+        SlotChange run{static_cast<uint32_t>(wanted - desired.begin()), 0, binding_id};
+        while (wanted != desired.end() && *wanted == binding_id && *seen != binding_id) {
+            run.count++;
+            ++wanted;
+            ++seen;
+        }
+        changes.push_back(run);
+    }
+}
+
+} // namespace
+
+MapDiff diff_maps(const MapContents& observed, const MapContents& desired) {
+    std::map<Table, std::vector<Change>> additions;
+    std::map<Table, std::vector<Change>> removals;
+    for_each_table(observed, [&]<typename K, typename V>(Table table, const Entries<K, V>& seen) {
+        for_each_table(
+            desired, [&]<typename K2, typename V2>(Table other, const Entries<K2, V2>& wanted) {
+                if constexpr (std::is_same_v<K, K2> && std::is_same_v<V, V2>) {
+                    if (table == other)
+                        diff_table(table, seen, wanted, additions[table], removals[table]);
+                }
+            });
+    });
+    MapDiff diff;
+    for (Table table : kOrder)
+        append(diff.additions, additions[table]);
+    for (auto it = std::rbegin(kOrder); it != std::rend(kOrder); ++it) {
+        append(diff.removals, removals[*it]);
+    }
+    diff.slots = diff_slots(observed.slot, desired.slot);
+    return diff;
+}
+
+PurgeFlows flows_to_purge(const MapContents& observed, const MapContents& desired) {
+    PurgeFlows purge;
+    for (const auto& [key, entry] : observed.neigh) {
+        auto kept = desired.neigh.find(key);
+        if (kept != desired.neigh.end() && kept->second.endpoint_id == entry.endpoint_id) continue;
+        purge.endpoints.emplace(key.network_id, IpAddress::from_abi(key.addr));
+    }
+    for (const auto& [id, binding] : observed.binding) {
+        if (!desired.binding.contains(id)) purge.bindings.insert(id);
+    }
+    for (const auto& [addr, entry] : observed.host_addr) {
+        if (!desired.host_addr.contains(addr))
+            purge.host_addresses.insert(IpAddress::from_abi(addr));
+    }
+    return purge;
+}
+
+PurgeMacs macs_to_purge(const MapContents& observed, const MapContents& desired) {
+    PurgeMacs purge;
+    for (const auto& [ifindex, port] : observed.port) {
+        auto kept = desired.port.find(ifindex);
+        if (kept != desired.port.end() && kept->second.network_id == port.network_id) continue;
+        purge.ifindexes.insert(ifindex);
+    }
+    return purge;
+}
+
+} // namespace cnet::control

@@ -1,0 +1,137 @@
+#include "userspace/control/flow_view.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace cnet::control {
+
+namespace {
+
+constexpr const char* kStates[] = {"new", "established", "closing", "time_wait", "closed"};
+static_assert(std::size(kStates) == CNET_CT_STATE_MAX);
+constexpr const char* kProtocols[] = {"tcp", "udp", "icmp"};
+
+uint64_t seconds_since(uint64_t now_ns, uint64_t then_ns) {
+    return now_ns > then_ns ? (now_ns - then_ns) / 1'000'000'000 : 0;
+}
+
+template <typename Map> auto find_named(const Map& map, const std::string& name) {
+    return std::find_if(map.begin(), map.end(),
+                        [&](const auto& entry) { return entry.second.name == name; });
+}
+
+} // namespace
+
+std::string protocol_name(uint8_t l4_proto) {
+    switch (l4_proto) {
+    case IPPROTO_TCP:
+        return "tcp";
+    case IPPROTO_UDP:
+        return "udp";
+    case IPPROTO_ICMP:
+        return "icmp";
+    default:
+        return std::to_string(l4_proto);
+    }
+}
+
+std::string flow_state_name(uint8_t state) {
+    return state < CNET_CT_STATE_MAX ? kStates[state] : "unknown";
+}
+
+std::string flow_type_name(uint8_t type) {
+    switch (type) {
+    case CNET_CT_SNAT:
+        return "snat";
+    case CNET_CT_DNAT:
+        return "dnat";
+    case CNET_CT_HAIRPIN:
+        return "hairpin";
+    case CNET_CT_HOST_XLAT:
+        return "host";
+    default:
+        return "unknown";
+    }
+}
+
+CtView flow_view(const cnet_ct_key& forward, const cnet_ct_entry& entry, const State& state,
+                 const Timeouts& timeouts, uint64_t now_ns) {
+    CtView view;
+    view.protocol = protocol_name(forward.l4_proto);
+    view.state = flow_state_name(entry.state);
+    view.type = flow_type_name(entry.type);
+    if (auto network = state.networks.find(entry.network_id); network != state.networks.end()) {
+        view.network = network->second.name;
+    }
+    view.src = IpAddress::from_abi(forward.src);
+    view.src_port = ntohs(forward.src_port_be);
+    view.dst = IpAddress::from_abi(forward.dst);
+    view.dst_port = ntohs(forward.dst_port_be);
+    view.reply_src = IpAddress::from_abi(entry.other.src);
+    view.reply_src_port = ntohs(entry.other.src_port_be);
+    view.reply_dst = IpAddress::from_abi(entry.other.dst);
+    view.reply_dst_port = ntohs(entry.other.dst_port_be);
+    view.age_s = seconds_since(now_ns, entry.created_ns);
+    view.idle_s = seconds_since(now_ns, entry.last_seen_ns);
+    const uint64_t timeout_s = timeouts.of(forward.l4_proto, entry.state);
+    view.expires_s = timeout_s > view.idle_s ? timeout_s - view.idle_s : 0;
+    return view;
+}
+
+Result<FlowFilter> FlowFilter::resolve(const CtFilter& filter, const State& state) {
+    FlowFilter resolved;
+    resolved.filter_ = filter;
+    auto known = [](const auto& names, const std::string& name) {
+        return std::find(std::begin(names), std::end(names), name) != std::end(names);
+    };
+    if (filter.proto && !known(kProtocols, *filter.proto)) {
+        return Error(ErrorKind::kInvalid,
+                     "protocol \"" + *filter.proto + "\" is neither tcp, udp nor icmp");
+    }
+    if (filter.state && !known(kStates, *filter.state)) {
+        return Error(ErrorKind::kInvalid,
+                     "state \"" + *filter.state +
+                         "\" is none of new, established, closing, time_wait, closed");
+    }
+    if (filter.network) {
+        auto network = find_named(state.networks, *filter.network);
+        if (network == state.networks.end()) {
+            return Error(ErrorKind::kNotFound, "there is no network \"" + *filter.network + "\"");
+        }
+        resolved.network_ = network->first;
+    }
+    if (filter.endpoint) {
+        auto endpoint = find_named(state.endpoints, *filter.endpoint);
+        if (endpoint == state.endpoints.end()) {
+            return Error(ErrorKind::kNotFound, "there is no endpoint \"" + *filter.endpoint + "\"");
+        }
+        resolved.endpoint_ = endpoint->second;
+    }
+    return resolved;
+}
+
+bool FlowFilter::matches_endpoint(const cnet_ct_key& forward, const cnet_ct_entry& entry) const {
+    for (const cnet_ct_key* tuple : {&forward, &entry.other}) {
+        if (tuple->zone != endpoint_->network_id) continue;
+        for (const IpPrefix& address : endpoint_->addresses) {
+            if (IpAddress::from_abi(tuple->src) == address.address()) return true;
+            if (IpAddress::from_abi(tuple->dst) == address.address()) return true;
+        }
+    }
+    return false;
+}
+
+bool FlowFilter::matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const {
+    if (filter_.proto && *filter_.proto != protocol_name(forward.l4_proto)) return false;
+    if (filter_.state && *filter_.state != flow_state_name(entry.state)) return false;
+    if (filter_.src && *filter_.src != IpAddress::from_abi(forward.src)) return false;
+    if (filter_.dst && *filter_.dst != IpAddress::from_abi(forward.dst)) return false;
+    if (filter_.sport && *filter_.sport != ntohs(forward.src_port_be)) return false;
+    if (filter_.dport && *filter_.dport != ntohs(forward.dst_port_be)) return false;
+    if (network_ && *network_ != entry.network_id) return false;
+    return !endpoint_ || matches_endpoint(forward, entry);
+}
+
+} // namespace cnet::control

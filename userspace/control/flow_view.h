@@ -1,0 +1,34 @@
+// Flows as people see them: names for protocols, states and types, and the filter of `ct list`.
+#pragma once
+
+#include <string>
+
+#include "maps/abi.h"
+#include "userspace/control/gc.h"
+#include "userspace/control/views.h"
+
+namespace cnet::control {
+
+std::string protocol_name(uint8_t l4_proto); // "tcp", or the number
+std::string flow_state_name(uint8_t state);
+std::string flow_type_name(uint8_t type);
+
+CtView flow_view(const cnet_ct_key& forward, const cnet_ct_entry& entry, const State& state,
+                 const Timeouts& timeouts, uint64_t now_ns);
+
+// A filter with its names resolved.
+class FlowFilter {
+public:
+    // kNotFound for an unknown network or endpoint, kInvalid for an unknown protocol or state.
+    static Result<FlowFilter> resolve(const CtFilter& filter, const State& state);
+    bool matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
+
+private:
+    bool matches_endpoint(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
+
+    CtFilter filter_;
+    std::optional<NetworkId> network_;
+    std::optional<Endpoint> endpoint_;
+};
+
+} // namespace cnet::control

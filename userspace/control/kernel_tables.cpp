@@ -1,0 +1,121 @@
+#include "userspace/control/kernel_tables.h"
+
+namespace cnet::control {
+
+namespace {
+
+template <typename K, typename V>
+Status apply_typed(maps::TypedMap<K, V>& map, const TableChange& change) {
+    CNET_CHECK(change.key.size() == sizeof(K));
+    K key;
+    std::memcpy(&key, change.key.data(), sizeof(K));
+    if (!change.value) return map.erase(key);
+    CNET_CHECK(change.value->size() == sizeof(V));
+    V value;
+    std::memcpy(&value, change.value->data(), sizeof(V));
+    return map.update(key, value);
+}
+
+template <typename K, typename V>
+Status read_into(Entries<K, V>& entries, const maps::TypedMap<K, V>& map) {
+    return map.for_each([&](const K& key, const V& value) { entries[key] = value; });
+}
+
+// Learned entries are BPF's; of a static one the time is nobody's.
+Status read_static_fdb(Entries<cnet_fdb_key, cnet_fdb_entry>& entries,
+                       const maps::TypedMap<cnet_fdb_key, cnet_fdb_entry>& map) {
+    return map.for_each([&](const cnet_fdb_key& key, const cnet_fdb_entry& value) {
+        if (!(value.flags & CNET_FDB_STATIC)) return;
+        cnet_fdb_entry entry = value;
+        entry.last_seen_ns = 0;
+        entries[key] = entry;
+    });
+}
+
+Status read_network_ids(Entries<uint32_t, uint32_t>& entries,
+                        const maps::TypedMap<uint32_t, uint32_t>& fdb_count) {
+    return fdb_count.for_each(
+        [&](const uint32_t& network, const uint32_t&) { entries[network] = 0; });
+}
+
+} // namespace
+
+Result<MapContents> KernelTables::read() {
+    MapContents contents;
+    Status statuses[] = {
+        read_into(contents.network, maps_.network),
+        read_into(contents.port, maps_.port),
+        read_into(contents.flood, maps_.flood),
+        read_static_fdb(contents.fdb, maps_.fdb),
+        read_network_ids(contents.fdb_count, maps_.fdb_count),
+        read_into(contents.neigh, maps_.neigh),
+        read_into(contents.uplink, maps_.uplink),
+        read_into(contents.host_addr, maps_.host_addr),
+        read_into(contents.bind_addr, maps_.bind_addr),
+        read_into(contents.binding, maps_.binding),
+    };
+    for (const Status& status : statuses) {
+        if (!status) return status.error().because("read the maps");
+    }
+    for (uint32_t index = 0; index < contents.slot.size(); index++) {
+        contents.slot[index] = maps_.slot.binding(index);
+    }
+    return contents;
+}
+
+Status KernelTables::apply(const TableChange& change) {
+    switch (change.table) {
+    case Table::kNetwork:
+        return apply_typed(maps_.network, change);
+    case Table::kPort:
+        return apply_typed(maps_.port, change);
+    case Table::kFlood:
+        return apply_typed(maps_.flood, change);
+    case Table::kFdb:
+        return apply_typed(maps_.fdb, change);
+    case Table::kFdbCount:
+        return apply_typed(maps_.fdb_count, change);
+    case Table::kNeigh:
+        return apply_typed(maps_.neigh, change);
+    case Table::kUplink:
+        return apply_typed(maps_.uplink, change);
+    case Table::kHostAddr:
+        return apply_typed(maps_.host_addr, change);
+    case Table::kBindAddr:
+        return apply_typed(maps_.bind_addr, change);
+    case Table::kBinding:
+        return apply_typed(maps_.binding, change);
+    }
+    return Error(ErrorKind::kSystem, "no such map");
+}
+
+Status KernelTables::apply(const SlotChange& change) {
+    maps_.slot.set_range(change.first, change.count, change.binding_id);
+    return {};
+}
+
+Status KernelTables::for_each_ct(const CtVisitor& visit) {
+    return maps_.ct.for_each(visit);
+}
+
+uint64_t KernelTables::ct_max_entries() const {
+    return maps_.ct.info().max_entries;
+}
+
+Status KernelTables::for_each_fdb(const FdbVisitor& visit) {
+    return maps_.fdb.for_each(visit);
+}
+
+Result<std::optional<cnet_fdb_entry>> KernelTables::find_fdb(const cnet_fdb_key& key) {
+    return maps_.fdb.lookup(key);
+}
+
+Result<std::vector<cnet_counter>> KernelTables::counters() {
+    return maps_.counters.totals();
+}
+
+Status KernelTables::reset_counters() {
+    return maps_.counters.reset();
+}
+
+} // namespace cnet::control

@@ -1,0 +1,28 @@
+// Tables over the pinned maps.
+#pragma once
+
+#include "maps/maps.h"
+#include "userspace/control/tables.h"
+
+namespace cnet::control {
+
+class KernelTables final : public Tables {
+public:
+    // `maps` outlives this.
+    explicit KernelTables(maps::DataPathMaps& maps) : maps_(maps) {}
+
+    Result<MapContents> read() override;
+    Status apply(const TableChange& change) override;
+    Status apply(const SlotChange& change) override;
+    Status for_each_ct(const CtVisitor& visit) override;
+    uint64_t ct_max_entries() const override;
+    Status for_each_fdb(const FdbVisitor& visit) override;
+    Result<std::optional<cnet_fdb_entry>> find_fdb(const cnet_fdb_key& key) override;
+    Result<std::vector<cnet_counter>> counters() override;
+    Status reset_counters() override;
+
+private:
+    maps::DataPathMaps& maps_;
+};
+
+} // namespace cnet::control

@@ -1,0 +1,180 @@
+#include "userspace/control/network_rules.h"
+
+#include <algorithm>
+
+#include "userspace/control/ipam.h"
+
+namespace cnet::control {
+
+namespace {
+
+Error invalid(const std::string& message) {
+    return {ErrorKind::kInvalid, message};
+}
+
+// What no container may be: loopback, multicast, "this network", link-local.
+bool is_special(const IpPrefix& subnet) {
+    static constexpr const char* kSpecial[] = {"0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16",
+                                               "224.0.0.0/3", "::/128",      "::1/128",
+                                               "fe80::/10",   "ff00::/8"};
+    return std::any_of(std::begin(kSpecial), std::end(kSpecial), [&](const char* text) {
+        auto special = IpPrefix::parse(text);
+        return special && special->is_v4() == subnet.is_v4() && special->overlaps(subnet);
+    });
+}
+
+Status check_subnet(const IpPrefix& subnet) {
+    const std::string text = "subnet " + subnet.to_string();
+    if (subnet.address() != subnet.network()) {
+        return invalid(text + " has host bits set: the network is " +
+                       IpPrefix(subnet.network(), subnet.length()).to_string());
+    }
+    if (subnet.length() > (subnet.is_v4() ? 30u : 126u)) {
+        return invalid(text + " is too small for a gateway and an endpoint");
+    }
+    if (is_special(subnet))
+        return invalid(text + " lies in a range that is reserved for other uses");
+    return {};
+}
+
+// Whose it overlaps with, as the end of a sentence; empty when nobody's.
+std::string overlap(const IpPrefix& subnet, const State& state,
+                    const std::vector<HostPrefix>& host) {
+    for (const auto& [id, network] : state.networks) {
+        for (const Subnet& other : network.subnets) {
+            if (other.prefix.overlaps(subnet)) {
+                return "subnet " + other.prefix.to_string() + " of network " + network.name;
+            }
+        }
+    }
+    for (const HostPrefix& other : host) {
+        if (other.prefix.overlaps(subnet)) {
+            return other.prefix.to_string() + " on the host's device " + other.device;
+        }
+    }
+    return {};
+}
+
+Result<IpPrefix> free_pool(const State& state, const std::vector<HostPrefix>& host) {
+    for (const IpPrefix& pool : default_pools()) {
+        if (overlap(pool, state, host).empty()) return pool;
+    }
+    return Error(ErrorKind::kExhausted,
+                 "every default pool (172.17.0.0/16 to 172.31.0.0/16, 192.168.0.0/16) is in "
+                 "use: give a subnet");
+}
+
+// The one of `given` that lies in the subnet.
+template <typename T>
+Result<std::optional<T>> pick(const std::vector<T>& given, const IpPrefix& subnet,
+                              const std::string& what) {
+    std::optional<T> found;
+    for (const T& candidate : given) {
+        if (!subnet.contains(candidate)) continue;
+        if (found) return invalid("subnet " + subnet.to_string() + " has more than one " + what);
+        found = candidate;
+    }
+    return found;
+}
+
+template <typename T>
+Status check_all_used(const std::vector<T>& given, const std::vector<IpPrefix>& subnets,
+                      const std::string& what) {
+    for (const T& candidate : given) {
+        const bool used = std::any_of(subnets.begin(), subnets.end(), [&](const IpPrefix& subnet) {
+            return subnet.contains(candidate);
+        });
+        if (!used)
+            return invalid(what + " " + candidate.to_string() +
+                           " is outside of the network's subnets");
+    }
+    return {};
+}
+
+Result<Subnet> complete(const IpPrefix& prefix, const NetworkSpec& spec) {
+    Subnet subnet;
+    subnet.prefix = prefix;
+    auto gateway = pick(spec.gateways, prefix, "gateway");
+    if (!gateway) return gateway.error();
+    subnet.gateway = gateway->value_or(default_gateway(prefix));
+    if (subnet.gateway == prefix.network() || (prefix.is_v4() && subnet.gateway == prefix.last())) {
+        return invalid("gateway " + subnet.gateway.to_string() +
+                       " is the network or broadcast address of " + prefix.to_string());
+    }
+    auto range = pick(spec.ip_ranges, prefix, "ip range");
+    if (!range) return range.error();
+    if (*range && (*range)->address() != (*range)->network()) {
+        return invalid("ip range " + (*range)->to_string() + " has host bits set");
+    }
+    subnet.ip_range = *range;
+    return subnet;
+}
+
+} // namespace
+
+Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
+                                         const std::vector<HostPrefix>& host) {
+    std::vector<IpPrefix> prefixes = spec.subnets;
+    if (prefixes.empty()) {
+        auto pool = free_pool(state, host);
+        if (!pool) return pool.error();
+        prefixes.push_back(*pool);
+    }
+    for (size_t i = 0; i < prefixes.size(); i++) {
+        auto status = check_subnet(prefixes[i]);
+        if (!status) return status.error();
+        for (size_t j = 0; j < i; j++) {
+            if (prefixes[i].overlaps(prefixes[j])) {
+                return invalid("subnets " + prefixes[j].to_string() + " and " +
+                               prefixes[i].to_string() + " of one network overlap");
+            }
+        }
+        const std::string other = overlap(prefixes[i], state, host);
+        if (!other.empty()) {
+            return Error(ErrorKind::kConflict, "subnet " + prefixes[i].to_string() +
+                                                   " of network " + spec.name + " overlaps with " +
+                                                   other);
+        }
+    }
+    auto status = check_all_used(spec.gateways, prefixes, "gateway");
+    if (status) status = check_all_used(spec.ip_ranges, prefixes, "ip range");
+    if (!status) return status.error();
+    std::vector<Subnet> subnets;
+    for (const IpPrefix& prefix : prefixes) {
+        auto subnet = complete(prefix, spec);
+        if (!subnet) return subnet.error();
+        subnets.push_back(*subnet);
+    }
+    return subnets;
+}
+
+Status check_mtu(uint32_t mtu) {
+    // RFC 791's least, and what a veth takes.
+    if (mtu >= 68 && mtu <= 65535) return {};
+    return invalid("mtu " + std::to_string(mtu) + " is out of range: 68 to 65535");
+}
+
+Status check_snat(const std::optional<IpAddress>& snat) {
+    if (!snat) return {};
+    if (snat->is_v4() && !snat->is_unspecified() && !snat->is_multicast() && !snat->is_loopback())
+        return {};
+    return invalid("snat address " + snat->to_string() +
+                   " is not an IPv4 address that a host can have");
+}
+
+MacAddress gateway_mac(NetworkId id, const std::string& name) {
+    // FNV-1a, over the name and then the id.
+    uint64_t hash = 0xcbf29ce484222325u;
+    auto mix = [&](uint8_t byte) { hash = (hash ^ byte) * 0x100000001b3u; };
+    for (char c : name)
+        mix(static_cast<uint8_t>(c));
+    for (int shift = 0; shift < 32; shift += 8)
+        mix(static_cast<uint8_t>(id >> shift));
+    std::array<uint8_t, CNET_MAC_LEN> bytes{};
+    for (size_t i = 0; i < bytes.size(); i++)
+        bytes[i] = static_cast<uint8_t>(hash >> (8 * i));
+    bytes[0] = static_cast<uint8_t>((bytes[0] & 0xfc) | 0x02);
+    return MacAddress(bytes);
+}
+
+} // namespace cnet::control

@@ -1,0 +1,107 @@
+#include "userspace/control/observed.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace cnet::control {
+
+namespace {
+
+auto fields(const netlink::LinkInfo& link) {
+    return std::tie(link.ifindex, link.name, link.kind, link.alias, link.mac, link.mtu, link.up,
+                    link.loopback, link.has_ethernet, link.master);
+}
+
+auto fields(const netlink::AddressInfo& address) {
+    return std::tie(address.ifindex, address.prefix, address.global_scope, address.secondary);
+}
+
+bool same_links(const std::map<std::string, netlink::LinkInfo>& a,
+                const std::map<std::string, netlink::LinkInfo>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+        return fields(x.second) == fields(y.second);
+    });
+}
+
+bool same_addresses(const std::map<uint32_t, std::vector<netlink::AddressInfo>>& a,
+                    const std::map<uint32_t, std::vector<netlink::AddressInfo>>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+        return x.first == y.first &&
+               std::equal(x.second.begin(), x.second.end(), y.second.begin(), y.second.end(),
+                          [](const auto& p, const auto& q) { return fields(p) == fields(q); });
+    });
+}
+
+} // namespace
+
+const netlink::LinkInfo* Observed::find(const std::string& name) const {
+    auto it = links.find(name);
+    return it == links.end() ? nullptr : &it->second;
+}
+
+const netlink::LinkInfo* Observed::find(uint32_t ifindex) const {
+    auto it = std::find_if(links.begin(), links.end(),
+                           [&](const auto& entry) { return entry.second.ifindex == ifindex; });
+    return it == links.end() ? nullptr : &it->second;
+}
+
+std::string alias_of(const Endpoint& endpoint) {
+    return std::string(kAliasPrefix) + "endpoint " + endpoint.name;
+}
+
+std::string alias_of(const Network& network) {
+    return std::string(kAliasPrefix) + "hostport " + network.name;
+}
+
+bool is_ours(const netlink::LinkInfo& link) {
+    return link.alias.starts_with(kAliasPrefix);
+}
+
+Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl) {
+    auto links = rtnl.links();
+    if (!links) return links.error();
+    auto addresses = rtnl.addresses();
+    if (!addresses) return addresses.error();
+    std::map<std::string, netlink::LinkInfo> by_name;
+    for (netlink::LinkInfo& link : *links)
+        by_name.emplace(link.name, link);
+    std::map<uint32_t, std::vector<netlink::AddressInfo>> by_ifindex;
+    for (netlink::AddressInfo& address : *addresses)
+        by_ifindex[address.ifindex].push_back(address);
+    const bool changed =
+        !same_links(by_name, observed.links) || !same_addresses(by_ifindex, observed.addresses);
+    observed.links = std::move(by_name);
+    observed.addresses = std::move(by_ifindex);
+    return changed;
+}
+
+void observe_namespaces(Observed& observed, const State& state, const Namespaces& namespaces) {
+    observed.namespaces.clear();
+    for (const auto& [id, endpoint] : state.endpoints) {
+        if (observed.find(endpoint.host_ifname())) continue;
+        if (namespaces.alive(endpoint.netns)) observed.namespaces.insert(endpoint.netns);
+    }
+}
+
+Status observe_attachments(Observed& observed, Hooks& hooks) {
+    auto attachments = hooks.attachments();
+    if (!attachments) return attachments.error();
+    observed.attachments = std::set<Attachment>(attachments->begin(), attachments->end());
+    return {};
+}
+
+Result<Observed> observe(const State& state, netlink::Rtnl& rtnl, Hooks& hooks, Tables& tables,
+                         const Namespaces& namespaces) {
+    Observed observed;
+    auto links = observe_links(observed, rtnl);
+    if (!links) return links.error();
+    auto status = observe_attachments(observed, hooks);
+    if (!status) return status.error();
+    auto maps = tables.read();
+    if (!maps) return maps.error();
+    observed.maps = std::move(*maps);
+    observe_namespaces(observed, state, namespaces);
+    return observed;
+}
+
+} // namespace cnet::control

@@ -1,0 +1,45 @@
+// What the kernel holds now, as far as it concerns us: the other half of what reconcile compares.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/control/hooks.h"
+#include "userspace/control/model.h"
+#include "userspace/control/namespaces.h"
+#include "userspace/control/tables.h"
+#include "userspace/netlink/rtnl.h"
+
+namespace cnet::control {
+
+inline constexpr const char* kAliasPrefix = "cnet-bpf ";
+
+struct Observed {
+    std::map<std::string, netlink::LinkInfo> links;
+    std::map<uint32_t, std::vector<netlink::AddressInfo>> addresses; // by ifindex, kernel order
+    std::set<Attachment> attachments;
+    std::set<std::string> namespaces; // live ones, of endpoints whose veth is missing
+    std::set<std::string> unmakeable; // devices that could not be created since the last full look
+    MapContents maps;
+
+    const netlink::LinkInfo* find(const std::string& name) const;
+    const netlink::LinkInfo* find(uint32_t ifindex) const;
+};
+
+// "cnet-bpf endpoint NAME" and "cnet-bpf hostport NETWORK": how we know our devices again.
+std::string alias_of(const Endpoint& endpoint);
+std::string alias_of(const Network& network);
+bool is_ours(const netlink::LinkInfo& link);
+
+// Links and addresses alone; true when anything in them differs from what `observed` held.
+Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl);
+// Fills `namespaces` for the endpoints that have no veth.
+void observe_namespaces(Observed& observed, const State& state, const Namespaces& namespaces);
+Status observe_attachments(Observed& observed, Hooks& hooks);
+Result<Observed> observe(const State& state, netlink::Rtnl& rtnl, Hooks& hooks, Tables& tables,
+                         const Namespaces& namespaces);
+
+} // namespace cnet::control
