@@ -1,0 +1,278 @@
+#include "tests/bpf/host.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <net/if.h>
+
+#include <cstdlib>
+
+#include "maps/reasons.h"
+
+namespace cnet::test {
+namespace {
+
+constexpr uint32_t kNetworkFlags = CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_MASQUERADE;
+
+cnet_addr addr(const char* text) {
+    auto ip = IpAddress::parse(text);
+    CNET_CHECK(ip);
+    return ip->to_abi();
+}
+
+void copy_mac(uint8_t* to, const char* text) {
+    auto mac = MacAddress::parse(text);
+    CNET_CHECK(mac);
+    std::copy(mac->bytes().begin(), mac->bytes().end(), to);
+}
+
+std::string gateway_mac(uint32_t network) {
+    return network == 1 ? kMacGw1 : kMacGw2;
+}
+
+void ok(const Status& status) {
+    ASSERT_TRUE(status) << status.error().message();
+}
+
+} // namespace
+
+std::vector<HookReason>& coverage() {
+    static std::vector<HookReason> seen;
+    return seen;
+}
+
+void HostTest::shell(const std::string& command) const {
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
+
+uint32_t HostTest::ifindex(const char* device) const {
+    uint32_t index = if_nametoindex(device);
+    CNET_CHECK(index != 0);
+    return index;
+}
+
+void HostTest::SetUp() {
+    if (geteuid() != 0) GTEST_SKIP() << "BPF_PROG_TEST_RUN needs root";
+    auto guard = NetnsGuard::enter_new();
+    ASSERT_TRUE(guard) << guard.error().message();
+    netns_ = std::make_unique<NetnsGuard>(std::move(*guard));
+    make_devices();
+
+    char directory[] = "/tmp/cnet-bpf-test-XXXXXX";
+    ASSERT_NE(mkdtemp(directory), nullptr);
+    root_ = directory;
+    loader::DataPathSettings settings;
+    settings.max_entries = {{"cnet_ct", 64}, {"cnet_fdb", 16}};
+    auto opened = loader::DataPath::open(Paths::below(root_), settings);
+    ASSERT_TRUE(opened) << opened.error().message();
+    data_path_ = std::move(*opened);
+    fill_maps();
+}
+
+void HostTest::TearDown() {
+    if (data_path_) {
+        auto status = data_path_->release();
+        EXPECT_TRUE(status) << status.error().message();
+    }
+    data_path_.reset();
+    std::error_code ignored;
+    if (!root_.empty()) std::filesystem::remove_all(root_, ignored);
+    netns_.reset();
+}
+
+void HostTest::make_devices() {
+    shell("ip link set lo up");
+    for (const auto& [name, mac] :
+         std::initializer_list<std::pair<std::string, std::string>>{{"up0", kMacUp},
+                                                                    {"ep1", "02:aa:00:00:00:01"},
+                                                                    {"ep2", "02:aa:00:00:00:02"},
+                                                                    {"ep3", "02:aa:00:00:00:03"},
+                                                                    {"gw1", kMacGw1},
+                                                                    {"gw2", kMacGw2}}) {
+        std::string peer = name == "gw1" ? "hp1" : name == "gw2" ? "hp2" : name + "p";
+        shell("ip link add " + name + " address " + mac + " type veth peer name " + peer);
+        shell("ip link set " + name + " up");
+        shell("ip link set " + peer + " up");
+    }
+    shell("ip addr add 198.51.100.1/24 dev up0");
+    shell("ip addr add 10.1.0.1/24 dev gw1");
+    shell("ip addr add 10.2.0.1/24 dev gw2");
+    shell("ip route add default via 198.51.100.254");
+    shell("ip neigh add 198.51.100.254 lladdr 02:00:00:00:ff:fe dev up0");
+    shell("sysctl -qw net.ipv4.conf.gw1.forwarding=1 net.ipv4.conf.gw2.forwarding=1");
+}
+
+void HostTest::add_host_addr(const char* address, const char* device) {
+    ok(maps().host_addr.update(addr(address), cnet_host_addr{ifindex(device), 0}));
+}
+
+void HostTest::add_port(const char* device, uint32_t network, const char* mac, const char* address,
+                        uint32_t flood_index) {
+    bool first = network == 1;
+    cnet_port port{};
+    port.network_id = network;
+    port.endpoint_id = ifindex(device);
+    port.flags = kNetworkFlags;
+    port.host_ifindex = ifindex(first ? "gw1" : "gw2");
+    port.addr4_be = addr(address).words_be[3];
+    port.gateway4_be = addr(first ? "10.1.0.1" : "10.2.0.1").words_be[3];
+    copy_mac(port.mac, mac);
+    copy_mac(port.gateway_mac, gateway_mac(network).c_str());
+    ok(maps().port.update(ifindex(device), port));
+
+    cnet_neigh_entry neigh{};
+    neigh.ifindex = ifindex(device);
+    neigh.port_flags = port.flags;
+    neigh.endpoint_id = port.endpoint_id;
+    copy_mac(neigh.mac, mac);
+    copy_mac(neigh.gateway_mac, gateway_mac(network).c_str());
+    ok(maps().neigh.update(cnet_neigh_key{network, addr(address)}, neigh));
+
+    cnet_fdb_key key{};
+    key.network_id = network;
+    copy_mac(key.mac, mac);
+    ok(maps().fdb.update(key, cnet_fdb_entry{0, ifindex(device), port.flags, CNET_FDB_STATIC, 0}));
+    ok(maps().flood.update(cnet_flood_key{network, flood_index},
+                           cnet_flood_port{ifindex(device), port.flags}));
+}
+
+void HostTest::add_host_port(const char* outer, const char* inner, uint32_t network,
+                             const char* mac, const char* address) {
+    cnet_port port{};
+    port.network_id = network;
+    port.flags = CNET_PORT_HOST;
+    port.host_ifindex = ifindex(outer);
+    port.gateway4_be = addr(address).words_be[3];
+    copy_mac(port.mac, mac);
+    copy_mac(port.gateway_mac, mac);
+    ok(maps().port.update(ifindex(inner), port));
+    ok(maps().port.update(ifindex(outer), port));
+
+    cnet_neigh_entry neigh{};
+    neigh.ifindex = ifindex(outer);
+    neigh.port_flags = CNET_PORT_HOST;
+    copy_mac(neigh.mac, mac);
+    copy_mac(neigh.gateway_mac, mac);
+    ok(maps().neigh.update(cnet_neigh_key{network, addr(address)}, neigh));
+    cnet_fdb_key key{};
+    key.network_id = network;
+    copy_mac(key.mac, mac);
+    ok(maps().fdb.update(key,
+                         cnet_fdb_entry{0, ifindex(outer), CNET_PORT_HOST, CNET_FDB_STATIC, 0}));
+    ok(maps().flood.update(cnet_flood_key{network, 0},
+                           cnet_flood_port{ifindex(outer), CNET_PORT_HOST}));
+    add_host_addr(address, outer);
+}
+
+void HostTest::fill_maps() {
+    for (uint32_t network : {1u, 2u}) {
+        cnet_network value{};
+        value.flood_ports = network == 1 ? 3 : 2;
+        value.mac_limit = 2;
+        value.ageing_s = 300;
+        value.host_ifindex = ifindex(network == 1 ? "gw1" : "gw2");
+        ok(maps().network.update(network, value));
+        ok(maps().fdb_count.update(network, 0));
+    }
+    add_host_port("gw1", "hp1", 1, kMacGw1, "10.1.0.1");
+    add_host_port("gw2", "hp2", 2, kMacGw2, "10.2.0.1");
+    add_port("ep1", 1, kMacEp1, kEp1, 1);
+    add_port("ep2", 1, kMacEp2, kEp2, 2);
+    add_port("ep3", 2, kMacEp3, kEp3, 1);
+    add_host_addr(kHostAddr, "up0");
+    cnet_uplink uplink{};
+    uplink.addr_count = 1;
+    uplink.addrs[0] = {addr(kHostAddr), 96 + 24};
+    ok(maps().uplink.update(ifindex("up0"), uplink));
+}
+
+void HostTest::set_port_flags(const char* device, uint32_t flags) {
+    auto port = maps().port.lookup(ifindex(device));
+    ASSERT_TRUE(port && *port);
+    (*port)->flags = flags;
+    ok(maps().port.update(ifindex(device), **port));
+}
+
+void HostTest::publish(uint32_t id, cnet_l4 l4, uint16_t host_port, const char* target,
+                       uint16_t target_port, uint32_t network_id, uint16_t count) {
+    cnet_binding binding{};
+    binding.id = id;
+    binding.network_id = network_id;
+    binding.target4 = addr(target);
+    binding.host_port = host_port;
+    binding.target_port = target_port;
+    binding.port_count = count;
+    binding.l4 = static_cast<uint8_t>(l4);
+    ok(maps().binding.update(id, binding));
+    maps().slot.set_range(CNET_SLOT_INDEX(l4, host_port), count, id);
+}
+
+cnet_ct_key HostTest::key4(uint32_t zone, uint8_t protocol, const char* src, uint16_t src_port,
+                           const char* dst, uint16_t dst_port) const {
+    cnet_ct_key key{};
+    key.src = addr(src);
+    key.dst = addr(dst);
+    key.src_port_be = htons(src_port);
+    key.dst_port_be = htons(dst_port);
+    key.zone = zone;
+    key.l4_proto = protocol;
+    return key;
+}
+
+size_t HostTest::flows() {
+    auto count = maps().ct.count();
+    EXPECT_TRUE(count);
+    EXPECT_EQ(*count % 2, 0u) << "half a flow is left in cnet_ct";
+    return *count / 2;
+}
+
+Outcome HostTest::run(const char* program, const char* device, const Packet& packet) {
+    Outcome outcome{};
+    auto fd = data_path_->program(program);
+    EXPECT_TRUE(fd);
+    auto before = maps().counters.totals();
+    Bytes in = packet.bytes();
+    outcome.packet.resize(in.size() + 512);
+    struct __sk_buff context {};
+    context.ifindex = ifindex(device);
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    options.data_in = in.data();
+    options.data_size_in = static_cast<uint32_t>(in.size());
+    options.data_out = outcome.packet.data();
+    options.data_size_out = static_cast<uint32_t>(outcome.packet.size());
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+    options.repeat = 1;
+    EXPECT_EQ(bpf_prog_test_run_opts(*fd, &options), 0) << strerror(errno);
+    outcome.packet.resize(options.data_size_out);
+    outcome.verdict = static_cast<Verdict>(static_cast<int32_t>(options.retval));
+
+    auto after = maps().counters.totals();
+    for (uint32_t hook = 0; hook < CNET_HOOK_MAX; hook++)
+        for (uint32_t reason = 0; reason < CNET_R_COUNT; reason++) {
+            uint32_t index = CNET_COUNTER_INDEX(hook, reason);
+            for (uint64_t i = (*before)[index].packets; i < (*after)[index].packets; i++) {
+                outcome.counted.emplace_back(static_cast<cnet_hook>(hook),
+                                             static_cast<cnet_reason>(reason));
+                coverage().push_back(outcome.counted.back());
+            }
+        }
+    return outcome;
+}
+
+void HostTest::expect_drop(const Outcome& outcome, cnet_hook hook, cnet_reason reason) {
+    EXPECT_EQ(outcome.verdict, Verdict::kDrop);
+    ASSERT_EQ(outcome.counted.size(), 1u);
+    EXPECT_EQ(outcome.counted[0], (HookReason{hook, reason}))
+        << maps::reason(outcome.counted[0].second).name;
+}
+
+void HostTest::expect(const Outcome& outcome, Verdict verdict, cnet_hook hook, cnet_reason reason,
+                      const Packet& packet) {
+    EXPECT_EQ(outcome.verdict, verdict);
+    ASSERT_EQ(outcome.counted.size(), 1u);
+    EXPECT_EQ(outcome.counted[0], (HookReason{hook, reason}))
+        << maps::reason(outcome.counted[0].second).name;
+    EXPECT_EQ(hex(outcome.packet), hex(packet.bytes()));
+}
+
+} // namespace cnet::test

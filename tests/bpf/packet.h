@@ -1,0 +1,101 @@
+// Packets that read as what they are:
+//
+//   auto frame = Ethernet{.src = kMacA, .dst = kMacB} / Ipv4{.src = "10.0.0.2", .dst = "10.0.0.3"}
+//   /
+//                Udp{.src_port = 4000, .dst_port = 53} / Raw{"question"};
+//
+// bytes() fills in lengths, protocol numbers and checksums; a field that is given stays as given.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "userspace/base/ip.h"
+
+namespace cnet::test {
+
+using Bytes = std::vector<uint8_t>;
+
+struct Ethernet {
+    std::string src = {}, dst = {};
+    std::optional<uint16_t> type = {};
+};
+
+struct Arp {
+    uint16_t operation = 1;
+    std::string sender_mac = {}, sender_ip = {}, target_mac = "00:00:00:00:00:00", target_ip = {};
+};
+
+struct Ipv4 {
+    std::string src = {}, dst = {};
+    uint8_t ttl = 64;
+    uint8_t tos = 0;
+    uint16_t id = 0x1234;
+    uint16_t fragment = 0x4000; // flags and offset, host order; DF
+    std::optional<uint8_t> protocol = {};
+};
+
+struct Ipv6 {
+    std::string src = {}, dst = {};
+    uint8_t next_header = 58;
+};
+
+inline constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;
+
+struct Tcp {
+    uint16_t src_port, dst_port;
+    uint8_t flags = kSyn;
+    uint32_t seq = 1000;
+};
+
+struct Udp {
+    uint16_t src_port, dst_port;
+    bool checksum = true;
+};
+
+struct Icmp {
+    uint8_t type = 8, code = 0;
+    uint16_t id = 0;  // echo; 0 in errors
+    uint16_t seq = 0; // echo; MTU in fragmentation-needed
+};
+
+struct Raw {
+    Bytes bytes;
+    Raw(Bytes data) : bytes(std::move(data)) {}
+    Raw(const char* text) : bytes(text, text + std::char_traits<char>::length(text)) {}
+};
+
+using Layer = std::variant<Ethernet, Arp, Ipv4, Ipv6, Tcp, Udp, Icmp, Raw>;
+
+class Packet {
+public:
+    Packet(Layer layer) : layers_{std::move(layer)} {}
+
+    template <typename T> T& get() {
+        for (auto& layer : layers_)
+            if (auto* found = std::get_if<T>(&layer)) return *found;
+        std::abort();
+    }
+    Bytes bytes() const;
+
+    friend Packet operator/(Packet packet, Layer layer) {
+        packet.layers_.push_back(std::move(layer));
+        return packet;
+    }
+
+private:
+    std::vector<Layer> layers_;
+};
+
+template <typename A, typename B>
+requires std::is_constructible_v<Layer, A> && std::is_constructible_v<Layer, B>
+    Packet operator/(A a, B b) {
+    return Packet(Layer(std::move(a))) / Layer(std::move(b));
+}
+
+std::string hex(const Bytes& bytes);
+
+} // namespace cnet::test

@@ -1,0 +1,127 @@
+// Published ports: from the world, and from endpoints of the host itself.
+#include "tests/bpf/host.h"
+
+namespace cnet::test {
+namespace {
+
+using Published = HostTest;
+
+Packet from_world(uint16_t dst_port, uint16_t src_port = 50000, uint8_t flags = kSyn) {
+    return Ethernet{.src = kMacRouter, .dst = kMacUp} / Ipv4{.src = kWorld, .dst = kHostAddr} /
+           Tcp{.src_port = src_port, .dst_port = dst_port, .flags = flags} / Raw{"GET /"};
+}
+
+Packet at_ep1(uint16_t port, uint16_t src_port = 50000) {
+    return Ethernet{.src = kMacGw1, .dst = kMacEp1} / Ipv4{.src = kWorld, .dst = kEp1, .ttl = 63} /
+           Tcp{.src_port = src_port, .dst_port = port} / Raw{"GET /"};
+}
+
+TEST_F(Published, ConnectionComesInAndTheAnswerGoesOut) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    expect(uplink(from_world(8080)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_DNAT, at_ep1(80));
+    Packet answer = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+                    Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
+    Packet out = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+                 Ipv4{.src = kHostAddr, .dst = kWorld, .ttl = 63} /
+                 Tcp{.src_port = 8080, .dst_port = 50000, .flags = kSyn | kAck};
+    expect(endpoint("ep1", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_DNAT_REPLY, out);
+    auto entry =
+        *maps().ct.lookup(key4(CNET_ZONE_WORLD, IPPROTO_TCP, kWorld, 50000, kHostAddr, 8080));
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(entry->binding_id, 7u);
+    EXPECT_EQ(entry->state, CNET_CT_ESTABLISHED);
+}
+
+TEST_F(Published, RangeKeepsItsDistance) {
+    publish(7, CNET_L4_TCP, 9000, kEp1, 100, 1, 50);
+    expect(uplink(from_world(9049)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_DNAT,
+           at_ep1(149));
+    EXPECT_EQ(uplink(from_world(9050)).counted[0].second, CNET_R_NOT_OURS);
+}
+
+TEST_F(Published, BoundToOneAddress) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    uint32_t slot = CNET_SLOT_INDEX(CNET_L4_TCP, 8080);
+    maps().slot.set_binding(slot, CNET_BINDING_BY_ADDR);
+    EXPECT_EQ(uplink(from_world(8080)).counted[0].second, CNET_R_NO_FLOW_HOST);
+    cnet_bind_key key{};
+    key.addr = IpAddress::parse(kHostAddr)->to_abi();
+    key.slot = slot;
+    ASSERT_TRUE(maps().bind_addr.update(key, 7));
+    expect(uplink(from_world(8080)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_DNAT, at_ep1(80));
+    ASSERT_TRUE(maps().bind_addr.erase(key));
+    key.addr = IpAddress::parse("0.0.0.0")->to_abi();
+    ASSERT_TRUE(maps().bind_addr.update(key, 7));
+    EXPECT_EQ(uplink(from_world(8080, 50001)).counted[0].second, CNET_R_DNAT);
+}
+
+TEST_F(Published, OnLoopbackIsNotForTheWireNorForEndpoints) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    auto binding = **maps().binding.lookup(7);
+    binding.flags = CNET_BINDING_LOOPBACK;
+    ASSERT_TRUE(maps().binding.update(7, binding));
+    EXPECT_EQ(uplink(from_world(8080)).counted[0].second, CNET_R_NO_FLOW_HOST);
+    Packet sibling = Ethernet{.src = kMacEp2, .dst = kMacGw1} /
+                     Ipv4{.src = kEp2, .dst = kHostAddr} / Tcp{.src_port = 1, .dst_port = 8080};
+    EXPECT_EQ(endpoint("ep2", sibling).counted[0].second, CNET_R_TO_HOST);
+}
+
+TEST_F(Published, PacketsTheHostForwardsAreNotCaptured) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    auto through = from_world(8080);
+    through.get<Ipv4>().dst = "192.0.2.77";
+    expect(uplink(through), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_NO_FLOW_HOST, through);
+}
+
+TEST_F(Published, ResetOfNoFlowIsDropped) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    expect_drop(uplink(from_world(8080, 50000, kRst)), CNET_HOOK_UPLINK, CNET_R_NO_FLOW);
+}
+
+TEST_F(Published, EndpointOfTheFlowIsGone) {
+    publish(7, CNET_L4_TCP, 8080, "10.1.0.200", 80);
+    expect_drop(uplink(from_world(8080)), CNET_HOOK_UPLINK, CNET_R_NO_NEIGH);
+}
+
+TEST_F(Published, TwoPortsOfOneServiceForOneClientPort) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    publish(8, CNET_L4_TCP, 8081, kEp1, 80);
+    uplink(from_world(8080));
+    auto second = uplink(from_world(8081));
+    EXPECT_EQ(second.counted[0].second, CNET_R_DNAT);
+    EXPECT_NE(second.packet[34] << 8 | second.packet[35], 50000)
+        << "the tuple at the endpoint is taken";
+    EXPECT_EQ(flows(), 2u);
+}
+
+TEST_F(Published, SiblingGoesThroughTheGateway) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    Packet dial = Ethernet{.src = kMacEp2, .dst = kMacGw1} / Ipv4{.src = kEp2, .dst = kHostAddr} /
+                  Tcp{.src_port = 50000, .dst_port = 8080};
+    auto outcome = endpoint("ep2", dial);
+    auto port = static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+    EXPECT_GE(port, 61000);
+    Packet arrives = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                     Ipv4{.src = kGw1, .dst = kEp1, .ttl = 63} /
+                     Tcp{.src_port = port, .dst_port = 80};
+    expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, arrives);
+    Packet answer = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kGw1} /
+                    Tcp{.src_port = 80, .dst_port = port, .flags = kSyn | kAck};
+    Packet back = Ethernet{.src = kMacGw1, .dst = kMacEp2} /
+                  Ipv4{.src = kHostAddr, .dst = kEp2, .ttl = 63} /
+                  Tcp{.src_port = 8080, .dst_port = 50000, .flags = kSyn | kAck};
+    expect(endpoint("ep1", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, back);
+}
+
+TEST_F(Published, AnotherNetworkKeepsItsAddress) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    Packet dial = Ethernet{.src = kMacEp3, .dst = kMacGw2} / Ipv4{.src = kEp3, .dst = kHostAddr} /
+                  Tcp{.src_port = 50000, .dst_port = 8080};
+    Packet arrives = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                     Ipv4{.src = kEp3, .dst = kEp1, .ttl = 63} /
+                     Tcp{.src_port = 50000, .dst_port = 80};
+    expect(endpoint("ep3", dial), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, arrives);
+}
+
+} // namespace
+} // namespace cnet::test
