@@ -1,6 +1,7 @@
 #include "userspace/base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,7 @@ TEST_F(FileTest, LockOfAKilledProcessIsFree) {
     ASSERT_EQ(pipe(ready), 0);
     const pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // also when the test has given up
         auto held = FileLock::acquire(path);
         const char byte = held ? 1 : 0;
         if (write(ready[1], &byte, 1) == 1) pause();

@@ -68,7 +68,7 @@ TEST(IpAddress, FromBytesTakesTwoSizes) {
     const uint8_t bytes[16] = {192, 0, 2, 1};
     EXPECT_EQ(*IpAddress::from_bytes(bytes, 4), ip("192.0.2.1"));
     EXPECT_FALSE(IpAddress::from_bytes(bytes, 16)->is_v4());
-    for (const size_t size : {0, 3, 5, 8, 15})
+    for (const size_t size : {0u, 3u, 5u, 8u, 15u})
         EXPECT_FALSE(IpAddress::from_bytes(bytes, size)) << size;
 }
 
@@ -160,6 +160,7 @@ TEST(IpPrefix, ContainsAndOverlapsPrefixes) {
     const auto narrow = prefix("10.88.0.1/16");
     EXPECT_TRUE(wide.contains(narrow));
     EXPECT_FALSE(narrow.contains(wide));
+    EXPECT_FALSE(prefix("10.0.0.0/16").contains(wide));
     EXPECT_TRUE(wide.overlaps(narrow));
     EXPECT_TRUE(narrow.overlaps(wide));
     EXPECT_TRUE(wide.contains(wide));

@@ -1,5 +1,7 @@
 #include "userspace/netlink/kernel_rtnl.h"
 
+#include <linux/if_addr.h>
+
 #include <algorithm>
 #include <fstream>
 
@@ -199,6 +201,30 @@ TEST_F(KernelRtnlTest, SysctlOfTheNamespaceItWasOpenedIn) {
               ErrorKind::kInvalid);
 }
 
+// The flags of an IPv6 address in the thread's namespace, as /proc/net/if_inet6 has them.
+unsigned ip6_flags(const std::string& hex_address) {
+    std::ifstream table("/proc/thread-self/net/if_inet6");
+    std::string address, index, length, scope, device;
+    unsigned flags = 0;
+    while (table >> address >> index >> length >> scope >> std::hex >> flags >> device)
+        if (address == hex_address) return flags;
+    return IFA_F_TENTATIVE;
+}
+
+TEST_F(KernelRtnlTest, EndpointIsUsableAtOnce) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
+    auto inside = NetnsGuard::enter(box_path());
+    ASSERT_TRUE(ok(inside));
+    auto box = KernelRtnl::open();
+    ASSERT_TRUE(ok(box));
+    ASSERT_TRUE(ok((*box)->set_up("lo", false)));
+    ASSERT_TRUE(ok(rtnl_->configure_endpoint({box_path(), "eth0", {prefix("fd00:9::5/64")}, {}})));
+    EXPECT_TRUE(rtnl_->link_in(box_path(), "lo")->up);
+    EXPECT_EQ(ip6_flags("fd000009000000000000000000000005") & IFA_F_TENTATIVE, 0u)
+        << "no duplicate address detection";
+}
+
 TEST_F(KernelRtnlTest, EndpointIsConfiguredAndMayBeAgain) {
     ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
     ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
@@ -214,6 +240,7 @@ TEST_F(KernelRtnlTest, EndpointIsConfiguredAndMayBeAgain) {
         ASSERT_TRUE(ok(addresses));
         for (const auto& wanted : setup.addresses)
             EXPECT_EQ(std::ranges::count(*addresses, wanted), 1) << wanted.to_string();
+        EXPECT_EQ(std::ranges::count(*addresses, prefix("127.0.0.1/8")), 0) << "that is lo's";
     }
 }
 
