@@ -257,15 +257,16 @@ Result<std::vector<maps::HookDevice>> DataPath::attachments() {
 }
 
 Result<unsigned> DataPath::collect(const std::vector<cnet_gc_ct>& candidates) {
+    if (candidates.empty()) return 0u;
     return run_collector(collector_input(CNET_GC_CT, candidates), candidates.size());
 }
 
 Result<unsigned> DataPath::collect(const std::vector<cnet_gc_fdb>& candidates) {
+    if (candidates.empty()) return 0u;
     return run_collector(collector_input(CNET_GC_FDB, candidates), candidates.size());
 }
 
 Result<unsigned> DataPath::run_collector(const std::vector<uint8_t>& input, size_t candidates) {
-    if (candidates == 0) return 0u;
     if (candidates > CNET_GC_BATCH_MAX) {
         return Error(ErrorKind::kInvalid, std::to_string(candidates) +
                                               " candidates, the collector takes " +

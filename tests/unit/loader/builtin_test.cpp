@@ -7,7 +7,14 @@ namespace cnet::loader {
 
 namespace {
 
-class BuiltinTest : public LoaderTest, public testing::WithParamInterface<AttachKind> {};
+class BuiltinTest : public LoaderTest, public testing::WithParamInterface<AttachKind> {
+protected:
+    void SetUp() override {
+        LoaderTest::SetUp();
+        if (IsSkipped()) return;
+        if (lacks(GetParam())) GTEST_SKIP() << "this kernel has no tcx";
+    }
+};
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BuiltinTest, testing::Values(AttachKind::kTcx, AttachKind::kClsact),
                          [](const auto& kind) { return std::string(to_string(kind.param)); });

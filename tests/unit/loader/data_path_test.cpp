@@ -47,7 +47,7 @@ TEST_F(DataPathTest, AnotherNetworkNamespaceMeansRebuild) {
     EXPECT_TRUE(mentions(path->take_warnings(), "belong to another network namespace"));
     EXPECT_FALSE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value());
     EXPECT_TRUE(path->attachments()->empty());
-    EXPECT_TRUE(on_device(device).empty());
+    EXPECT_TRUE(programs_on({CNET_HOOK_ENDPOINT, device}).empty());
     auto meta = path->maps().meta.lookup(0);
     ASSERT_OK(meta);
     EXPECT_EQ((*meta)->abi_version, uint32_t{CNET_ABI_VERSION});
@@ -63,13 +63,13 @@ TEST_F(DataPathTest, AnotherAbiVersionIsRefusedAndUntouched) {
     (*meta)->abi_version = CNET_ABI_VERSION + 1;
     ASSERT_OK(path->maps().meta.update(0, **meta));
     path.reset();
-    auto before = on_device(device);
+    auto before = programs_on({CNET_HOOK_ENDPOINT, device});
     Error error = open_error(second_image());
     EXPECT_EQ(error.kind(), ErrorKind::kConflict);
     EXPECT_NE(error.message().find("has ABI version 2, this version has ABI version 1"),
               std::string::npos)
         << error.message();
-    EXPECT_EQ(on_device(device)[0].prog_id, before[0].prog_id);
+    EXPECT_EQ(programs_on({CNET_HOOK_ENDPOINT, device}), before);
 }
 
 TEST_F(DataPathTest, AHalfMadeSetOfMapsIsMadeAgain) {
@@ -123,7 +123,7 @@ TEST_F(DataPathTest, ADryOneChangesNothing) {
     ASSERT_NE(path, nullptr);
     uint32_t device = make_veth("one");
     ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
-    auto before = on_device(device);
+    auto before = programs_on({CNET_HOOK_ENDPOINT, device});
     auto second = open(second_image(), dry);
     ASSERT_NE(second, nullptr);
     auto dry_run = second->collect(std::vector<cnet_gc_fdb>(2));
@@ -131,9 +131,9 @@ TEST_F(DataPathTest, ADryOneChangesNothing) {
     EXPECT_EQ(*dry_run, 1u) << "dry_run must be in .rodata";
     EXPECT_EQ(second->attach(CNET_HOOK_ENDPOINT, device, true).error().kind(), ErrorKind::kInvalid);
     ASSERT_OK(second->release());
-    EXPECT_EQ(on_device(device)[0].prog_id, before[0].prog_id);
+    EXPECT_EQ(programs_on({CNET_HOOK_ENDPOINT, device}), before);
     UniqueFd pinned = open_pin(maps::prog_pin(paths_.pins, "cnet_endpoint"));
-    EXPECT_EQ(prog_id(pinned.get()), before[0].prog_id);
+    EXPECT_EQ(prog_id(pinned.get()), before[0]);
 }
 
 TEST_F(DataPathTest, WithoutPermissionItSaysSo) {

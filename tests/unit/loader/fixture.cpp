@@ -7,6 +7,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "loader/clsact.h"
+#include "loader/probe.h"
 #include "loader_test_first.skel.h"
 #include "loader_test_other_layout.skel.h"
 #include "loader_test_refused.skel.h"
@@ -74,8 +76,26 @@ uint32_t LoaderTest::make_veth(const std::string& name, uint32_t index) {
 
 std::vector<TcxEntry> LoaderTest::on_device(uint32_t ifindex, TcxSide side) {
     auto entries = tcx_query(ifindex, side);
+    if (!entries && entries.error().errno_value() == EINVAL) return {};
     EXPECT_TRUE(static_cast<bool>(entries)) << entries.error().message();
     return entries ? *entries : std::vector<TcxEntry>();
+}
+
+std::vector<uint32_t> LoaderTest::programs_on(maps::HookDevice where) {
+    TcxSide side = where.hook == CNET_HOOK_UPLINK_EGRESS ? TcxSide::kEgress : TcxSide::kIngress;
+    std::vector<uint32_t> programs;
+    for (const TcxEntry& entry : on_device(where.ifindex, side))
+        programs.push_back(entry.prog_id);
+    auto filter = clsact_query(where.ifindex, side);
+    EXPECT_TRUE(static_cast<bool>(filter)) << filter.error().message();
+    if (filter && *filter) programs.push_back(**filter);
+    return programs;
+}
+
+bool LoaderTest::lacks(AttachKind kind) {
+    auto features = probe_kernel();
+    EXPECT_TRUE(static_cast<bool>(features)) << features.error().message();
+    return kind == AttachKind::kTcx && features && features->attach_kind != AttachKind::kTcx;
 }
 
 UniqueFd LoaderTest::open_pin(const std::filesystem::path& path) {

@@ -27,8 +27,12 @@ protected:
     // Creates a veth pair NAME, NAMEp; index 0 lets the kernel choose. Returns NAME's.
     uint32_t make_veth(const std::string& name, uint32_t index = 0);
 
-    // The kernel's list for one side of a device, tcx alone.
+    // tcx programs on one side of a device; none on a kernel without tcx.
     static std::vector<TcxEntry> on_device(uint32_t ifindex, TcxSide side = TcxSide::kIngress);
+    // What a packet meets on one hook: tcx programs and our clsact filter.
+    static std::vector<uint32_t> programs_on(maps::HookDevice where);
+    // Nothing to test where the kernel has no tcx.
+    static bool lacks(AttachKind kind);
     // A descriptor of the bpf object pinned there; -1 when there is none.
     static UniqueFd open_pin(const std::filesystem::path& path);
     static uint32_t prog_id(int prog_fd);

@@ -1,7 +1,6 @@
 #include <bpf/bpf.h>
 #include <net/if.h>
 
-#include "loader/clsact.h"
 #include "loader/pin.h"
 #include "maps/pin_path.h"
 #include "tests/unit/loader/fixture.h"
@@ -18,21 +17,10 @@ protected:
     void SetUp() override {
         LoaderTest::SetUp();
         if (IsSkipped()) return;
+        if (lacks(GetParam())) GTEST_SKIP() << "this kernel has no tcx";
         settings_.attach_kind = GetParam();
         path_ = open(first_image(), settings_);
         ASSERT_NE(path_, nullptr);
-    }
-
-    // The programs of ours on one hook: for both kinds, what a packet would meet.
-    std::vector<uint32_t> programs_on(HookDevice where) {
-        TcxSide side = where.hook == CNET_HOOK_UPLINK_EGRESS ? TcxSide::kEgress : TcxSide::kIngress;
-        std::vector<uint32_t> programs;
-        for (const TcxEntry& entry : on_device(where.ifindex, side))
-            programs.push_back(entry.prog_id);
-        auto filter = clsact_query(where.ifindex, side);
-        EXPECT_TRUE(static_cast<bool>(filter)) << filter.error().message();
-        if (filter && *filter) programs.push_back(**filter);
-        return programs;
     }
 
     uint32_t loaded(std::string_view name) {
@@ -161,6 +149,7 @@ TEST_P(AttachTest, AnIndexThatIsUsedAgainBeforeARestart) {
 }
 
 TEST_P(AttachTest, TheOtherKindIsTakenAwayWhenOneIsForced) {
+    if (lacks(AttachKind::kTcx)) GTEST_SKIP() << "this kernel has no tcx";
     uint32_t device = make_veth("one");
     HookDevice where{CNET_HOOK_ENDPOINT, device};
     ASSERT_OK(path_->attach(where.hook, device, true));
@@ -189,7 +178,14 @@ TEST_P(AttachTest, ReleaseLeavesNothing) {
     EXPECT_NE(std::system("tc qdisc show | grep -q clsact"), 0) << "our qdisc is still there";
 }
 
-class TcxTest : public LoaderTest {};
+class TcxTest : public LoaderTest {
+protected:
+    void SetUp() override {
+        LoaderTest::SetUp();
+        if (IsSkipped()) return;
+        if (lacks(AttachKind::kTcx)) GTEST_SKIP() << "this kernel has no tcx";
+    }
+};
 
 TEST_F(TcxTest, StraysOfOursAreRemovedAndOthersStay) {
     auto path = open(first_image());

@@ -87,6 +87,7 @@ TEST_F(PinTest, ProgramsAreListedWithTheirAttachments) {
     uint32_t device = make_veth("one");
     ASSERT_OK(path->attach(CNET_HOOK_UPLINK_EGRESS, device, true));
     uint32_t id = prog_id(*path->program("cnet_uplink_egress"));
+    const AttachKind kind = path->attach_kind();
     path.reset();
     // As a reader in another network namespace sees it.
     enter_new_netns();
@@ -100,7 +101,7 @@ TEST_F(PinTest, ProgramsAreListedWithTheirAttachments) {
         EXPECT_EQ(program.id, id);
         ASSERT_EQ(program.attached.size(), 1u);
         EXPECT_EQ(program.attached[0].where.ifindex, device);
-        EXPECT_EQ(program.attached[0].kind, AttachKind::kTcx);
+        EXPECT_EQ(program.attached[0].kind, kind);
     }
     EXPECT_EQ(attached, 1u);
 }
