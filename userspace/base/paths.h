@@ -1,5 +1,5 @@
-// Where everything lives: the system's places, or all of them below one directory (--root DIR, CNET_ROOT), so that
-// several independent hosts run on one machine.
+// Where everything lives: the system's places, or all of them below one directory (--root DIR,
+// CNET_ROOT), so that several independent hosts run on one machine.
 #pragma once
 
 #include <filesystem>
@@ -7,22 +7,27 @@
 namespace cnet {
 
 struct Paths {
-    std::filesystem::path config;     // cnetd.toml
-    std::filesystem::path socket;     // the API
-    std::filesystem::path state;      // the store's directory
-    std::filesystem::path pins;       // on a bpffs: maps/, progs/, links/ below
-    std::filesystem::path lock;       // held by a running cnetd
-    std::filesystem::path netns;      // sandboxes' namespaces, as ip-netns(8) keeps them
-    bool own_bpffs = false;           // mount a bpffs on `pins` when there is none
+    std::filesystem::path config; // cnetd.toml
+    std::filesystem::path socket; // the API
+    std::filesystem::path state;  // the store's directory
+    std::filesystem::path pins;   // on a bpffs: maps/, progs/, links/ below
+    std::filesystem::path lock;   // held by a running cnetd
+    std::filesystem::path netns;  // sandboxes' namespaces, as ip-netns(8) keeps them
+    bool own_bpffs = false;       // mount a bpffs on `pins` when there is none
 
     static Paths system() {
-        return {"/etc/cnet/cnetd.toml", "/run/cnet/cnetd.sock", "/var/lib/cnet", "/sys/fs/bpf/cnet",
-                "/run/cnet/cnetd.lock", "/run/netns", false};
+        return {"/etc/cnet/cnetd.toml",
+                "/run/cnet/cnetd.sock",
+                "/var/lib/cnet",
+                "/sys/fs/bpf/cnet",
+                "/run/cnet/cnetd.lock",
+                "/run/netns",
+                false};
     }
 
     static Paths below(const std::filesystem::path& root) {
         return {root / "etc/cnetd.toml", root / "run/cnetd.sock", root / "lib", root / "bpf",
-                root / "run/cnetd.lock", root / "run/netns", true};
+                root / "run/cnetd.lock", root / "run/netns",      true};
     }
 };
 
