@@ -1,0 +1,149 @@
+"""Our own contenders: one host with cnetd and its defaults, with two containers on a network, a
+published port and an uplink.
+"""
+
+import json
+import os
+import subprocess
+
+from .kernel_paths import (
+    FIRST,
+    GATEWAY,
+    HOST,
+    HOST_PORT,
+    OUTSIDE,
+    SERVER_PORT,
+    SECOND,
+    SUBNET,
+    UPLINK,
+    wired_host,
+)
+from .lab import BenchError, poll
+from .path import Contender, Path
+
+NETWORK = "bench"
+OTHER_PORTS_FROM = 20000
+
+
+class CnetHost:
+    """Built at first use and shared by the contenders below."""
+
+    def __init__(self, bin_dir, others):
+        self._bin, self._others = bin_dir, others
+        self._process = self._failure = None
+
+    @property
+    def running(self):
+        return self._process is not None
+
+    def start(self, lab):
+        if self._failure:
+            raise self._failure
+        if self.running:
+            return
+        try:
+            self._start(lab)
+        except BenchError as error:
+            self._failure = BenchError(f"{error}; cnetd's log ends: {self._end_of_log()}")
+            raise self._failure from None
+
+    def _start(self, lab):
+        self.host, self.outside = wired_host(lab, lab.namespace("host"))
+        self.root = lab.directory / "cnet"
+        self._log = lab.directory / "cnetd.log"
+        self._process = lab.daemon(
+            self.host, self._bin / "cnetd", "--root", self.root, log=self._log
+        )
+        poll(self._answers, 60, "an answer of cnetd")
+        self.cli("network", "create", NETWORK, "--subnet", SUBNET, "--gateway", GATEWAY)
+        self.first = self._container(lab, "first", FIRST)
+        self.second = self._container(lab, "second", SECOND)
+        if UPLINK not in [uplink["device"] for uplink in self.cli("uplink", "list")]:
+            self.cli("uplink", "add", UPLINK)
+        for number in range(self._others):
+            self.cli("port", "publish", "second", f"{OTHER_PORTS_FROM + number}:{1 + number}")
+        self.cli("port", "publish", "first", f"{HOST_PORT}:{SERVER_PORT}")
+
+    def cli(self, *args):
+        printed = self.host.run(self._bin / "cnet-bpf", "--root", self.root, "-j", *args)
+        return json.loads(printed) if printed.strip() else None
+
+    def packets(self, *reasons):
+        """Packets counted for these (hook, reason) pairs."""
+        return sum(
+            row["packets"]
+            for row in self.cli("drops", "show")
+            if (row["hook"], row["reason"]) in reasons
+        )
+
+    def cpu_seconds(self):
+        """CPU time that cnetd has used."""
+        with open(f"/proc/{self._process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _answers(self):
+        status = self._process.poll()
+        if status is not None:
+            raise BenchError(f"cnetd ended with status {status}")
+        return (
+            self.host.spawn(
+                self._bin / "cnet-bpf",
+                "--root",
+                self.root,
+                "status",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            ).wait()
+            == 0
+        )
+
+    def _container(self, lab, name, address):
+        namespace = lab.namespace(name)
+        self.cli("endpoint", "create", NETWORK, name, "--netns", namespace.path, "--ip", address)
+        return namespace
+
+    def _end_of_log(self):
+        return " | ".join(self._log.read_text(errors="replace").splitlines()[-5:]) or "(empty)"
+
+
+class CnetContender(Contender):
+    """`ways` are the (hook, reason) counters that every packet of the work has to move."""
+
+    ways = ()
+
+    def __init__(self, name, label, cnet):
+        super().__init__(name, label)
+        self._cnet = cnet
+
+    def build(self, lab):
+        self._cnet.start(lab)
+        return self._path(self._cnet)
+
+    def _path(self, cnet):
+        raise NotImplementedError
+
+    def carried(self):
+        return self._cnet.packets(*self.ways)
+
+
+class CnetSwitched(CnetContender):
+    ways = (("endpoint", "switched"),)
+
+    def _path(self, cnet):
+        return Path(cnet.first, cnet.second, SECOND, SERVER_PORT, SERVER_PORT)
+
+
+class CnetPort(CnetContender):
+    ways = (("uplink", "dnat"), ("endpoint", "dnat_reply"))
+
+    def _path(self, cnet):
+        return Path(cnet.outside, cnet.first, HOST, HOST_PORT, SERVER_PORT)
+
+
+class CnetUplink(CnetContender):
+    ways = (("uplink", "not_ours"), ("uplink_egress", "not_ours"))
+
+    def _path(self, cnet):
+        return Path(cnet.host, cnet.outside, OUTSIDE, SERVER_PORT, SERVER_PORT)

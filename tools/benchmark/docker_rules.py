@@ -1,0 +1,64 @@
+"""The iptables rules of a host on which Docker 28 runs containers."""
+
+TEMPLATE = """\
+*nat
+:PREROUTING ACCEPT
+:OUTPUT ACCEPT
+:POSTROUTING ACCEPT
+:DOCKER -
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s {subnet} ! -o {bridge} -j MASQUERADE
+{translations}
+COMMIT
+*filter
+:INPUT ACCEPT
+:FORWARD DROP
+:OUTPUT ACCEPT
+:DOCKER -
+:DOCKER-BRIDGE -
+:DOCKER-CT -
+:DOCKER-FORWARD -
+:DOCKER-INTERNAL -
+:DOCKER-USER -
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j DOCKER-FORWARD
+{permissions}
+-A DOCKER ! -i {bridge} -o {bridge} -j DROP
+-A DOCKER-BRIDGE -o {bridge} -j DOCKER
+-A DOCKER-CT -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A DOCKER-FORWARD -j DOCKER-CT
+-A DOCKER-FORWARD -j DOCKER-INTERNAL
+-A DOCKER-FORWARD -j DOCKER-BRIDGE
+-A DOCKER-FORWARD -i {bridge} -j ACCEPT
+COMMIT
+*raw
+:PREROUTING ACCEPT
+{no_direct_access}
+COMMIT
+"""
+
+
+def docker_rules(bridge, subnet, published=()):
+    """With these ports published: (host port, container's address, container's port)."""
+    translations = (
+        f"-A DOCKER ! -i {bridge} -p tcp -m tcp --dport {host_port}"
+        f" -j DNAT --to-destination {address}:{port}"
+        for host_port, address, port in published
+    )
+    permissions = (
+        f"-A DOCKER -d {address}/32 ! -i {bridge} -o {bridge} -p tcp -m tcp --dport {port}"
+        " -j ACCEPT"
+        for _, address, port in published
+    )
+    no_direct_access = (
+        f"-A PREROUTING -d {address}/32 ! -i {bridge} -j DROP"
+        for address in sorted({address for _, address, _ in published})
+    )
+    return TEMPLATE.format(
+        bridge=bridge,
+        subnet=subnet,
+        translations="\n".join(translations),
+        permissions="\n".join(permissions),
+        no_direct_access="\n".join(no_direct_access),
+    )

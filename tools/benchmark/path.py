@@ -1,0 +1,28 @@
+"""What a contender hands out once it is built: where the work runs and what it connects to."""
+
+import dataclasses
+
+from .lab import Namespace
+
+
+@dataclasses.dataclass
+class Path:
+    client: Namespace
+    server: Namespace
+    address: str  # what the client connects to
+    port: int
+    server_port: int  # what the server listens on
+
+
+class Contender:
+    """One way to carry the packets. `build(lab)` makes it and returns its Path."""
+
+    def __init__(self, name, label):
+        self.name, self.label = name, label
+
+    def build(self, lab):
+        raise NotImplementedError
+
+    def carried(self):
+        """Packets that went the way claimed; None when the shape leaves no other way."""
+        return None

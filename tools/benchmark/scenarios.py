@@ -1,0 +1,96 @@
+"""What is compared with what, and what we aim for."""
+
+import dataclasses
+
+from .cnet_paths import CnetHost, CnetPort, CnetSwitched, CnetUplink
+from .kernel_paths import (
+    BareVeth,
+    Bridge,
+    IptablesPort,
+    NetfilterBridge,
+    NftablesPort,
+    Routed,
+    Wire,
+)
+
+US = "cnet"
+MODES = {
+    "rr": "one byte each way over one TCP connection",
+    "crr": "connect, one byte each way, close with RST",
+}
+
+
+@dataclasses.dataclass
+class Aim:
+    """What design asks of us: our rate divided by the other contender's."""
+
+    mode: str
+    against: str
+    at_least: float
+
+
+@dataclasses.dataclass
+class Scenario:
+    name: str
+    title: str
+    limit: str  # the contender that nobody can beat
+    again: str  # the limit built a second time: what differs between the two is noise
+    contenders: list
+    aims: list
+
+    def without(self, skipped):
+        kept = [one for one in self.contenders if one.name not in skipped]
+        return dataclasses.replace(self, contenders=kept)
+
+
+def scenarios(bin_dir, others):
+    """All of them; `others` more ports are published beside the measured one."""
+    cnet = CnetHost(bin_dir, others)
+    us = "cnet-bpf"
+    return cnet, [
+        Scenario(
+            "same-host",
+            "same host, container to container",
+            "veth",
+            "veth-again",
+            [
+                BareVeth("veth", "bare veth pair"),
+                BareVeth("veth-again", "bare veth pair, again"),
+                Bridge("bridge", "bridge"),
+                NetfilterBridge("bridge-nf", "bridge + br_netfilter"),
+                CnetSwitched(US, us, cnet),
+            ],
+            [
+                Aim("rr", "veth", 0.97),
+                Aim("crr", "veth", 0.97),
+                Aim("rr", "bridge", 1.09),
+                Aim("rr", "bridge-nf", 1.27),
+            ],
+        ),
+        Scenario(
+            "published",
+            "published port, outside to container",
+            "routed",
+            "routed-again",
+            [
+                Routed("routed", "routed, no NAT"),
+                Routed("routed-again", "routed, no NAT, again"),
+                IptablesPort("iptables", "iptables as Docker", others),
+                NftablesPort("nftables", "nftables map", others),
+                CnetPort(US, us, cnet),
+            ],
+            [Aim("crr", "nftables", 1.30)],
+        ),
+        Scenario(
+            "uplink",
+            "the host's own traffic, host to outside",
+            "none",
+            "none-again",
+            [
+                Wire("none", "no programs"),
+                Wire("none-again", "no programs, again"),
+                CnetUplink(US, us, cnet),
+            ],
+            [Aim("rr", "none", 0.98)],
+        ),
+    ]

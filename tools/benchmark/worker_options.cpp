@@ -1,0 +1,59 @@
+#include "tools/benchmark/worker_options.h"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+#include <string_view>
+
+namespace cnet::bench {
+namespace {
+
+Error invalid(std::string_view name, std::string_view value) {
+    return {ErrorKind::kInvalid,
+            std::string(name) + ": not understood: '" + std::string(value) + "'"};
+}
+
+template <typename Number, typename... Format>
+Status parse_number(std::string_view name, std::string_view text, Number& number,
+                    Format... format) {
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number, format...);
+    if (parsed.ec != std::errc{} || parsed.ptr != end) return invalid(name, text);
+    return {};
+}
+
+Status parse_option(std::string_view name, const char* value, Options& options) {
+    const std::string_view text = value;
+    if (name == "--mode") {
+        if (text != "rr" && text != "crr") return invalid(name, text);
+        options.work = text == "rr" ? Work::kRr : Work::kCrr;
+        return {};
+    }
+    if (name == "--address") {
+        if (inet_pton(AF_INET, value, &options.address) != 1) return invalid(name, text);
+        return {};
+    }
+    if (name == "--port") return parse_number(name, text, options.port);
+    if (name == "--token") return parse_number(name, text, options.token, 16);
+    if (name == "--cpu") return parse_number(name, text, options.cpu);
+    if (name == "--nice") return parse_number(name, text, options.nice);
+    if (name == "--seconds") return parse_number(name, text, options.seconds);
+    return invalid("option", name);
+}
+
+} // namespace
+
+Result<Options> parse_options(int argc, char** argv) {
+    Options options;
+    const std::string_view role = argc > 1 ? argv[1] : "";
+    if (role != "server" && role != "client") return invalid("server or client", role);
+    options.role = role == "server" ? Role::kServer : Role::kClient;
+    for (int i = 2; i < argc; i += 2) {
+        if (i + 1 == argc) return invalid(argv[i], "no value");
+        const Status parsed = parse_option(argv[i], argv[i + 1], options);
+        if (!parsed) return parsed.error();
+    }
+    return options;
+}
+
+} // namespace cnet::bench

@@ -1,0 +1,113 @@
+#include "tools/benchmark/worker_socket.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace cnet::bench {
+namespace {
+
+Status set_option(const UniqueFd& socket, int level, int name, int value, const char* what) {
+    if (setsockopt(socket.get(), level, name, &value, sizeof value) != 0)
+        return Error::system(what);
+    return {};
+}
+
+Result<UniqueFd> tcp_socket() {
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) return Error::system("socket");
+    const Status set = set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+    if (!set) return set.error();
+    return socket;
+}
+
+sockaddr_in endpoint_of(const Options& options) {
+    sockaddr_in endpoint{};
+    endpoint.sin_family = AF_INET;
+    endpoint.sin_addr = options.address;
+    endpoint.sin_port = htons(options.port);
+    return endpoint;
+}
+
+} // namespace
+
+Result<UniqueFd> listen_on(const Options& options) {
+    auto socket = tcp_socket();
+    if (!socket) return socket;
+    const Status reuse = set_option(*socket, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+    if (!reuse) return reuse.error();
+    const sockaddr_in endpoint = endpoint_of(options);
+    if (bind(socket->get(), reinterpret_cast<const sockaddr*>(&endpoint), sizeof endpoint) != 0)
+        return Error::system("bind");
+    if (listen(socket->get(), 128) != 0) return Error::system("listen");
+    return socket;
+}
+
+Result<UniqueFd> accept_from(const UniqueFd& listener) {
+    UniqueFd socket(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!socket) return Error::system("accept");
+    const Status set = set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+    if (!set) return set.error();
+    return socket;
+}
+
+Result<UniqueFd> connect_to(const Options& options) {
+    auto socket = tcp_socket();
+    if (!socket) return socket;
+    const sockaddr_in endpoint = endpoint_of(options);
+    if (connect(socket->get(), reinterpret_cast<const sockaddr*>(&endpoint), sizeof endpoint) != 0)
+        return Error::system("connect");
+    return socket;
+}
+
+Status send_all(const UniqueFd& socket, const void* bytes, size_t size) {
+    const ssize_t sent = send(socket.get(), bytes, size, MSG_NOSIGNAL);
+    if (sent < 0) return Error::system("send");
+    if (static_cast<size_t>(sent) != size) return Error(ErrorKind::kSystem, "send: cut short");
+    return {};
+}
+
+Status receive_all(const UniqueFd& socket, void* bytes, size_t size) {
+    const ssize_t received = recv(socket.get(), bytes, size, MSG_WAITALL);
+    if (received < 0) return Error::system("receive");
+    if (static_cast<size_t>(received) != size)
+        return Error(ErrorKind::kSystem, "receive: the peer closed early");
+    return {};
+}
+
+Status wait_for_close(const UniqueFd& socket) {
+    uint8_t byte = 0;
+    const ssize_t received = recv(socket.get(), &byte, sizeof byte, 0);
+    if (received > 0) return Error(ErrorKind::kSystem, "a byte where a close was due");
+    if (received < 0 && errno != ECONNRESET) return Error::system("receive");
+    return {};
+}
+
+Status reset_on_close(const UniqueFd& socket) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    if (setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0)
+        return Error::system("SO_LINGER");
+    return {};
+}
+
+Status say_hello(const UniqueFd& socket, uint64_t token) {
+    Status done = send_all(socket, &token, sizeof token);
+    if (!done) return done.error().because("hello");
+    uint64_t answer = 0;
+    done = receive_all(socket, &answer, sizeof answer);
+    if (!done) return done.error().because("hello");
+    if (answer != ~token)
+        return Error(ErrorKind::kSystem, "hello: the far end is not this run's server");
+    return {};
+}
+
+Status answer_hello(const UniqueFd& socket, uint64_t token) {
+    uint64_t theirs = 0;
+    Status done = receive_all(socket, &theirs, sizeof theirs);
+    if (!done) return done.error().because("hello");
+    if (theirs != token)
+        return Error(ErrorKind::kSystem, "hello: the far end is not this run's client");
+    const uint64_t answer = ~token;
+    return send_all(socket, &answer, sizeof answer);
+}
+
+} // namespace cnet::bench

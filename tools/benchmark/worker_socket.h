@@ -1,0 +1,41 @@
+// Blocking TCP sockets over IPv4, and the bytes that the two ends of a run exchange.
+//
+// A run opens with a hello: the client sends the run's token, the server answers with its
+// complement, so both know that the far end is this run's. A request is any byte but kGoodbye, its
+// answer depends on the byte and the token. The run closes with kGoodbye, answered by how many
+// requests the server has answered.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tools/benchmark/worker_options.h"
+#include "userspace/base/result.h"
+#include "userspace/base/unique_fd.h"
+
+namespace cnet::bench {
+
+inline constexpr uint8_t kGoodbye = 0xff;
+
+inline uint8_t request_byte(uint64_t number) {
+    return static_cast<uint8_t>(number % kGoodbye);
+}
+inline uint8_t answer_byte(uint8_t request, uint64_t token) {
+    return static_cast<uint8_t>(request ^ (token | 1));
+}
+
+Result<UniqueFd> listen_on(const Options& options);
+Result<UniqueFd> accept_from(const UniqueFd& listener);
+Result<UniqueFd> connect_to(const Options& options);
+
+Status send_all(const UniqueFd& socket, const void* bytes, size_t size);
+Status receive_all(const UniqueFd& socket, void* bytes, size_t size);
+// Waits until the peer has closed or reset the connection; any byte that still comes is an error.
+Status wait_for_close(const UniqueFd& socket);
+// close() will send RST: no TIME_WAIT on either end.
+Status reset_on_close(const UniqueFd& socket);
+
+Status say_hello(const UniqueFd& socket, uint64_t token);
+Status answer_hello(const UniqueFd& socket, uint64_t token);
+
+} // namespace cnet::bench
