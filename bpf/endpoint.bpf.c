@@ -6,34 +6,26 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline enum cnet_verdict source_learn_or_check(struct __sk_buff *skb, struct cnet_pkt *pkt,
-                                                               const struct cnet_port *port)
-{
+static __always_inline enum cnet_verdict
+source_learn_or_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet_port* port) {
     enum cnet_verdict verdict = V_NEXT;
 
-    if (likely(port->flags & CNET_PORT_CHECK_SOURCE))
-        verdict = source_check(skb, pkt, port);
-    if (verdict == V_NEXT && unlikely(port->flags & CNET_PORT_LEARNING))
-        verdict = fdb_learn(pkt);
+    if (likely(port->flags & CNET_PORT_CHECK_SOURCE)) verdict = source_check(skb, pkt, port);
+    if (verdict == V_NEXT && unlikely(port->flags & CNET_PORT_LEARNING)) verdict = fdb_learn(pkt);
     return verdict;
 }
 
 SEC("tc")
-int cnet_endpoint(struct __sk_buff *skb)
-{
+int cnet_endpoint(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_ENDPOINT};
-    struct cnet_port *port;
+    struct cnet_port* port;
     int verdict = port_admit(skb, &pkt, &port);
 
-    if (verdict == V_NEXT)
-        verdict = source_learn_or_check(skb, &pkt, port);
-    if (verdict == V_NEXT)
-        verdict = arp_answer(skb, &pkt);
+    if (verdict == V_NEXT) verdict = source_learn_or_check(skb, &pkt, port);
+    if (verdict == V_NEXT) verdict = arp_answer(skb, &pkt);
     if (verdict == V_NEXT && mac_equal(pkt.dst_mac, port->gateway_mac))
         verdict = gateway_forward(skb, &pkt);
-    if (verdict == V_NEXT)
-        verdict = bridge_forward(skb, &pkt);
-    if (verdict == V_NEXT)
-        verdict = bridge_flood(skb, &pkt);
+    if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
+    if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);
     return tc_exit(&pkt, verdict);
 }

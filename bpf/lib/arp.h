@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Stage: ARP requests for addresses that the control plane knows are answered in place (RFC 826). */
+/* Stage: ARP requests for addresses that the control plane knows are answered in place (RFC 826).
+ */
 #ifndef CNET_LIB_ARP_H
 #define CNET_LIB_ARP_H
 
 #include "port.h"
 
-static __always_inline enum cnet_verdict arp_answer(struct __sk_buff *skb, struct cnet_pkt *pkt)
-{
+static __always_inline enum cnet_verdict arp_answer(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
-    struct arp_ip4 *arp = data + ETH_HLEN;
-    struct cnet_neigh_entry *neigh;
+    struct arp_ip4* arp = data + ETH_HLEN;
+    struct cnet_neigh_entry* neigh;
     union cnet_addr target;
     __be32 target_be;
     struct {
@@ -17,22 +17,21 @@ static __always_inline enum cnet_verdict arp_answer(struct __sk_buff *skb, struc
         struct arp_ip4 arp;
     } __attribute__((packed)) reply;
 
-    if (likely(pkt->eth_proto != bpf_htons(ETH_P_ARP)) || pkt->flags & PKT_VLAN)
-        return V_NEXT;
-    if ((void *)(arp + 1) > data_end)
-        return drop(pkt, CNET_R_MALFORMED);
-    if (arp->operation_be != bpf_htons(ARP_REQUEST) || arp->hardware_be != bpf_htons(ARP_HARDWARE_ETHER) ||
-        arp->protocol_be != bpf_htons(ETH_P_IP) || arp->hardware_len != CNET_MAC_LEN || arp->protocol_len != 4)
+    if (likely(pkt->eth_proto != bpf_htons(ETH_P_ARP)) || pkt->flags & PKT_VLAN) return V_NEXT;
+    if ((void*)(arp + 1) > data_end) return drop(pkt, CNET_R_MALFORMED);
+    if (arp->operation_be != bpf_htons(ARP_REQUEST) ||
+        arp->hardware_be != bpf_htons(ARP_HARDWARE_ETHER) ||
+        arp->protocol_be != bpf_htons(ETH_P_IP) || arp->hardware_len != CNET_MAC_LEN ||
+        arp->protocol_len != 4)
         return V_NEXT;
     __builtin_memcpy(&target_be, arp->target_ip, 4);
     target = addr_from_v4(target_be);
     neigh = neigh_lookup(pkt->network_id, &target);
-    /* Its own address: a probe or an announcement (RFC 5227). Answering would look like a conflict. */
-    if (!neigh || neigh->ifindex == pkt->ifindex)
-        return V_NEXT;
+    /* Its own address: a probe or an announcement (RFC 5227). Answering would look like a conflict.
+     */
+    if (!neigh || neigh->ifindex == pkt->ifindex) return V_NEXT;
     /* The host asking for the gateway's address is asking for its own. */
-    if (neigh->port_flags & CNET_PORT_HOST && pkt->port_flags & CNET_PORT_HOST)
-        return V_NEXT;
+    if (neigh->port_flags & CNET_PORT_HOST && pkt->port_flags & CNET_PORT_HOST) return V_NEXT;
 
     mac_copy(reply.eth.h_dest, pkt->src_mac);
     mac_copy(reply.eth.h_source, neigh->mac);

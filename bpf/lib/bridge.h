@@ -7,48 +7,47 @@
 #include "port.h"
 
 /* --icc off: an endpoint reaches the host port and nothing else of its network. */
-static __always_inline int icc_forbids(const struct cnet_pkt *pkt, __u32 to_port_flags)
-{
-    return pkt->port_flags & CNET_PORT_ICC_OFF && !((pkt->port_flags | to_port_flags) & CNET_PORT_HOST);
+static __always_inline int icc_forbids(const struct cnet_pkt* pkt, __u32 to_port_flags) {
+    return pkt->port_flags & CNET_PORT_ICC_OFF &&
+           !((pkt->port_flags | to_port_flags) & CNET_PORT_HOST);
 }
 
 /* V_NEXT when the MAC is a group's or nobody knows it. */
-static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff *skb, struct cnet_pkt *pkt)
-{
-    struct cnet_fdb_entry *entry;
+static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff* skb,
+                                                        struct cnet_pkt* pkt) {
+    struct cnet_fdb_entry* entry;
 
-    if (unlikely(mac_is_multicast(pkt->dst_mac)))
-        return V_NEXT;
+    if (unlikely(mac_is_multicast(pkt->dst_mac))) return V_NEXT;
     entry = fdb_lookup(pkt->network_id, pkt->dst_mac);
-    if (unlikely(!entry))
-        return V_NEXT;
-    if (unlikely(entry->ifindex == pkt->ifindex))
-        return drop(pkt, CNET_R_SAME_PORT);
-    if (unlikely(icc_forbids(pkt, entry->port_flags)))
-        return drop(pkt, CNET_R_ICC_OFF);
-    return redirected(pkt, tc_send_to_port(skb, entry->ifindex, entry->port_flags), CNET_R_SWITCHED);
+    if (unlikely(!entry)) return V_NEXT;
+    if (unlikely(entry->ifindex == pkt->ifindex)) return drop(pkt, CNET_R_SAME_PORT);
+    if (unlikely(icc_forbids(pkt, entry->port_flags))) return drop(pkt, CNET_R_ICC_OFF);
+    return redirected(pkt, tc_send_to_port(skb, entry->ifindex, entry->port_flags),
+                      CNET_R_SWITCHED);
 }
 
-/* Whether, not how many: a running number in bpf_loop's context keeps the verifier from ever seeing the loop converge. */
+/* Whether, not how many: a running number in bpf_loop's context keeps the verifier from ever seeing
+ * the loop converge. */
 struct flood_walk {
-    struct __sk_buff *skb;
-    const struct cnet_pkt *pkt;
+    struct __sk_buff* skb;
+    const struct cnet_pkt* pkt;
     __u32 any_sent;
     __u32 any_lost;
 };
 
-static long flood_one(__u32 index, void *data)
-{
-    struct flood_walk *walk = data;
+static long flood_one(__u32 index, void* data) {
+    struct flood_walk* walk = data;
     struct cnet_flood_key key = {.network_id = walk->pkt->network_id, .index = index};
-    struct cnet_flood_port *port = bpf_map_lookup_elem(&cnet_flood, &key);
-    __u32 from = walk->pkt->port_flags & CNET_PORT_HOST ? walk->pkt->host_ifindex : walk->pkt->ifindex;
+    struct cnet_flood_port* port = bpf_map_lookup_elem(&cnet_flood, &key);
+    __u32 from =
+        walk->pkt->port_flags & CNET_PORT_HOST ? walk->pkt->host_ifindex : walk->pkt->ifindex;
 
-    if (!port || port->ifindex == from || icc_forbids(walk->pkt, port->port_flags))
-        return 0;
-    /* A positive answer is the device's own refusal (NET_XMIT_DROP, a full backlog): that copy is lost too. */
+    if (!port || port->ifindex == from || icc_forbids(walk->pkt, port->port_flags)) return 0;
+    /* A positive answer is the device's own refusal (NET_XMIT_DROP, a full backlog): that copy is
+     * lost too. */
     if (!effects_allowed() ||
-        !bpf_clone_redirect(walk->skb, port->ifindex, port->port_flags & CNET_PORT_HOST ? BPF_F_INGRESS : 0)) {
+        !bpf_clone_redirect(walk->skb, port->ifindex,
+                            port->port_flags & CNET_PORT_HOST ? BPF_F_INGRESS : 0)) {
         walk->any_sent = 1;
     } else {
         walk->any_lost = 1;
@@ -58,23 +57,20 @@ static long flood_one(__u32 index, void *data)
 }
 
 /*
- * A copy to each other port of the network. The per-CPU backlog (netdev_max_backlog, 1000) takes no more than that
- * many copies at once; what it refuses is counted per copy. The original always ends here.
+ * A copy to each other port of the network. The per-CPU backlog (netdev_max_backlog, 1000) takes no
+ * more than that many copies at once; what it refuses is counted per copy. The original always ends
+ * here.
  */
-static __always_inline enum cnet_verdict bridge_flood(struct __sk_buff *skb, struct cnet_pkt *pkt)
-{
-    struct cnet_network *network = bpf_map_lookup_elem(&cnet_network, &pkt->network_id);
+static __always_inline enum cnet_verdict bridge_flood(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    struct cnet_network* network = bpf_map_lookup_elem(&cnet_network, &pkt->network_id);
     struct flood_walk walk = {.skb = skb, .pkt = pkt};
     __u32 ports;
 
-    if (!network)
-        return drop(pkt, CNET_R_UNKNOWN_PORT);
+    if (!network) return drop(pkt, CNET_R_UNKNOWN_PORT);
     ports = network->flood_ports;
-    if (ports > CNET_FLOOD_PORTS_MAX)
-        ports = CNET_FLOOD_PORTS_MAX;
+    if (ports > CNET_FLOOD_PORTS_MAX) ports = CNET_FLOOD_PORTS_MAX;
     bpf_loop(ports, flood_one, &walk, 0);
-    if (!walk.any_sent)
-        return drop(pkt, walk.any_lost ? CNET_R_FLOOD_FAILED : CNET_R_FLOOD_NOBODY);
+    if (!walk.any_sent) return drop(pkt, walk.any_lost ? CNET_R_FLOOD_FAILED : CNET_R_FLOOD_NOBODY);
     return drop(pkt, CNET_R_FLOODED);
 }
 

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the UAPI headers of the oldest kernel we build against (6.1) do not have, each with the version and commit
- * that brought it, and the few compiler idioms that the verifier wants.
+ * What the UAPI headers of the oldest kernel we build against (6.1) do not have, each with the
+ * version and commit that brought it, and the few compiler idioms that the verifier wants.
  */
 #ifndef CNET_LIB_COMPAT_H
 #define CNET_LIB_COMPAT_H
 
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/pkt_cls.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 
-/* Let the next program on the device run: 6.6, e420bed02507. clsact's TC_ACT_UNSPEC has the same value and meaning. */
+/* Let the next program on the device run: 6.6, e420bed02507. clsact's TC_ACT_UNSPEC has the same
+ * value and meaning. */
 #define CNET_TC_NEXT (-1)
 
 /* include/uapi/linux/if_packet.h, spelt here because that header needs libc's. */
@@ -24,7 +25,7 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
+#define READ_ONCE(x) (*(const volatile typeof(x)*)&(x))
+#define WRITE_ONCE(x, v) (*(volatile typeof(x)*)&(x) = (v))
 
 #endif

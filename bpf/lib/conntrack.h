@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Flows: two entries of cnet_ct, FORWARD and REVERSE, each holding the other's key (see abi.h). Written by BPF
- * alone. REVERSE goes in first with BPF_NOEXIST, which is the lock on the translated tuple; when FORWARD then
- * cannot go in, REVERSE comes out again. The collector (gc.bpf.c) claims FORWARD by setting last_seen_ns to
- * CNET_CLAIMED and deletes both; a claimed entry counts as absent.
+ * Flows: two entries of cnet_ct, FORWARD and REVERSE, each holding the other's key (see abi.h).
+ * Written by BPF alone. REVERSE goes in first with BPF_NOEXIST, which is the lock on the translated
+ * tuple; when FORWARD then cannot go in, REVERSE comes out again. The collector (gc.bpf.c) claims
+ * FORWARD by setting last_seen_ns to CNET_CLAIMED and deletes both; a claimed entry counts as
+ * absent.
  *
- * Tolerated race: a packet that read last_seen_ns just before the claim is still translated, and may store a newer
- * time over the claim; the collector deletes the entry all the same, and the next packet begins a new flow.
+ * Tolerated race: a packet that read last_seen_ns just before the claim is still translated, and
+ * may store a newer time over the claim; the collector deletes the entry all the same, and the next
+ * packet begins a new flow.
  */
 #ifndef CNET_LIB_CONNTRACK_H
 #define CNET_LIB_CONNTRACK_H
@@ -15,9 +17,9 @@
 
 #define CT_REFRESH_NS 250000000ull
 
-static __always_inline struct cnet_ct_key ct_key4(__u32 zone, __u8 proto, __be32 src_be, __be32 dst_be,
-                                                  __be16 src_port_be, __be16 dst_port_be)
-{
+static __always_inline struct cnet_ct_key ct_key4(__u32 zone, __u8 proto, __be32 src_be,
+                                                  __be32 dst_be, __be16 src_port_be,
+                                                  __be16 dst_port_be) {
     return (struct cnet_ct_key){
         .src = addr_from_v4(src_be),
         .dst = addr_from_v4(dst_be),
@@ -28,30 +30,29 @@ static __always_inline struct cnet_ct_key ct_key4(__u32 zone, __u8 proto, __be32
     };
 }
 
-static __always_inline struct cnet_ct_key ct_key_of(const struct cnet_pkt *pkt, __u32 zone)
-{
-    return ct_key4(zone, pkt->l4_proto, pkt->src4_be, pkt->dst4_be, pkt->src_port_be, pkt->dst_port_be);
+static __always_inline struct cnet_ct_key ct_key_of(const struct cnet_pkt* pkt, __u32 zone) {
+    return ct_key4(zone, pkt->l4_proto, pkt->src4_be, pkt->dst4_be, pkt->src_port_be,
+                   pkt->dst_port_be);
 }
 
-/* What a look-up found: the entry under the key, and the one that owns the flow's state (they may be the same). */
+/* What a look-up found: the entry under the key, and the one that owns the flow's state (they may
+ * be the same). */
 struct ct_hit {
-    struct cnet_ct_entry *entry; /* inverse of entry->other is the translated tuple */
-    struct cnet_ct_entry *owner;
+    struct cnet_ct_entry* entry; /* inverse of entry->other is the translated tuple */
+    struct cnet_ct_entry* owner;
     int is_reply;
 };
 
-static __always_inline int ct_lookup(const struct cnet_ct_key *key, struct ct_hit *hit)
-{
+static __always_inline int ct_lookup(const struct cnet_ct_key* key, struct ct_hit* hit) {
     hit->entry = bpf_map_lookup_elem(&cnet_ct, key);
-    if (!hit->entry)
-        return 0;
+    if (!hit->entry) return 0;
     hit->is_reply = hit->entry->kind == CNET_CT_REVERSE;
     hit->owner = hit->is_reply ? bpf_map_lookup_elem(&cnet_ct, &hit->entry->other) : hit->entry;
     return hit->owner && READ_ONCE(hit->owner->last_seen_ns) != CNET_CLAIMED;
 }
 
-static __always_inline void ct_track_tcp(struct cnet_ct_entry *owner, __u8 tcp_flags, int is_reply, __u64 now_ns)
-{
+static __always_inline void ct_track_tcp(struct cnet_ct_entry* owner, __u8 tcp_flags, int is_reply,
+                                         __u64 now_ns) {
     if (unlikely(tcp_flags & TCP_RST)) {
         owner->state = CNET_CT_CLOSED;
     } else if (unlikely(tcp_flags & TCP_FIN)) {
@@ -60,7 +61,8 @@ static __always_inline void ct_track_tcp(struct cnet_ct_entry *owner, __u8 tcp_f
                                                                                  : CNET_CT_CLOSING;
     } else if (unlikely((tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && !is_reply &&
                owner->state >= CNET_CT_TIME_WAIT) {
-        /* The same tuple begins again (RFC 9293 section 3.6.1): the mapping is kept, its life starts anew. */
+        /* The same tuple begins again (RFC 9293 section 3.6.1): the mapping is kept, its life
+         * starts anew. */
         owner->state = CNET_CT_NEW;
         owner->flags = 0;
         owner->created_ns = now_ns;
@@ -69,24 +71,23 @@ static __always_inline void ct_track_tcp(struct cnet_ct_entry *owner, __u8 tcp_f
     }
 }
 
-/* Notes that a packet of the flow passed. Plain stores: two CPUs may race, and either outcome is true enough. */
-static __always_inline void ct_track(const struct ct_hit *hit, const struct cnet_pkt *pkt, __u64 now_ns)
-{
-    struct cnet_ct_entry *owner = hit->owner;
+/* Notes that a packet of the flow passed. Plain stores: two CPUs may race, and either outcome is
+ * true enough. */
+static __always_inline void ct_track(const struct ct_hit* hit, const struct cnet_pkt* pkt,
+                                     __u64 now_ns) {
+    struct cnet_ct_entry* owner = hit->owner;
 
-    if (!effects_allowed())
-        return;
-    if (now_ns - owner->last_seen_ns > CT_REFRESH_NS)
-        owner->last_seen_ns = now_ns;
+    if (!effects_allowed()) return;
+    if (now_ns - owner->last_seen_ns > CT_REFRESH_NS) owner->last_seen_ns = now_ns;
     if (pkt->l4_proto == IPPROTO_TCP)
         ct_track_tcp(owner, pkt->tcp_flags, hit->is_reply, now_ns);
     else if (hit->is_reply && owner->state == CNET_CT_NEW)
         owner->state = CNET_CT_ESTABLISHED;
 }
 
-/* May this packet begin a flow? A reset or an echo reply of no flow may not; mid-stream TCP may, as netfilter does. */
-static __always_inline int ct_may_begin(const struct cnet_pkt *pkt)
-{
+/* May this packet begin a flow? A reset or an echo reply of no flow may not; mid-stream TCP may, as
+ * netfilter does. */
+static __always_inline int ct_may_begin(const struct cnet_pkt* pkt) {
     return !(pkt->tcp_flags & TCP_RST) && !(pkt->flags & PKT_ECHO_REPLY);
 }
 

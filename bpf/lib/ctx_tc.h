@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Between struct __sk_buff and struct cnet_pkt: parsing with a pull when headers are not linear, and sending. */
+/* Between struct __sk_buff and struct cnet_pkt: parsing with a pull when headers are not linear,
+ * and sending. */
 #ifndef CNET_LIB_CTX_TC_H
 #define CNET_LIB_CTX_TC_H
 
@@ -10,52 +11,46 @@
 /* Ethernet, 60 bytes of IPv4 with options, 20 of TCP: what parsing may read. */
 #define TC_HEADERS_MAX (14 + 60 + 20)
 
-static __always_inline void *tc_data(struct __sk_buff *skb)
-{
-    return (void *)(long)skb->data;
+static __always_inline void* tc_data(struct __sk_buff* skb) {
+    return (void*)(long)skb->data;
 }
 
-static __always_inline void *tc_data_end(struct __sk_buff *skb)
-{
-    return (void *)(long)skb->data_end;
+static __always_inline void* tc_data_end(struct __sk_buff* skb) {
+    return (void*)(long)skb->data_end;
 }
 
-/* Headers may lie in fragments (after GRO, or from a tap): make them linear once, and only when they are not. */
-static __always_inline void tc_pull_headers(struct __sk_buff *skb)
-{
+/* Headers may lie in fragments (after GRO, or from a tap): make them linear once, and only when
+ * they are not. */
+static __always_inline void tc_pull_headers(struct __sk_buff* skb) {
     if (unlikely(tc_data(skb) + TC_HEADERS_MAX > tc_data_end(skb)) &&
         (__u32)(skb->data_end - skb->data) < skb->len)
         bpf_skb_pull_data(skb, skb->len < TC_HEADERS_MAX ? skb->len : TC_HEADERS_MAX);
 }
 
 /*
- * To a port of a network. redirect_peer puts the packet straight into the endpoint's namespace; kernels before
- * 6.1.139 and 6.12.29 leave pkt_type as the host side's eth_type_trans() set it, OTHERHOST for a switched frame,
- * which the endpoint's IP layer would drop.
+ * To a port of a network. redirect_peer puts the packet straight into the endpoint's namespace;
+ * kernels before 6.1.139 and 6.12.29 leave pkt_type as the host side's eth_type_trans() set it,
+ * OTHERHOST for a switched frame, which the endpoint's IP layer would drop.
  */
-static __always_inline long tc_send_to_port(struct __sk_buff *skb, __u32 ifindex, __u32 port_flags)
-{
+static __always_inline long tc_send_to_port(struct __sk_buff* skb, __u32 ifindex,
+                                            __u32 port_flags) {
     if (likely(port_flags & CNET_PORT_PEER)) {
-        if (skb->pkt_type != CNET_PACKET_HOST)
-            bpf_skb_change_type(skb, CNET_PACKET_HOST);
+        if (skb->pkt_type != CNET_PACKET_HOST) bpf_skb_change_type(skb, CNET_PACKET_HOST);
         return bpf_redirect_peer(ifindex, 0);
     }
-    if (port_flags & CNET_PORT_HOST)
-        return bpf_redirect(ifindex, BPF_F_INGRESS);
+    if (port_flags & CNET_PORT_HOST) return bpf_redirect(ifindex, BPF_F_INGRESS);
     return bpf_redirect(ifindex, 0);
 }
 
 /* Back out of the device it came from. */
-static __always_inline long tc_send_back(struct __sk_buff *skb, const struct cnet_pkt *pkt)
-{
-    if (pkt->port_flags & CNET_PORT_PEER)
-        return tc_send_to_port(skb, pkt->ifindex, CNET_PORT_PEER);
+static __always_inline long tc_send_back(struct __sk_buff* skb, const struct cnet_pkt* pkt) {
+    if (pkt->port_flags & CNET_PORT_PEER) return tc_send_to_port(skb, pkt->ifindex, CNET_PORT_PEER);
     return bpf_redirect(skb->ifindex, 0);
 }
 
-/* To the host's own stack. Endpoint hook: the gateway's MAC is OTHERHOST on our veth, so it goes to the host port. */
-static __always_inline enum cnet_verdict punt_to_host(struct cnet_pkt *pkt)
-{
+/* To the host's own stack. Endpoint hook: the gateway's MAC is OTHERHOST on our veth, so it goes to
+ * the host port. */
+static __always_inline enum cnet_verdict punt_to_host(struct cnet_pkt* pkt) {
     return redirected(pkt, bpf_redirect(pkt->host_ifindex, BPF_F_INGRESS), CNET_R_TO_HOST);
 }
 

@@ -6,12 +6,11 @@
 #include "ip4.h"
 #include "pkt.h"
 
-static __always_inline enum parse_result eth_parse(struct cnet_pkt *pkt, void *data, void *data_end)
-{
-    struct ethhdr *eth = data;
+static __always_inline enum parse_result eth_parse(struct cnet_pkt* pkt, void* data,
+                                                   void* data_end) {
+    struct ethhdr* eth = data;
 
-    if ((void *)(eth + 1) > data_end)
-        return PARSE_SHORT;
+    if ((void*)(eth + 1) > data_end) return PARSE_SHORT;
     mac_copy(pkt->dst_mac, eth->h_dest);
     mac_copy(pkt->src_mac, eth->h_source);
     pkt->eth_proto = eth->h_proto;
@@ -21,15 +20,14 @@ static __always_inline enum parse_result eth_parse(struct cnet_pkt *pkt, void *d
     return PARSE_OK;
 }
 
-static __always_inline int mac_is_multicast(const __u8 *mac)
-{
+static __always_inline int mac_is_multicast(const __u8* mac) {
     return mac[0] & 1;
 }
 
 /* 01:80:c2:00:00:00 to 0f: never forwarded by a bridge (IEEE 802.1D table 7-10). */
-static __always_inline int mac_is_link_local(const __u8 *mac)
-{
-    return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !mac[3] && !mac[4] && mac[5] < 0x10;
+static __always_inline int mac_is_link_local(const __u8* mac) {
+    return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !mac[3] && !mac[4] &&
+           mac[5] < 0x10;
 }
 
 #endif

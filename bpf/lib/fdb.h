@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The forwarding database: look-up, learning, ageing. Stated entries (CNET_FDB_STATIC) are cnetd's and are never
- * touched here. Learned ones are written here alone and deleted by the collector, which claims them first.
+ * The forwarding database: look-up, learning, ageing. Stated entries (CNET_FDB_STATIC) are cnetd's
+ * and are never touched here. Learned ones are written here alone and deleted by the collector,
+ * which claims them first.
  */
 #ifndef CNET_LIB_FDB_H
 #define CNET_LIB_FDB_H
@@ -11,43 +12,40 @@
 /* How stale last_seen_ns may get: writing it for each frame would bounce the line between CPUs. */
 #define FDB_REFRESH_NS 500000000ull
 
-static __always_inline struct cnet_fdb_key fdb_key(__u32 network_id, const __u8 *mac)
-{
+static __always_inline struct cnet_fdb_key fdb_key(__u32 network_id, const __u8* mac) {
     struct cnet_fdb_key key = {.network_id = network_id};
 
     mac_copy(key.mac, mac);
     return key;
 }
 
-static __always_inline int fdb_is_aged(const struct cnet_fdb_entry *entry, __u32 network_id, __u64 now_ns)
-{
-    struct cnet_network *network = bpf_map_lookup_elem(&cnet_network, &network_id);
+static __always_inline int fdb_is_aged(const struct cnet_fdb_entry* entry, __u32 network_id,
+                                       __u64 now_ns) {
+    struct cnet_network* network = bpf_map_lookup_elem(&cnet_network, &network_id);
 
     return network && network->ageing_s &&
            now_ns - entry->last_seen_ns > (__u64)network->ageing_s * 1000000000ull;
 }
 
-/* A usable entry, or NULL: absent, claimed or past its age (the collector may not have come by yet). */
-static __always_inline struct cnet_fdb_entry *fdb_lookup(__u32 network_id, const __u8 *mac)
-{
+/* A usable entry, or NULL: absent, claimed or past its age (the collector may not have come by
+ * yet). */
+static __always_inline struct cnet_fdb_entry* fdb_lookup(__u32 network_id, const __u8* mac) {
     struct cnet_fdb_key key = fdb_key(network_id, mac);
-    struct cnet_fdb_entry *entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+    struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
 
-    if (!entry || entry->flags & CNET_FDB_STATIC)
-        return entry;
-    if (entry->last_seen_ns == CNET_CLAIMED || fdb_is_aged(entry, network_id, bpf_ktime_get_coarse_ns()))
+    if (!entry || entry->flags & CNET_FDB_STATIC) return entry;
+    if (entry->last_seen_ns == CNET_CLAIMED ||
+        fdb_is_aged(entry, network_id, bpf_ktime_get_coarse_ns()))
         return NULL;
     return entry;
 }
 
 /* A place in the network's count of learned MACs, or 0 when --mac-limit leaves none. */
-static __always_inline int fdb_reserve(__u32 network_id, __u32 **learned)
-{
-    struct cnet_network *network = bpf_map_lookup_elem(&cnet_network, &network_id);
+static __always_inline int fdb_reserve(__u32 network_id, __u32** learned) {
+    struct cnet_network* network = bpf_map_lookup_elem(&cnet_network, &network_id);
 
     *learned = bpf_map_lookup_elem(&cnet_fdb_count, &network_id);
-    if (!network || !*learned)
-        return 0;
+    if (!network || !*learned) return 0;
     if (__sync_fetch_and_add(*learned, 1) >= network->mac_limit && network->mac_limit) {
         __sync_fetch_and_add(*learned, -1);
         return 0;
@@ -55,14 +53,14 @@ static __always_inline int fdb_reserve(__u32 network_id, __u32 **learned)
     return 1;
 }
 
-static __always_inline void fdb_insert(struct cnet_pkt *pkt, const struct cnet_fdb_key *key, __u64 now_ns)
-{
+static __always_inline void fdb_insert(struct cnet_pkt* pkt, const struct cnet_fdb_key* key,
+                                       __u64 now_ns) {
     struct cnet_fdb_entry entry = {
         .last_seen_ns = now_ns,
         .ifindex = pkt->ifindex,
         .port_flags = pkt->port_flags,
     };
-    __u32 *learned;
+    __u32* learned;
     long err;
 
     if (!fdb_reserve(pkt->network_id, &learned)) {
@@ -70,35 +68,32 @@ static __always_inline void fdb_insert(struct cnet_pkt *pkt, const struct cnet_f
         return;
     }
     err = bpf_map_update_elem(&cnet_fdb, key, &entry, BPF_NOEXIST);
-    if (!err)
-        return;
+    if (!err) return;
     __sync_fetch_and_add(learned, -1);
     if (err != -17 /* EEXIST: another CPU learned it just now */)
         count(pkt->hook, CNET_R_FDB_FULL, pkt->len);
 }
 
 /*
- * Stage: remember where the source MAC lives. A MAC that moves takes its entry along, as on a bridge; a stated one
- * does not move, and a frame that pretends otherwise is dropped. ifindex and port_flags are two stores: a reader in
- * between sends one frame with the flags of the other port, and the kernel drops it or delivers it the slow way.
+ * Stage: remember where the source MAC lives. A MAC that moves takes its entry along, as on a
+ * bridge; a stated one does not move, and a frame that pretends otherwise is dropped. ifindex and
+ * port_flags are two stores: a reader in between sends one frame with the flags of the other port,
+ * and the kernel drops it or delivers it the slow way.
  */
-static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt *pkt)
-{
+static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
     struct cnet_fdb_key key = fdb_key(pkt->network_id, pkt->src_mac);
-    struct cnet_fdb_entry *entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+    struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
     __u64 now_ns;
 
     if (entry && entry->flags & CNET_FDB_STATIC)
         return entry->ifindex == pkt->ifindex ? V_NEXT : drop(pkt, CNET_R_SPOOFED_MAC);
-    if (!effects_allowed())
-        return V_NEXT;
+    if (!effects_allowed()) return V_NEXT;
     now_ns = bpf_ktime_get_coarse_ns();
     if (!entry) {
         fdb_insert(pkt, &key, now_ns);
         return V_NEXT;
     }
-    if (entry->last_seen_ns == CNET_CLAIMED)
-        return V_NEXT;
+    if (entry->last_seen_ns == CNET_CLAIMED) return V_NEXT;
     if (entry->ifindex != pkt->ifindex) {
         entry->port_flags = pkt->port_flags;
         entry->ifindex = pkt->ifindex;

@@ -2,8 +2,9 @@
 /*
  * Beginning a flow: a free port for its translated tuple, then both entries.
  *
- * The port that may vary is the replies' destination, `reply.dst_port_be` (for echo the identifier). It keeps the
- * initiator's own when it can; else random ones of netfilter's three ranges are tried (RFC 4787 REQ-3, RFC 6056).
+ * The port that may vary is the replies' destination, `reply.dst_port_be` (for echo the
+ * identifier). It keeps the initiator's own when it can; else random ones of netfilter's three
+ * ranges are tried (RFC 4787 REQ-3, RFC 6056).
  */
 #ifndef CNET_LIB_FLOW_H
 #define CNET_LIB_FLOW_H
@@ -14,20 +15,22 @@
 
 /* Beyond 25 tries the chance hardly grows (cilium/cilium#37389). */
 #define FLOW_PORT_TRIES 32
-/* Hairpin masquerade stays above the default ip_local_port_range, so that it meets no socket of the host. */
+/* Hairpin masquerade stays above the default ip_local_port_range, so that it meets no socket of the
+ * host. */
 #define FLOW_HAIRPIN_PORT_MIN 61000
 
 enum flow_result { FLOW_OK = 0, FLOW_NO_PORT, FLOW_MAP_FULL, FLOW_EXISTS };
 
 /*
- * Does a socket of the host receive what comes in for this port? bpf_skc_lookup_tcp sees established, TIME_WAIT and
- * listening sockets, bpf_sk_lookup_udp connected and bound ones. A TCP socket that is bound and neither listens nor
- * is connected cannot be seen: if it connects later to the very same remote port, uplink_egress gives it another.
+ * Does a socket of the host receive what comes in for this port? bpf_skc_lookup_tcp sees
+ * established, TIME_WAIT and listening sockets, bpf_sk_lookup_udp connected and bound ones. A TCP
+ * socket that is bound and neither listens nor is connected cannot be seen: if it connects later to
+ * the very same remote port, uplink_egress gives it another.
  */
-static __always_inline int host_socket_uses(struct __sk_buff *skb, const struct cnet_ct_key *reply, __be16 port_be)
-{
+static __always_inline int host_socket_uses(struct __sk_buff* skb, const struct cnet_ct_key* reply,
+                                            __be16 port_be) {
     struct bpf_sock_tuple tuple = {};
-    struct bpf_sock *sock;
+    struct bpf_sock* sock;
 
     tuple.ipv4.saddr = reply->src.words_be[3];
     tuple.ipv4.daddr = reply->dst.words_be[3];
@@ -39,24 +42,22 @@ static __always_inline int host_socket_uses(struct __sk_buff *skb, const struct 
         sock = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
     else
         return 0;
-    if (!sock)
-        return 0;
+    if (!sock) return 0;
     bpf_sk_release(sock);
     return 1;
 }
 
 struct flow_port_walk {
-    struct __sk_buff *skb;
-    struct flow_new *flow;
-    const struct cnet_ct_entry *reverse;
+    struct __sk_buff* skb;
+    struct flow_new* flow;
+    const struct cnet_ct_entry* reverse;
     int result; /* enum flow_result */
 };
 
-static long flow_try_port(__u32 attempt, void *data)
-{
-    struct flow_port_walk *walk = data;
-    struct flow_new *flow = walk->flow;
-    struct cnet_slot *slot;
+static long flow_try_port(__u32 attempt, void* data) {
+    struct flow_port_walk* walk = data;
+    struct flow_new* flow = walk->flow;
+    struct cnet_slot* slot;
     long err;
 
     if (attempt) {
@@ -75,15 +76,13 @@ static long flow_try_port(__u32 attempt, void *data)
         return 1;
     }
     err = bpf_map_update_elem(&cnet_ct, &flow->reply, walk->reverse, BPF_NOEXIST);
-    if (err == -17 /* EEXIST: some flow has this tuple */)
-        return 0;
+    if (err == -17 /* EEXIST: some flow has this tuple */) return 0;
     walk->result = err ? FLOW_MAP_FULL : FLOW_OK;
     return 1;
 }
 
 /* The range that netfilter would choose from (nf_nat_core.c): privileged ports stay privileged. */
-static __always_inline void flow_port_range(struct flow_new *flow, __be16 port_be)
-{
+static __always_inline void flow_port_range(struct flow_new* flow, __be16 port_be) {
     __u16 port = bpf_ntohs(port_be);
 
     if (flow->forward.l4_proto == IPPROTO_ICMP) {
@@ -102,13 +101,12 @@ static __always_inline void flow_port_range(struct flow_new *flow, __be16 port_b
 }
 
 /*
- * A clean flow in the scratch memory, field by field: a compound literal would be built on the stack first. The keys
- * get their tuples from flow_tuple4().
+ * A clean flow in the scratch memory, field by field: a compound literal would be built on the
+ * stack first. The keys get their tuples from flow_tuple4().
  */
-static __always_inline struct flow_new *flow_prepare(struct scratch *scratch, enum cnet_ct_type type, __u32 network_id,
-                                                     __u32 binding_id)
-{
-    struct flow_new *flow = &scratch->flow;
+static __always_inline struct flow_new*
+flow_prepare(struct scratch* scratch, enum cnet_ct_type type, __u32 network_id, __u32 binding_id) {
+    struct flow_new* flow = &scratch->flow;
 
     __builtin_memset(flow, 0, sizeof(*flow));
     flow->type = type;
@@ -117,9 +115,9 @@ static __always_inline struct flow_new *flow_prepare(struct scratch *scratch, en
     return flow;
 }
 
-static __always_inline void flow_tuple4(struct cnet_ct_key *key, __u32 zone, __u8 proto, __be32 src_be, __be32 dst_be,
-                                        __be16 src_port_be, __be16 dst_port_be)
-{
+static __always_inline void flow_tuple4(struct cnet_ct_key* key, __u32 zone, __u8 proto,
+                                        __be32 src_be, __be32 dst_be, __be16 src_port_be,
+                                        __be16 dst_port_be) {
     key->src.words_be[2] = bpf_htonl(0x0000ffff);
     key->src.words_be[3] = src_be;
     key->dst.words_be[2] = bpf_htonl(0x0000ffff);
@@ -130,14 +128,14 @@ static __always_inline void flow_tuple4(struct cnet_ct_key *key, __u32 zone, __u
     key->l4_proto = proto;
 }
 
-static __always_inline void flow_tuple_of(struct cnet_ct_key *key, const struct cnet_pkt *pkt, __u32 zone)
-{
-    flow_tuple4(key, zone, pkt->l4_proto, pkt->src4_be, pkt->dst4_be, pkt->src_port_be, pkt->dst_port_be);
+static __always_inline void flow_tuple_of(struct cnet_ct_key* key, const struct cnet_pkt* pkt,
+                                          __u32 zone) {
+    flow_tuple4(key, zone, pkt->l4_proto, pkt->src4_be, pkt->dst4_be, pkt->src_port_be,
+                pkt->dst_port_be);
 }
 
-static __always_inline void flow_entry(struct cnet_ct_entry *entry, const struct flow_new *flow,
-                                       const struct cnet_ct_key *other, enum cnet_ct_kind kind)
-{
+static __always_inline void flow_entry(struct cnet_ct_entry* entry, const struct flow_new* flow,
+                                       const struct cnet_ct_key* other, enum cnet_ct_kind kind) {
     __u64 now_ns = bpf_ktime_get_coarse_ns();
 
     __builtin_memset(entry, 0, sizeof(*entry));
@@ -154,17 +152,16 @@ static __always_inline void flow_entry(struct cnet_ct_entry *entry, const struct
  * Both entries, or none. FLOW_EXISTS: another CPU began the same flow meanwhile; look it up again.
  * In dry-run mode nothing is inserted; the scratch entry is what would be.
  */
-static __noinline int flow_begin(struct __sk_buff *skb, struct scratch *scratch)
-{
-    struct flow_new *flow = &scratch->flow;
-    struct cnet_ct_entry *entry = &scratch->entry;
-    struct flow_port_walk walk = {.skb = skb, .flow = flow, .reverse = entry, .result = FLOW_NO_PORT};
+static __noinline int flow_begin(struct __sk_buff* skb, struct scratch* scratch) {
+    struct flow_new* flow = &scratch->flow;
+    struct cnet_ct_entry* entry = &scratch->entry;
+    struct flow_port_walk walk = {
+        .skb = skb, .flow = flow, .reverse = entry, .result = FLOW_NO_PORT};
     long err;
 
     flow_entry(entry, flow, &flow->forward, CNET_CT_REVERSE);
     bpf_loop(FLOW_PORT_TRIES, flow_try_port, &walk, 0);
-    if (walk.result != FLOW_OK)
-        return walk.result;
+    if (walk.result != FLOW_OK) return walk.result;
     if (!effects_allowed()) {
         flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
         scratch->flow_pretended = 1;
@@ -174,8 +171,7 @@ static __noinline int flow_begin(struct __sk_buff *skb, struct scratch *scratch)
     slot_hold(&flow->forward, 1);
     flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
     err = bpf_map_update_elem(&cnet_ct, &flow->forward, entry, BPF_NOEXIST);
-    if (!err)
-        return FLOW_OK;
+    if (!err) return FLOW_OK;
     bpf_map_delete_elem(&cnet_ct, &flow->reply);
     slot_hold(&flow->reply, -1);
     slot_hold(&flow->forward, -1);
@@ -183,9 +179,8 @@ static __noinline int flow_begin(struct __sk_buff *skb, struct scratch *scratch)
 }
 
 /* V_NEXT: the flow stands (or another CPU began it meanwhile), and nat_forward() will find it. */
-static __always_inline enum cnet_verdict flow_start(struct __sk_buff *skb, struct cnet_pkt *pkt,
-                                                    struct scratch *scratch)
-{
+static __always_inline enum cnet_verdict flow_start(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                    struct scratch* scratch) {
     switch (flow_begin(skb, scratch)) {
     case FLOW_NO_PORT:
         return drop(pkt, CNET_R_PORTS_EXHAUSTED);

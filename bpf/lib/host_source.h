@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stage: only the host itself speaks through a host port. A packet that the host's stack forwarded from elsewhere
- * towards an endpoint has bypassed the published ports ("direct routing") and is dropped.
+ * Stage: only the host itself speaks through a host port. A packet that the host's stack forwarded
+ * from elsewhere towards an endpoint has bypassed the published ports ("direct routing") and is
+ * dropped.
  *
- * The source address decides, because on this side of the veth the device it came from is no longer known.
+ * The source address decides, because on this side of the veth the device it came from is no longer
+ * known.
  */
 #ifndef CNET_LIB_HOST_SOURCE_H
 #define CNET_LIB_HOST_SOURCE_H
@@ -12,32 +14,30 @@
 
 #include "port.h"
 
-static __always_inline int is_host_addr(const union cnet_addr *addr)
-{
+static __always_inline int is_host_addr(const union cnet_addr* addr) {
     return bpf_map_lookup_elem(&cnet_host_addr, addr) != NULL;
 }
 
-static __always_inline enum cnet_verdict host_source_check(struct __sk_buff *skb, struct cnet_pkt *pkt)
-{
+static __always_inline enum cnet_verdict host_source_check(struct __sk_buff* skb,
+                                                           struct cnet_pkt* pkt) {
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
     union cnet_addr source;
 
     if (pkt->eth_proto == bpf_htons(ETH_P_IP)) {
-        struct iphdr *ip = data + ETH_HLEN;
+        struct iphdr* ip = data + ETH_HLEN;
 
-        if ((void *)(ip + 1) > data_end)
-            return drop(pkt, CNET_R_MALFORMED);
-        if (likely(ip->saddr == pkt->gateway4_be))
-            return V_NEXT;
+        if ((void*)(ip + 1) > data_end) return drop(pkt, CNET_R_MALFORMED);
+        if (likely(ip->saddr == pkt->gateway4_be)) return V_NEXT;
         source = addr_from_v4(ip->saddr);
     } else if (pkt->eth_proto == bpf_htons(ETH_P_IPV6)) {
-        struct ipv6hdr *ip6 = data + ETH_HLEN;
+        struct ipv6hdr* ip6 = data + ETH_HLEN;
 
-        if ((void *)(ip6 + 1) > data_end)
-            return drop(pkt, CNET_R_MALFORMED);
+        if ((void*)(ip6 + 1) > data_end) return drop(pkt, CNET_R_MALFORMED);
         __builtin_memcpy(&source, &ip6->saddr, 16);
-        /* fe80::/10 is never forwarded, and `::` only begins on this link (RFC 4291 section 2.5). */
-        if (addr_is_zero(&source) || (source.words_be[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000))
+        /* fe80::/10 is never forwarded, and `::` only begins on this link (RFC 4291 section 2.5).
+         */
+        if (addr_is_zero(&source) ||
+            (source.words_be[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000))
             return V_NEXT;
     } else {
         return V_NEXT;

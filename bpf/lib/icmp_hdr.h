@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ICMP as on the wire (RFC 792, RFC 1191). Our own, because <linux/icmp.h> of 6.1 pulls libc's socket headers in. */
+/* ICMP as on the wire (RFC 792, RFC 1191). Our own, because <linux/icmp.h> of 6.1 pulls libc's
+ * socket headers in. */
 #ifndef CNET_LIB_ICMP_HDR_H
 #define CNET_LIB_ICMP_HDR_H
 
@@ -21,8 +22,8 @@ struct icmp4_hdr {
     __u8 type;
     __u8 code;
     __be16 checksum;
-    __be16 id_be;          /* echo; unused in errors */
-    __be16 seq_or_mtu_be;  /* echo: sequence number; fragmentation needed: MTU of the next hop */
+    __be16 id_be;         /* echo; unused in errors */
+    __be16 seq_or_mtu_be; /* echo: sequence number; fragmentation needed: MTU of the next hop */
 };
 
 #endif

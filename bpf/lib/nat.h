@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Translating a packet of a known flow and sending it where the other side of the flow lives. One function for every
- * kind of NAT and both directions: the entry's other key says what the packet becomes and in which zone it goes on.
+ * Translating a packet of a known flow and sending it where the other side of the flow lives. One
+ * function for every kind of NAT and both directions: the entry's other key says what the packet
+ * becomes and in which zone it goes on.
  */
 #ifndef CNET_LIB_NAT_H
 #define CNET_LIB_NAT_H
@@ -14,19 +15,19 @@
 #include "scratch.h"
 
 /*
- * Marks a packet as translated, for uplink_egress on the way out: tc_index is settable by BPF alone, nobody reads it
- * but dsmark, and it survives redirect_neigh. ingress_ifindex must be set too, which no packet of the host's own has.
+ * Marks a packet as translated, for uplink_egress on the way out: tc_index is settable by BPF
+ * alone, nobody reads it but dsmark, and it survives redirect_neigh. ingress_ifindex must be set
+ * too, which no packet of the host's own has.
  */
 #define CNET_TRANSLATED 0xc4e7
 
-/* The address from which the gateway answers with ICMP errors: the network's on endpoints, the dialled one outside. */
-static __always_inline __be32 router_address(const struct cnet_pkt *pkt)
-{
+/* The address from which the gateway answers with ICMP errors: the network's on endpoints, the
+ * dialled one outside. */
+static __always_inline __be32 router_address(const struct cnet_pkt* pkt) {
     return pkt->hook == CNET_HOOK_ENDPOINT ? pkt->gateway4_be : pkt->dst4_be;
 }
 
-static __always_inline enum cnet_reason nat_reason(const struct ct_hit *hit)
-{
+static __always_inline enum cnet_reason nat_reason(const struct ct_hit* hit) {
     switch (hit->entry->type) {
     case CNET_CT_SNAT:
         return hit->is_reply ? CNET_R_SNAT_REPLY : CNET_R_SNAT;
@@ -39,23 +40,23 @@ static __always_inline enum cnet_reason nat_reason(const struct ct_hit *hit)
     }
 }
 
-/* The flow's route towards the world, asked anew when the cached one is older than cnet_cfg.fib_cache_ms. */
-static __always_inline long flow_route(struct __sk_buff *skb, const struct cnet_pkt *pkt, struct cnet_ct_entry *owner,
-                                       __be32 dst_be, __u64 now_ns, struct fib_route *route)
-{
+/* The flow's route towards the world, asked anew when the cached one is older than
+ * cnet_cfg.fib_cache_ms. */
+static __always_inline long flow_route(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                       struct cnet_ct_entry* owner, __be32 dst_be, __u64 now_ns,
+                                       struct fib_route* route) {
     long err;
 
-    if (likely(owner->fib_ifindex && now_ns - owner->fib_checked_ns < cnet_cfg.fib_cache_ms * 1000000ull)) {
+    if (likely(owner->fib_ifindex &&
+               now_ns - owner->fib_checked_ns < cnet_cfg.fib_cache_ms * 1000000ull)) {
         route->ifindex = owner->fib_ifindex;
         route->mtu = owner->fib_mtu;
         route->nexthop = owner->fib_nexthop;
         return 0;
     }
     err = fib_lookup4(skb, pkt, pkt->host_ifindex, dst_be, route);
-    if (err)
-        return err;
-    if (!bpf_map_lookup_elem(&cnet_uplinks, &route->ifindex))
-        return -1;
+    if (err) return err;
+    if (!bpf_map_lookup_elem(&cnet_uplinks, &route->ifindex)) return -1;
     if (effects_allowed()) {
         owner->fib_ifindex = route->ifindex;
         owner->fib_mtu = route->mtu;
@@ -66,27 +67,26 @@ static __always_inline long flow_route(struct __sk_buff *skb, const struct cnet_
 }
 
 /* Does the packet, or one segment of a GSO packet, exceed the MTU? */
-static __always_inline int exceeds_mtu(struct __sk_buff *skb, const struct cnet_pkt *pkt, __u32 mtu)
-{
+static __always_inline int exceeds_mtu(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                       __u32 mtu) {
     __u32 headers;
 
-    if (likely(pkt->ip_len <= mtu))
-        return 0;
-    if (!skb->gso_size)
-        return 1;
-    headers = pkt->l4_off - pkt->l3_off + (pkt->l4_proto == IPPROTO_UDP ? 8 : 20);
+    if (likely(pkt->ip_len <= mtu)) return 0;
+    if (!skb->gso_size) return 1;
+    headers = pkt->l4_off - pkt->l3_off + (pkt->l4_proto == IPPROTO_UDP ? 8 : pkt->l4_len);
     return skb->gso_size + headers > mtu;
 }
 
-static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff *skb, struct cnet_pkt *pkt,
-                                                      const struct ct_hit *hit, const struct tuple4 *to, __u64 now_ns)
-{
+static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                      const struct ct_hit* hit,
+                                                      const struct tuple4* to, __u64 now_ns) {
     struct fib_route route;
     long err = flow_route(skb, pkt, hit->owner, to->dst_be, now_ns, &route);
 
     if (unlikely(err))
         return err < 0 ? drop(pkt, CNET_R_NO_UPLINK)
-                       : icmp_unreachable(skb, pkt, router_address(pkt), ICMP4_NET_UNREACHABLE, CNET_R_NO_ROUTE);
+                       : icmp_unreachable(skb, pkt, router_address(pkt), ICMP4_NET_UNREACHABLE,
+                                          CNET_R_NO_ROUTE);
     if (unlikely(exceeds_mtu(skb, pkt, route.mtu)))
         return icmp_too_big(skb, pkt, router_address(pkt), route.mtu);
     /* point of no return */
@@ -96,24 +96,23 @@ static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff *skb, str
     return redirected(pkt, fib_send(&route), nat_reason(hit));
 }
 
-static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff *skb, struct cnet_pkt *pkt,
-                                                        const struct ct_hit *hit, const struct tuple4 *to)
-{
+static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                        const struct ct_hit* hit,
+                                                        const struct tuple4* to) {
     union cnet_addr target = addr_from_v4(to->dst_be);
-    struct cnet_neigh_entry *neigh = neigh_lookup(hit->entry->other.zone, &target);
+    struct cnet_neigh_entry* neigh = neigh_lookup(hit->entry->other.zone, &target);
 
-    if (unlikely(!neigh))
-        return drop(pkt, CNET_R_NO_NEIGH);
+    if (unlikely(!neigh)) return drop(pkt, CNET_R_NO_NEIGH);
     /* point of no return */
     if (ip4_rewrite(skb, pkt, to->src_be, to->dst_be, 1) || l4_rewrite(skb, pkt, to) ||
         eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
-    return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags), nat_reason(hit));
+    return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),
+                      nat_reason(hit));
 }
 
-static __always_inline enum cnet_verdict nat_translate(struct __sk_buff *skb, struct cnet_pkt *pkt,
-                                                       const struct ct_hit *hit)
-{
+static __always_inline enum cnet_verdict nat_translate(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                       const struct ct_hit* hit) {
     struct tuple4 to = tuple4_inverse(&hit->entry->other);
     __u32 zone = hit->entry->other.zone;
     __u64 now_ns = bpf_ktime_get_coarse_ns();
@@ -124,38 +123,33 @@ static __always_inline enum cnet_verdict nat_translate(struct __sk_buff *skb, st
             return drop(pkt, CNET_R_REWRITE_FAILED);
         return pass(pkt, CNET_R_HOST_PORT_XLAT);
     }
-    if (unlikely(pkt->ttl <= 1))
-        return icmp_time_exceeded(skb, pkt, router_address(pkt));
+    if (unlikely(pkt->ttl <= 1)) return icmp_time_exceeded(skb, pkt, router_address(pkt));
     ct_track(hit, pkt, now_ns);
-    if (zone == CNET_ZONE_WORLD)
-        return nat_to_world(skb, pkt, hit, &to, now_ns);
+    if (zone == CNET_ZONE_WORLD) return nat_to_world(skb, pkt, hit, &to, now_ns);
     return nat_to_network(skb, pkt, hit, &to);
 }
 
-/* Under dry run a flow that would have begun is not in the map; what flow_begin() left in the scratch stands for it. */
-static __always_inline int flow_pretended(struct ct_hit *hit)
-{
-    struct scratch *scratch = scratch_get();
+/* Under dry run a flow that would have begun is not in the map; what flow_begin() left in the
+ * scratch stands for it. */
+static __always_inline int flow_pretended(struct ct_hit* hit) {
+    struct scratch* scratch = scratch_get();
 
-    if (effects_allowed() || !scratch || !scratch->flow_pretended)
-        return 0;
+    if (effects_allowed() || !scratch || !scratch->flow_pretended) return 0;
     scratch->flow_pretended = 0;
     *hit = (struct ct_hit){.entry = &scratch->entry, .owner = &scratch->entry};
     return 1;
 }
 
 /*
- * Stage: a packet of a known flow, as seen in `zone`, is translated and sent on. V_NEXT: no flow has this tuple.
- * A function of its own, and called again once a new flow has begun: inlined twice, the stack of a chain of calls
- * would not hold it.
+ * Stage: a packet of a known flow, as seen in `zone`, is translated and sent on. V_NEXT: no flow
+ * has this tuple. A function of its own, and called again once a new flow has begun: inlined twice,
+ * the stack of a chain of calls would not hold it.
  */
-static __noinline int nat_forward(struct __sk_buff *skb, struct cnet_pkt *pkt, __u32 zone)
-{
+static __noinline int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone) {
     struct cnet_ct_key key = ct_key_of(pkt, zone);
     struct ct_hit hit;
 
-    if (unlikely(!ct_lookup(&key, &hit)) && !flow_pretended(&hit))
-        return V_NEXT;
+    if (unlikely(!ct_lookup(&key, &hit)) && !flow_pretended(&hit)) return V_NEXT;
     return nat_translate(skb, pkt, &hit);
 }
 

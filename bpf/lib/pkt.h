@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The parsed packet: offsets and decoded fields, never pointers, so that it stays valid across every helper that
- * moves packet memory. Filled once by the parsers of eth.h and ip4.h; no stage derives an offset again.
+ * The parsed packet: offsets and decoded fields, never pointers, so that it stays valid across
+ * every helper that moves packet memory. Filled once by the parsers of eth.h and ip4.h; no stage
+ * derives an offset again.
  */
 #ifndef CNET_LIB_PKT_H
 #define CNET_LIB_PKT_H
@@ -31,26 +32,26 @@ enum cnet_pkt_flag {
 #define TCP_ACK 0x10
 
 struct cnet_pkt {
-    __u32 len;         /* bytes with L2 header, as it arrived */
-    __s32 action;      /* of V_REDIRECT */
-    __u16 reason;      /* enum cnet_reason: set by whoever ends the packet's way */
-    __u16 l3_off;      /* = length of the L2 header: 14, or 0 on a device without one */
+    __u32 len;    /* bytes with L2 header, as it arrived */
+    __s32 action; /* of V_REDIRECT */
+    __u16 reason; /* enum cnet_reason: set by whoever ends the packet's way */
+    __u16 l3_off; /* = length of the L2 header: 14, or 0 on a device without one */
     __u16 l4_off;
-    __u16 ip_len;      /* IPv4 total length */
+    __u16 ip_len; /* IPv4 total length */
     __be16 eth_proto;
     __be16 src_port_be; /* as in struct cnet_ct_key: echo identifiers count as ports */
     __be16 dst_port_be;
-    __be16 ip_check;   /* IPv4 header checksum, raw */
+    __be16 ip_check; /* IPv4 header checksum, raw */
     __be32 src4_be;
     __be32 dst4_be;
-    __u8 hook;         /* enum cnet_hook */
-    __u8 flags;        /* enum cnet_pkt_flag */
-    __u8 l4_proto;     /* IPPROTO_* */
+    __u8 hook;     /* enum cnet_hook */
+    __u8 flags;    /* enum cnet_pkt_flag */
+    __u8 l4_proto; /* IPPROTO_* */
     __u8 ttl;
     __u8 tos;
     __u8 tcp_flags;
     __u8 icmp_type;
-    __u8 pad;
+    __u8 l4_len; /* TCP: header with options, bytes */
     __u8 dst_mac[CNET_MAC_LEN];
     __u8 src_mac[CNET_MAC_LEN];
 
@@ -63,48 +64,41 @@ struct cnet_pkt {
     __be32 snat4_be;
 };
 
-static __always_inline enum cnet_verdict drop(struct cnet_pkt *pkt, enum cnet_reason reason)
-{
+static __always_inline enum cnet_verdict drop(struct cnet_pkt* pkt, enum cnet_reason reason) {
     pkt->reason = reason;
     return V_DROP;
 }
 
-static __always_inline enum cnet_verdict pass(struct cnet_pkt *pkt, enum cnet_reason reason)
-{
+static __always_inline enum cnet_verdict pass(struct cnet_pkt* pkt, enum cnet_reason reason) {
     pkt->reason = reason;
     return V_PASS;
 }
 
-static __always_inline enum cnet_verdict redirected(struct cnet_pkt *pkt, long action, enum cnet_reason reason)
-{
+static __always_inline enum cnet_verdict redirected(struct cnet_pkt* pkt, long action,
+                                                    enum cnet_reason reason) {
     pkt->action = action;
     pkt->reason = reason;
     return V_REDIRECT;
 }
 
-static __always_inline void mac_copy(__u8 *to, const __u8 *from)
-{
+static __always_inline void mac_copy(__u8* to, const __u8* from) {
     __builtin_memcpy(to, from, CNET_MAC_LEN);
 }
 
-static __always_inline int mac_equal(const __u8 *a, const __u8 *b)
-{
+static __always_inline int mac_equal(const __u8* a, const __u8* b) {
     return !__builtin_memcmp(a, b, CNET_MAC_LEN);
 }
 
-static __always_inline union cnet_addr addr_from_v4(__be32 addr_be)
-{
+static __always_inline union cnet_addr addr_from_v4(__be32 addr_be) {
     return (union cnet_addr){.words_be = {0, 0, bpf_htonl(0x0000ffff), addr_be}};
 }
 
-static __always_inline int addr_equal(const union cnet_addr *a, const union cnet_addr *b)
-{
+static __always_inline int addr_equal(const union cnet_addr* a, const union cnet_addr* b) {
     return a->words_be[0] == b->words_be[0] && a->words_be[1] == b->words_be[1] &&
            a->words_be[2] == b->words_be[2] && a->words_be[3] == b->words_be[3];
 }
 
-static __always_inline int addr_is_zero(const union cnet_addr *a)
-{
+static __always_inline int addr_is_zero(const union cnet_addr* a) {
     return !(a->words_be[0] | a->words_be[1] | a->words_be[2] | a->words_be[3]);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Stage: which port a frame arrived on, and whether its source may be what it says. Reads cnet_port, cnet_neigh. */
+/* Stage: which port a frame arrived on, and whether its source may be what it says. Reads
+ * cnet_port, cnet_neigh. */
 #ifndef CNET_LIB_PORT_H
 #define CNET_LIB_PORT_H
 
@@ -28,113 +29,97 @@ struct arp_ip4 {
 #define ICMP6_NEIGHBOUR_ADVERT 136
 #define ICMP6_REDIRECT 137
 
-static __always_inline struct cnet_neigh_entry *neigh_lookup(__u32 network_id, const union cnet_addr *addr)
-{
+static __always_inline struct cnet_neigh_entry* neigh_lookup(__u32 network_id,
+                                                             const union cnet_addr* addr) {
     struct cnet_neigh_key key = {.network_id = network_id, .addr = *addr};
 
     return bpf_map_lookup_elem(&cnet_neigh, &key);
 }
 
 /* Does the control plane say that this address lives on this device? */
-static __always_inline int neigh_is_at(__u32 network_id, const union cnet_addr *addr, __u32 ifindex)
-{
-    struct cnet_neigh_entry *neigh = neigh_lookup(network_id, addr);
+static __always_inline int neigh_is_at(__u32 network_id, const union cnet_addr* addr,
+                                       __u32 ifindex) {
+    struct cnet_neigh_entry* neigh = neigh_lookup(network_id, addr);
 
     return neigh && neigh->ifindex == ifindex;
 }
 
-static __always_inline int source4_allowed(const struct cnet_pkt *pkt, const struct cnet_port *port, __be32 addr_be)
-{
+static __always_inline int source4_allowed(const struct cnet_pkt* pkt, const struct cnet_port* port,
+                                           __be32 addr_be) {
     union cnet_addr addr;
 
-    if (likely(addr_be == port->addr4_be && addr_be))
-        return 1;
+    if (likely(addr_be == port->addr4_be && addr_be)) return 1;
     addr = addr_from_v4(addr_be);
     return neigh_is_at(pkt->network_id, &addr, pkt->ifindex);
 }
 
-static __always_inline int arp_source_allowed(const struct cnet_pkt *pkt, const struct cnet_port *port, void *data,
-                                              void *data_end)
-{
-    struct arp_ip4 *arp = data + ETH_HLEN;
+static __always_inline int arp_source_allowed(const struct cnet_pkt* pkt,
+                                              const struct cnet_port* port, void* data,
+                                              void* data_end) {
+    struct arp_ip4* arp = data + ETH_HLEN;
     __be32 sender_be;
 
-    if ((void *)(arp + 1) > data_end)
-        return 0;
-    if (!mac_equal(arp->sender_mac, port->mac))
-        return 0;
+    if ((void*)(arp + 1) > data_end) return 0;
+    if (!mac_equal(arp->sender_mac, port->mac)) return 0;
     __builtin_memcpy(&sender_be, arp->sender_ip, 4);
     /* 0.0.0.0: an address-conflict probe, RFC 5227. */
     return sender_be == 0 || source4_allowed(pkt, port, sender_be);
 }
 
-static __always_inline int ip4_source_allowed(struct cnet_pkt *pkt, const struct cnet_port *port, void *data,
-                                              void *data_end)
-{
-    struct iphdr *ip = data + ETH_HLEN;
-    struct udphdr *udp = (void *)(ip + 1);
+static __always_inline int ip4_source_allowed(struct cnet_pkt* pkt, const struct cnet_port* port,
+                                              void* data, void* data_end) {
+    struct iphdr* ip = data + ETH_HLEN;
+    struct udphdr* udp = (void*)(ip + 1);
 
-    if ((void *)(ip + 1) > data_end)
-        return 0;
-    if (likely(source4_allowed(pkt, port, ip->saddr)))
-        return 1;
+    if ((void*)(ip + 1) > data_end) return 0;
+    if (likely(source4_allowed(pkt, port, ip->saddr))) return 1;
     /* A DHCP client has no address yet: 0.0.0.0 to port 67, RFC 2131. */
-    return ip->saddr == 0 && ip->protocol == IPPROTO_UDP && ip->ihl == 5 && (void *)(udp + 1) <= data_end &&
-           udp->dest == bpf_htons(67);
+    return ip->saddr == 0 && ip->protocol == IPPROTO_UDP && ip->ihl == 5 &&
+           (void*)(udp + 1) <= data_end && udp->dest == bpf_htons(67);
 }
 
-/* fe80::/64 with the modified EUI-64 of the port's MAC, RFC 4291 appendix A: the only link-local address we know. */
-static __always_inline void link_local_of(const __u8 *mac, union cnet_addr *addr)
-{
-    *addr = (union cnet_addr){.bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3],
-                                        mac[4], mac[5]}};
+/* fe80::/64 with the modified EUI-64 of the port's MAC, RFC 4291 appendix A: the only link-local
+ * address we know. */
+static __always_inline void link_local_of(const __u8* mac, union cnet_addr* addr) {
+    *addr = (union cnet_addr){.bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2],
+                                        0xff, 0xfe, mac[3], mac[4], mac[5]}};
 }
 
-static __always_inline int addr6_is_own(const struct cnet_pkt *pkt, const struct cnet_port *port,
-                                        const union cnet_addr *addr)
-{
+static __always_inline int addr6_is_own(const struct cnet_pkt* pkt, const struct cnet_port* port,
+                                        const union cnet_addr* addr) {
     union cnet_addr link_local;
 
-    if (addr_equal(addr, &port->addr6) && !addr_is_zero(addr))
-        return 1;
+    if (addr_equal(addr, &port->addr6) && !addr_is_zero(addr)) return 1;
     link_local_of(port->mac, &link_local);
     return addr_equal(addr, &link_local) || neigh_is_at(pkt->network_id, addr, pkt->ifindex);
 }
 
-static __always_inline int ip6_source_allowed(const struct cnet_pkt *pkt, const struct cnet_port *port, void *data,
-                                              void *data_end)
-{
-    struct ipv6hdr *ip6 = data + ETH_HLEN;
+static __always_inline int ip6_source_allowed(const struct cnet_pkt* pkt,
+                                              const struct cnet_port* port, void* data,
+                                              void* data_end) {
+    struct ipv6hdr* ip6 = data + ETH_HLEN;
     union cnet_addr addr;
-    __u8 *icmp6 = (void *)(ip6 + 1);
+    __u8* icmp6 = (void*)(ip6 + 1);
 
-    if ((void *)(ip6 + 1) > data_end)
-        return 0;
+    if ((void*)(ip6 + 1) > data_end) return 0;
     __builtin_memcpy(&addr, &ip6->saddr, 16);
     /* `::` is what duplicate address detection and MLD send from, RFC 4862 and 3590. */
-    if (!addr_is_zero(&addr) && !addr6_is_own(pkt, port, &addr))
-        return 0;
-    if (ip6->nexthdr != IPPROTO_ICMPV6)
-        return 1;
-    if ((void *)(icmp6 + 24) > data_end)
-        return 1; /* too short for any of the messages below */
+    if (!addr_is_zero(&addr) && !addr6_is_own(pkt, port, &addr)) return 0;
+    if (ip6->nexthdr != IPPROTO_ICMPV6) return 1;
+    if ((void*)(icmp6 + 24) > data_end) return 1; /* too short for any of the messages below */
     /* An endpoint is no router, and advertises none but its own addresses. */
-    if (icmp6[0] == ICMP6_ROUTER_ADVERT || icmp6[0] == ICMP6_REDIRECT)
-        return 0;
-    if (icmp6[0] != ICMP6_NEIGHBOUR_ADVERT)
-        return 1;
+    if (icmp6[0] == ICMP6_ROUTER_ADVERT || icmp6[0] == ICMP6_REDIRECT) return 0;
+    if (icmp6[0] != ICMP6_NEIGHBOUR_ADVERT) return 1;
     __builtin_memcpy(&addr, icmp6 + 8, 16);
     return addr6_is_own(pkt, port, &addr);
 }
 
-static __always_inline enum cnet_verdict source_check(struct __sk_buff *skb, struct cnet_pkt *pkt,
-                                                      const struct cnet_port *port)
-{
+static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                      const struct cnet_port* port) {
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
     int allowed = 1;
 
-    if (unlikely(!mac_equal(pkt->src_mac, port->mac)))
-        return drop(pkt, CNET_R_SPOOFED_MAC);
+    if (unlikely(!mac_equal(pkt->src_mac, port->mac))) return drop(pkt, CNET_R_SPOOFED_MAC);
     if (likely(pkt->eth_proto == bpf_htons(ETH_P_IP)))
         allowed = ip4_source_allowed(pkt, port, data, data_end);
     else if (pkt->eth_proto == bpf_htons(ETH_P_IPV6))
@@ -147,17 +132,15 @@ static __always_inline enum cnet_verdict source_check(struct __sk_buff *skb, str
 }
 
 /* Parses the Ethernet header and takes over what later stages need of the port. */
-static __always_inline enum cnet_verdict port_admit(struct __sk_buff *skb, struct cnet_pkt *pkt,
-                                                    struct cnet_port **port_out)
-{
+static __always_inline enum cnet_verdict port_admit(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                    struct cnet_port** port_out) {
     __u32 ifindex = skb->ifindex;
-    struct cnet_port *port;
+    struct cnet_port* port;
 
     pkt->len = skb->len;
     pkt->ifindex = ifindex;
     port = bpf_map_lookup_elem(&cnet_port, &ifindex);
-    if (unlikely(!port))
-        return drop(pkt, CNET_R_UNKNOWN_PORT);
+    if (unlikely(!port)) return drop(pkt, CNET_R_UNKNOWN_PORT);
     *port_out = port;
     pkt->network_id = port->network_id;
     pkt->port_flags = port->flags;
@@ -168,12 +151,9 @@ static __always_inline enum cnet_verdict port_admit(struct __sk_buff *skb, struc
     tc_pull_headers(skb);
     if (eth_parse(pkt, tc_data(skb), tc_data_end(skb)) != PARSE_OK)
         return drop(pkt, CNET_R_MALFORMED);
-    if (skb->vlan_present)
-        pkt->flags |= PKT_VLAN;
-    if (unlikely(mac_is_multicast(pkt->src_mac)))
-        return drop(pkt, CNET_R_MULTICAST_SOURCE);
-    if (unlikely(mac_is_link_local(pkt->dst_mac)))
-        return drop(pkt, CNET_R_LINK_LOCAL_MCAST);
+    if (skb->vlan_present) pkt->flags |= PKT_VLAN;
+    if (unlikely(mac_is_multicast(pkt->src_mac))) return drop(pkt, CNET_R_MULTICAST_SOURCE);
+    if (unlikely(mac_is_link_local(pkt->dst_mac))) return drop(pkt, CNET_R_LINK_LOCAL_MCAST);
     return V_NEXT;
 }
 

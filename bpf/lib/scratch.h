@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Working memory for what the slow paths build, because 512 bytes of stack must do for all frames of a call chain.
- * One per CPU and object: our programs run with bottom halves off and never inside one another on a CPU
- * (bpf_redirect_* act after the program has returned; clones end in a backlog queue).
+ * Working memory for what the slow paths build, because 512 bytes of stack must do for all frames
+ * of a call chain. One per CPU and object: our programs run with bottom halves off and never inside
+ * one another on a CPU (bpf_redirect_* act after the program has returned; clones end in a backlog
+ * queue).
  */
 #ifndef CNET_LIB_SCRATCH_H
 #define CNET_LIB_SCRATCH_H
@@ -12,7 +13,8 @@
 #include "icmp_hdr.h"
 #include "ip4.h"
 
-/* What an ICMP error quotes: a full header with options and eight bytes, or for a plain header 48 bytes of payload. */
+/* What an ICMP error quotes: a full header with options and eight bytes, or for a plain header 48
+ * bytes of payload. */
 #define ICMP_QUOTE_MAX 68
 
 struct icmp_error {
@@ -28,7 +30,7 @@ struct flow_new {
     __u32 binding_id;
     __u16 port_min; /* for tries after the first, host byte order */
     __u16 port_max;
-    __u8 type;      /* enum cnet_ct_type */
+    __u8 type; /* enum cnet_ct_type */
     __u8 pad[3];
 };
 
@@ -47,11 +49,11 @@ struct {
     __type(value, struct scratch);
 } cnet_scratch SEC(".maps");
 
-static __always_inline struct scratch *scratch_get(void)
-{
+static __always_inline struct scratch* scratch_get(void) {
     __u32 zero = 0;
 
-    return bpf_map_lookup_elem(&cnet_scratch, &zero); /* never NULL, which the verifier cannot know */
+    return bpf_map_lookup_elem(&cnet_scratch,
+                               &zero); /* never NULL, which the verifier cannot know */
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Parsing on an uplink, where most packets are the host's own: everything not plainly ours is left alone, at the
- * price of a parse and one array look-up.
+ * Parsing on an uplink, where most packets are the host's own: everything not plainly ours is left
+ * alone, at the price of a parse and one array look-up.
  */
 #ifndef CNET_LIB_UPLINK_H
 #define CNET_LIB_UPLINK_H
@@ -10,9 +10,10 @@
 #include "icmp_nat.h"
 #include "publish.h"
 
-/* `l2_len` is 14, or 0 on a device without Ethernet headers. V_NEXT: an IPv4 packet, tuple parsed where it has one. */
-static __always_inline enum cnet_verdict uplink_parse(struct __sk_buff *skb, struct cnet_pkt *pkt, __u32 l2_len)
-{
+/* `l2_len` is 14, or 0 on a device without Ethernet headers. V_NEXT: an IPv4 packet, tuple parsed
+ * where it has one. */
+static __always_inline enum cnet_verdict uplink_parse(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                      __u32 l2_len) {
     void *data, *data_end;
 
     pkt->len = skb->len;
@@ -26,50 +27,45 @@ static __always_inline enum cnet_verdict uplink_parse(struct __sk_buff *skb, str
         return pass(pkt, CNET_R_UPLINK_UNPARSED);
     if (ip4_parse(pkt, l2_len, data, data_end) != PARSE_OK)
         return pass(pkt, CNET_R_UPLINK_UNPARSED);
-    if (unlikely(pkt->flags & PKT_FRAGMENT))
-        return pass(pkt, CNET_R_UPLINK_FRAGMENT);
-    if (l4_parse(pkt, data, data_end) != PARSE_OK)
-        return pass(pkt, CNET_R_UPLINK_UNPARSED);
+    if (unlikely(pkt->flags & PKT_FRAGMENT)) return pass(pkt, CNET_R_UPLINK_FRAGMENT);
+    if (l4_parse(pkt, data, data_end) != PARSE_OK) return pass(pkt, CNET_R_UPLINK_UNPARSED);
     return V_NEXT;
 }
 
-/* A packet of no flow to a port that is published or used by NAT. V_NEXT: a flow has begun for it. */
-static __noinline int uplink_new(struct __sk_buff *skb, struct cnet_pkt *pkt)
-{
-    struct cnet_slot *slot = slot_lookup(pkt->l4_proto, pkt->dst_port_be);
+/* A packet of no flow to a port that is published or used by NAT. V_NEXT: a flow has begun for it.
+ */
+static __noinline int uplink_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    struct cnet_slot* slot = slot_lookup(pkt->l4_proto, pkt->dst_port_be);
     union cnet_addr dst = addr_from_v4(pkt->dst4_be);
-    struct cnet_binding *binding;
+    struct cnet_binding* binding;
 
     binding = slot ? binding_lookup(slot, pkt->l4_proto, pkt->dst4_be, pkt->dst_port_be) : NULL;
-    /* A wildcard binding is about the host's addresses, not about packets that the host merely forwards. */
+    /* A wildcard binding is about the host's addresses, not about packets that the host merely
+     * forwards. */
     if (!binding || binding->flags & CNET_BINDING_LOOPBACK || !is_host_addr(&dst))
         return pass(pkt, CNET_R_NO_FLOW_HOST);
-    if (!ct_may_begin(pkt))
-        return drop(pkt, CNET_R_NO_FLOW);
+    if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
     return publish_from_world(skb, pkt, binding);
 }
 
-static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff *skb, struct cnet_pkt *pkt, __u32 l2_len)
-{
+static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                        __u32 l2_len) {
     int verdict = uplink_parse(skb, pkt, l2_len);
 
-    if (verdict != V_NEXT)
-        return verdict;
+    if (verdict != V_NEXT) return verdict;
     /* In promiscuous mode other hosts' packets come by too. */
-    if (unlikely(skb->pkt_type != CNET_PACKET_HOST))
-        return pass(pkt, CNET_R_NOT_OURS);
+    if (unlikely(skb->pkt_type != CNET_PACKET_HOST)) return pass(pkt, CNET_R_NOT_OURS);
     if (unlikely(pkt->flags & PKT_ICMP_ERROR)) {
         verdict = icmp_error_nat(skb, pkt, CNET_ZONE_WORLD);
         return verdict == V_NEXT ? pass(pkt, CNET_R_NOT_OURS) : verdict;
     }
-    if (!(pkt->flags & PKT_HAS_TUPLE) || !slot_concerns_us(slot_lookup(pkt->l4_proto, pkt->dst_port_be)))
+    if (!(pkt->flags & PKT_HAS_TUPLE) ||
+        !slot_concerns_us(slot_lookup(pkt->l4_proto, pkt->dst_port_be)))
         return pass(pkt, CNET_R_NOT_OURS);
     verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
-    if (likely(verdict != V_NEXT))
-        return verdict;
+    if (likely(verdict != V_NEXT)) return verdict;
     verdict = uplink_new(skb, pkt);
-    if (verdict == V_NEXT)
-        verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
+    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
 }
 

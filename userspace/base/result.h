@@ -1,5 +1,5 @@
-// Errors are values. Every fallible function returns Result<T>; nothing in this project throws on purpose, and a
-// programmer's error aborts through CNET_CHECK.
+// Errors are values. Every fallible function returns Result<T>; nothing in this project throws on
+// purpose, and a programmer's error aborts through CNET_CHECK.
 //
 //   Result<int> parse(std::string_view text);
 //   auto value = parse(text);
@@ -17,7 +17,8 @@
 
 namespace cnet {
 
-// What class of failure this is to whoever asked. The API maps it to an HTTP status, the CLI to an exit status.
+// What class of failure this is to whoever asked. The API maps it to an HTTP status, the CLI to an
+// exit status.
 enum class ErrorKind {
     kInvalid,   // the request itself is wrong: malformed, out of range
     kNotFound,  // names something that does not exist
@@ -34,7 +35,8 @@ public:
 
     // `attempted` is what was tried, for example "open /run/x"; the text of errno_value is added.
     static Error system(std::string attempted, int errno_value = errno) {
-        return {ErrorKind::kSystem, std::move(attempted) + ": " + std::strerror(errno_value), errno_value};
+        return {ErrorKind::kSystem, std::move(attempted) + ": " + std::strerror(errno_value),
+                errno_value};
     }
 
     ErrorKind kind() const { return kind_; }
@@ -52,8 +54,7 @@ private:
     std::string message_;
 };
 
-template <typename T>
-class [[nodiscard]] Result {
+template <typename T> class [[nodiscard]] Result {
 public:
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
@@ -70,8 +71,7 @@ private:
     std::variant<T, Error> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <> class [[nodiscard]] Result<void> {
 public:
     Result() = default;
     Result(Error error) : state_(std::move(error)) {}
@@ -88,10 +88,10 @@ using Status = Result<void>;
 } // namespace cnet
 
 // For what only a programming error can make false.
-#define CNET_CHECK(condition)                                                                       \
-    do {                                                                                            \
-        if (!(condition)) {                                                                         \
-            std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);      \
-            std::abort();                                                                           \
-        }                                                                                           \
+#define CNET_CHECK(condition)                                                                      \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);     \
+            std::abort();                                                                          \
+        }                                                                                          \
     } while (0)
