@@ -89,8 +89,10 @@ Status EventLoop::on_signal(int signal, Callback callback) {
 
 Result<Timer> EventLoop::make_timer(Callback callback) {
     Source& source = add(std::move(callback));
+    // On time: with accuracy 0 sd-event would put it off by up to 250 ms, to wake up less often.
+    constexpr uint64_t kAccuracyUs = 1;
     Status status = checked(sd_event_add_time_relative(event_, &source.handle, CLOCK_MONOTONIC, 0,
-                                                       0, &on_time, &source.callback),
+                                                       kAccuracyUs, &on_time, &source.callback),
                             "make a timer");
     if (!status) return status.error();
     Timer timer(source.handle);
