@@ -41,7 +41,8 @@ public:
     // Loads the store, takes the published ports again and makes the kernel agree. Fails only when
     // the store does or the kernel's state cannot be read; what could not be repaired is logged and
     // in status().
-    static Result<std::unique_ptr<Controller>> start(Parts parts, Timeouts timeouts = {});
+    static Result<std::unique_ptr<Controller>>
+    start(Parts parts, Timeouts timeouts = {}, UplinkPolicy policy = UplinkPolicy::kAutomatic);
     ~Controller();
 
     // For the event loop. `reconcile` reads everything again and repairs: at start and every minute

@@ -66,10 +66,12 @@ bool same_host_ip(const std::optional<IpAddress>& a, const std::optional<IpAddre
     return (is_any(a) && is_any(b)) || a == b;
 }
 
+// The endpoint's port alone names it too, whatever it is published as.
 bool matches(const PortSpec& spec, const PublishedPort& port) {
-    return spec.l4 == port.l4 && spec.port == port.port && spec.count == port.count &&
-           same_host_ip(spec.host_ip, port.host_ip) &&
-           (!spec.host_port || *spec.host_port == port.host_port);
+    if (spec.l4 != port.l4 || spec.port != port.port || spec.count != port.count) return false;
+    if (!spec.host_ip && !spec.host_port) return true;
+    if (spec.host_port && *spec.host_port != port.host_port) return false;
+    return same_host_ip(spec.host_ip, port.host_ip);
 }
 
 } // namespace

@@ -93,6 +93,9 @@ struct StaticFdb {
     bool operator==(const StaticFdb&) const = default;
 };
 
+// Whether devices become uplinks by themselves.
+enum class UplinkPolicy { kAutomatic, kAddedOnly };
+
 struct State {
     std::map<NetworkId, Network> networks;
     std::map<EndpointId, Endpoint> endpoints;
@@ -101,6 +104,7 @@ struct State {
     std::map<std::string, bool>
         uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
     std::vector<StaticFdb> fdb;
+    UplinkPolicy uplink_policy = UplinkPolicy::kAutomatic; // configuration, not in the store
 };
 
 } // namespace cnet::control

@@ -1,0 +1,145 @@
+// Which flows and learned MACs the collector takes.
+#include <netinet/in.h>
+
+#include "tests/unit/control/world.h"
+
+namespace cnet::test {
+
+namespace {
+
+using control::Collector;
+using control::State;
+
+class GcTest : public ::testing::Test {
+protected:
+    GcTest()
+        : tables(life), hooks(life, tables), collector(tables, hooks, clock, control::Timeouts()) {
+        control::Network web;
+        web.id = 1;
+        web.name = "web";
+        web.ageing_s = 30;
+        state.networks[1] = web;
+        control::Endpoint app;
+        app.id = 1;
+        app.network_id = 1;
+        app.addresses = {*IpPrefix::parse("10.88.0.2/24")};
+        state.endpoints[1] = app;
+        clock.advance_s(100000);
+    }
+
+    // A masqueraded flow of the endpoint.
+    cnet_ct_key add_flow(uint16_t port, uint8_t proto, uint8_t flow_state,
+                         const char* source = "10.88.0.2") {
+        cnet_ct_key forward{};
+        forward.src = IpAddress::parse(source)->to_abi();
+        forward.dst = IpAddress::parse("198.51.100.1")->to_abi();
+        forward.src_port_be = port;
+        forward.zone = 1;
+        forward.l4_proto = proto;
+        cnet_ct_key reverse = forward;
+        std::swap(reverse.src, reverse.dst);
+        reverse.zone = CNET_ZONE_WORLD;
+        cnet_ct_entry entry{};
+        entry.last_seen_ns = clock.monotonic_ns();
+        entry.other = reverse;
+        entry.kind = CNET_CT_FORWARD;
+        entry.type = CNET_CT_SNAT;
+        entry.state = flow_state;
+        entry.network_id = 1;
+        tables.flows[forward] = entry;
+        cnet_ct_entry back{};
+        back.other = forward;
+        back.kind = CNET_CT_REVERSE;
+        tables.flows[reverse] = back;
+        return forward;
+    }
+
+    Collector::Swept sweep() {
+        auto swept = collector.sweep(state);
+        EXPECT_TRUE(swept);
+        return swept ? *swept : Collector::Swept();
+    }
+
+    Life life;
+    FakeTables tables;
+    FakeHooks hooks;
+    FakeClock clock;
+    State state;
+    Collector collector;
+};
+
+TEST_F(GcTest, EachStateHasItsTimeout) {
+    const struct {
+        uint8_t proto;
+        uint8_t flow_state;
+        uint64_t timeout_s;
+    } kCases[] = {
+        {IPPROTO_TCP, CNET_CT_NEW, 240},         {IPPROTO_TCP, CNET_CT_ESTABLISHED, 86400},
+        {IPPROTO_TCP, CNET_CT_CLOSING, 240},     {IPPROTO_TCP, CNET_CT_TIME_WAIT, 240},
+        {IPPROTO_TCP, CNET_CT_CLOSED, 10},       {IPPROTO_UDP, CNET_CT_NEW, 120},
+        {IPPROTO_UDP, CNET_CT_ESTABLISHED, 300}, {IPPROTO_ICMP, CNET_CT_NEW, 60},
+        {IPPROTO_ICMP, CNET_CT_ESTABLISHED, 60},
+    };
+    for (const auto& c : kCases) {
+        add_flow(7, c.proto, c.flow_state);
+        clock.advance_s(c.timeout_s);
+        EXPECT_EQ(sweep().flows, 0u) << int(c.proto) << "/" << int(c.flow_state);
+        EXPECT_EQ(tables.flows.size(), 2u);
+        clock.advance_s(1);
+        EXPECT_EQ(sweep().flows, 1u) << int(c.proto) << "/" << int(c.flow_state);
+        EXPECT_TRUE(tables.flows.empty());
+    }
+}
+
+TEST_F(GcTest, ManyGoInBatches) {
+    for (uint16_t port = 1; port <= 1000; port++)
+        add_flow(port, IPPROTO_UDP, CNET_CT_NEW);
+    const cnet_ct_key live = add_flow(2000, IPPROTO_TCP, CNET_CT_ESTABLISHED);
+    clock.advance_s(121);
+    const auto swept = sweep();
+    EXPECT_EQ(swept.flows, 1000u);
+    EXPECT_EQ(swept.live_flows, 1u);
+    EXPECT_TRUE(tables.flows.contains(live));
+}
+
+TEST_F(GcTest, FlowsThatNothingExplainsGo) {
+    add_flow(1, IPPROTO_TCP, CNET_CT_ESTABLISHED, "10.88.0.77"); // no such endpoint
+    const cnet_ct_key kept = add_flow(2, IPPROTO_TCP, CNET_CT_ESTABLISHED);
+    const cnet_ct_key unbound = add_flow(3, IPPROTO_TCP, CNET_CT_ESTABLISHED);
+    tables.flows[unbound].binding_id = 99; // no such binding
+    EXPECT_EQ(sweep().flows, 2u);
+    EXPECT_TRUE(tables.flows.contains(kept));
+    add_flow(1, IPPROTO_TCP, CNET_CT_ESTABLISHED, "10.88.0.77");
+    state.networks[1].allow_spoofing = true;
+    EXPECT_EQ(sweep().flows, 0u) << "endpoints may have addresses that we do not know";
+    state.networks.clear();
+    EXPECT_EQ(sweep().flows, 2u);
+}
+
+TEST_F(GcTest, AReverseWithoutItsFlowGoesInTheSecondSweep) {
+    const cnet_ct_key forward = add_flow(1, IPPROTO_TCP, CNET_CT_ESTABLISHED);
+    tables.flows.erase(forward);
+    EXPECT_EQ(sweep().flows, 0u) << "its flow may just be coming";
+    EXPECT_EQ(tables.flows.size(), 1u);
+    EXPECT_EQ(sweep().flows, 1u);
+    EXPECT_TRUE(tables.flows.empty());
+}
+
+TEST_F(GcTest, LearnedMacsAge) {
+    const cnet_fdb_key key{1, {2, 0, 0, 0, 0, 1}, {}};
+    const cnet_fdb_key orphan{7, {2, 0, 0, 0, 0, 1}, {}};
+    tables.learned[key] = {clock.monotonic_ns(), 3, 0, 0, 0};
+    tables.learned[orphan] = {clock.monotonic_ns(), 3, 0, 0, 0};
+    EXPECT_EQ(sweep().macs, 1u) << "of a network that is gone";
+    clock.advance_s(30);
+    EXPECT_EQ(sweep().macs, 0u);
+    clock.advance_s(1);
+    EXPECT_EQ(sweep().macs, 1u);
+    tables.learned[key] = {1, 3, 0, 0, 0};
+    state.networks[1].ageing_s = 0;
+    EXPECT_EQ(sweep().macs, 0u) << "0: never";
+}
+
+} // namespace
+
+} // namespace cnet::test
