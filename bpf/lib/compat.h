@@ -6,12 +6,13 @@
 #ifndef CNET_LIB_COMPAT_H
 #define CNET_LIB_COMPAT_H
 
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 
 /* Let the next program on the device run: 6.6, e420bed02507. clsact's TC_ACT_UNSPEC has the same
  * value and meaning. */
