@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The ABI between the BPF programs and user space: every key, value, limit and enumeration that both sides read.
+ * The ABI between the BPF programs and user space: every key, value, limit and enumeration that
+ * both sides read.
  *
- * Includes <linux/types.h> only and compiles as C11 and C++20. All padding is explicit, so that a key hashes the
- * same whoever builds it: zero a struct before filling it. `_be` marks network byte order, `_ns` is
- * CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns). Addresses are always 16 bytes; IPv4 is ::ffff:a.b.c.d.
- * A change of a size or of a field's meaning bumps CNET_ABI_VERSION: cnetd refuses pins of another version.
+ * Includes <linux/types.h> only and compiles as C11 and C++20. All padding is explicit, so that a
+ * key hashes the same whoever builds it: zero a struct before filling it. `_be` marks network byte
+ * order, `_ns` is CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns). Addresses are always 16 bytes;
+ * IPv4 is ::ffff:a.b.c.d. A change of a size or of a field's meaning bumps CNET_ABI_VERSION: cnetd
+ * refuses pins of another version.
  */
 #ifndef CNET_MAPS_ABI_H
 #define CNET_MAPS_ABI_H
@@ -40,7 +42,8 @@ enum cnet_reason {
     CNET_R_COUNT,
 };
 
-/* Counter slots per hook; larger than CNET_R_COUNT so that reasons can be appended without a new map layout. */
+/* Counter slots per hook; larger than CNET_R_COUNT so that reasons can be appended without a new
+ * map layout. */
 #define CNET_REASON_MAX 128
 
 /* An IPv4 or IPv6 address; IPv4 as ::ffff:a.b.c.d, words_be[3] being the IPv4 address. */
@@ -60,12 +63,13 @@ CNET_SIZE(struct cnet_meta, 4 + 4 + 8);
 
 /*
  * ---- cnet_port: ifindex -> the switch port that this device is. Writer: cnetd. ----
- * A host port stands here twice, with one value: under its inner end, where the program sits, and under its outer
- * end, so that a route or a packet through it is known as ours.
+ * A host port stands here twice, with one value: under its inner end, where the program sits, and
+ * under its outer end, so that a route or a packet through it is known as ours.
  */
 enum cnet_port_flag {
-    CNET_PORT_PEER = 1 << 0,         /* veth whose far end is in another namespace: bpf_redirect_peer works */
-    CNET_PORT_HOST = 1 << 1,         /* the network's host port: deliver with BPF_F_INGRESS to `ifindex` */
+    CNET_PORT_PEER =
+        1 << 0, /* veth whose far end is in another namespace: bpf_redirect_peer works */
+    CNET_PORT_HOST = 1 << 1, /* the network's host port: deliver with BPF_F_INGRESS to `ifindex` */
     CNET_PORT_LEARNING = 1 << 2,     /* learn source MACs here */
     CNET_PORT_CHECK_SOURCE = 1 << 3, /* managed endpoint: source MAC and IP must be its own */
     CNET_PORT_ICC_OFF = 1 << 4,      /* network option, on every port but the host's */
@@ -75,17 +79,17 @@ enum cnet_port_flag {
 
 struct cnet_port {
     __u32 network_id;
-    __u32 endpoint_id;          /* 0 for the host port */
-    __u32 flags;                /* enum cnet_port_flag */
-    __u32 host_ifindex;         /* the host port's outer end: punts go there with BPF_F_INGRESS */
-    __be32 addr4_be;            /* the endpoint's first IPv4 address, 0 when none; others are in cnet_neigh */
-    __be32 gateway4_be;         /* 0 when none */
-    __be32 snat4_be;            /* fixed masquerade address (--snat), 0: the uplink's own */
+    __u32 endpoint_id;  /* 0 for the host port */
+    __u32 flags;        /* enum cnet_port_flag */
+    __u32 host_ifindex; /* the host port's outer end: punts go there with BPF_F_INGRESS */
+    __be32 addr4_be; /* the endpoint's first IPv4 address, 0 when none; others are in cnet_neigh */
+    __be32 gateway4_be; /* 0 when none */
+    __be32 snat4_be;    /* fixed masquerade address (--snat), 0: the uplink's own */
     __u32 reserved;
     __u8 mac[CNET_MAC_LEN];         /* the endpoint's */
     __u8 gateway_mac[CNET_MAC_LEN]; /* the network's host port */
     __u8 reserved2[4];
-    union cnet_addr addr6;      /* first global IPv6 address, zero when none */
+    union cnet_addr addr6; /* first global IPv6 address, zero when none */
     union cnet_addr gateway6;
     union cnet_addr snat6;
 };
@@ -119,7 +123,8 @@ struct cnet_flood_port {
 };
 CNET_SIZE(struct cnet_flood_port, 4 + 4);
 
-/* ---- cnet_fdb: (network, MAC) -> port. Static entries by cnetd; learned ones by `endpoint`. ---- */
+/* ---- cnet_fdb: (network, MAC) -> port. Static entries by cnetd; learned ones by `endpoint`. ----
+ */
 struct cnet_fdb_key {
     __u32 network_id;
     __u8 mac[CNET_MAC_LEN];
@@ -133,16 +138,18 @@ enum cnet_fdb_flag {
 
 struct cnet_fdb_entry {
     __u64 last_seen_ns; /* learned entries; CNET_CLAIMED while the collector deletes it */
-    __u32 ifindex;      /* where to send; the host port's outer end when port_flags has CNET_PORT_HOST */
-    __u32 port_flags;   /* enum cnet_port_flag of that port */
-    __u32 flags;        /* enum cnet_fdb_flag */
-    __u32 peer_id;      /* 0: local; else the peer (VTEP) behind which the MAC lives */
+    __u32 ifindex; /* where to send; the host port's outer end when port_flags has CNET_PORT_HOST */
+    __u32 port_flags; /* enum cnet_port_flag of that port */
+    __u32 flags;      /* enum cnet_fdb_flag */
+    __u32 peer_id;    /* 0: local; else the peer (VTEP) behind which the MAC lives */
 };
 CNET_SIZE(struct cnet_fdb_entry, 8 + 4 * 4);
 
-/* ---- cnet_fdb_count: network id -> learned entries now. Created by cnetd as 0, then BPF only. ---- */
+/* ---- cnet_fdb_count: network id -> learned entries now. Created by cnetd as 0, then BPF only.
+ * ---- */
 
-/* ---- cnet_neigh: (network, address) -> who has it: ARP/ND, source check, delivery. Writer: cnetd. ---- */
+/* ---- cnet_neigh: (network, address) -> who has it: ARP/ND, source check, delivery. Writer: cnetd.
+ * ---- */
 struct cnet_neigh_key {
     __u32 network_id;
     union cnet_addr addr;
@@ -153,7 +160,7 @@ struct cnet_neigh_entry {
     __u32 ifindex;    /* the port; the host port's outer end for the gateway */
     __u32 port_flags; /* enum cnet_port_flag of that port */
     __u32 endpoint_id;
-    __u32 peer_id;    /* 0: local */
+    __u32 peer_id; /* 0: local */
     __u8 mac[CNET_MAC_LEN];
     __u8 gateway_mac[CNET_MAC_LEN]; /* source MAC of what the gateway delivers */
 };
@@ -169,13 +176,15 @@ struct cnet_uplink_addr {
 CNET_SIZE(struct cnet_uplink_addr, 16 + 4);
 
 struct cnet_uplink {
-    __u32 flags;      /* reserved */
-    __u32 addr_count; /* global-scope addresses, kernel order: the first of a family is its primary */
+    __u32 flags; /* reserved */
+    __u32
+        addr_count; /* global-scope addresses, kernel order: the first of a family is its primary */
     struct cnet_uplink_addr addrs[CNET_UPLINK_ADDRS_MAX];
 };
 CNET_SIZE(struct cnet_uplink, 4 + 4 + 8 * 20);
 
-/* ---- cnet_host_addr: every address of the host (gateways too, 127.0.0.0/8 not). Writer: cnetd. ---- */
+/* ---- cnet_host_addr: every address of the host (gateways too, 127.0.0.0/8 not). Writer: cnetd.
+ * ---- */
 struct cnet_host_addr {
     __u32 ifindex;
     __u32 flags; /* reserved */
@@ -183,7 +192,13 @@ struct cnet_host_addr {
 CNET_SIZE(struct cnet_host_addr, 4 + 4);
 
 /* ---- cnet_slot: mmapable array, one slot per (protocol, port) of the host. ---- */
-enum cnet_l4 { CNET_L4_TCP = 0, CNET_L4_UDP = 1, CNET_L4_ICMP = 2, CNET_L4_SCTP = 3, CNET_L4_MAX = 4 };
+enum cnet_l4 {
+    CNET_L4_TCP = 0,
+    CNET_L4_UDP = 1,
+    CNET_L4_ICMP = 2,
+    CNET_L4_SCTP = 3,
+    CNET_L4_MAX = 4
+};
 #define CNET_SLOT_COUNT (CNET_L4_MAX * 65536)
 #define CNET_SLOT_INDEX(l4, port) (((__u32)(l4) << 16) | (__u32)(port))
 #define CNET_BINDING_NONE 0u
@@ -191,9 +206,9 @@ enum cnet_l4 { CNET_L4_TCP = 0, CNET_L4_UDP = 1, CNET_L4_ICMP = 2, CNET_L4_SCTP 
 
 /*
  * binding_id: written by cnetd alone, as one 32-bit store through its mapping of the array.
- * nat_refs: written by BPF alone, atomically. It counts the cnet_ct entries for which the host must look at a
- * packet: an entry in zone WORLD holds the slot of its key's destination port, one in zone HOST that of its
- * source port. Both zero means: not ours, at the price of one array look-up.
+ * nat_refs: written by BPF alone, atomically. It counts the cnet_ct entries for which the host must
+ * look at a packet: an entry in zone WORLD holds the slot of its key's destination port, one in
+ * zone HOST that of its source port. Both zero means: not ours, at the price of one array look-up.
  */
 struct cnet_slot {
     __u32 binding_id;
@@ -219,25 +234,26 @@ struct cnet_binding {
     __u32 endpoint_id;
     union cnet_addr target4; /* the endpoint's address of each family, zero when none */
     union cnet_addr target6;
-    __u16 host_port;         /* first of the range, host byte order */
-    __u16 target_port;       /* what host_port maps to; the rest of the range keeps the distance */
+    __u16 host_port;   /* first of the range, host byte order */
+    __u16 target_port; /* what host_port maps to; the rest of the range keeps the distance */
     __u16 port_count;
-    __u8 l4;                 /* enum cnet_l4 */
-    __u8 flags;              /* enum cnet_binding_flag */
-    __u32 allow_list_id;     /* 0: everybody */
+    __u8 l4;             /* enum cnet_l4 */
+    __u8 flags;          /* enum cnet_binding_flag */
+    __u32 allow_list_id; /* 0: everybody */
 };
 CNET_SIZE(struct cnet_binding, 3 * 4 + 2 * 16 + 3 * 2 + 2 + 4);
 
-/* ---- cnet_ct: tuple as seen on the wire of its zone -> flow. Writer: BPF alone, the collector included. ---- */
+/* ---- cnet_ct: tuple as seen on the wire of its zone -> flow. Writer: BPF alone, the collector
+ * included. ---- */
 /* Where a tuple is seen: a network's id, or one of these. */
 #define CNET_ZONE_WORLD 0u         /* on the uplinks */
 #define CNET_ZONE_HOST 0xffffffffu /* between the host's stack and the uplinks */
-#define CNET_CLAIMED (~0ull)       /* last_seen_ns of an entry that the collector is about to delete */
+#define CNET_CLAIMED (~0ull) /* last_seen_ns of an entry that the collector is about to delete */
 
 /*
- * TCP/UDP: ports as on the wire. ICMP echo: the identifier stands where the asking side's port would be: a
- * request has it in src_port_be and 0 in dst_port_be, a reply the other way round, so inverting a tuple works
- * as for TCP.
+ * TCP/UDP: ports as on the wire. ICMP echo: the identifier stands where the asking side's port
+ * would be: a request has it in src_port_be and 0 in dst_port_be, a reply the other way round, so
+ * inverting a tuple works as for TCP.
  */
 struct cnet_ct_key {
     union cnet_addr src;
@@ -252,7 +268,8 @@ CNET_SIZE(struct cnet_ct_key, 16 + 16 + 2 + 2 + 4 + 1 + 3);
 
 enum cnet_ct_kind {
     CNET_CT_FORWARD = 1, /* keyed by the tuple of whoever began the flow; owns the flow's state */
-    CNET_CT_REVERSE = 2, /* keyed by the tuple of the replies; only `other` and `kind` mean anything */
+    CNET_CT_REVERSE =
+        2, /* keyed by the tuple of the replies; only `other` and `kind` mean anything */
 };
 
 enum cnet_ct_type {
@@ -277,10 +294,10 @@ enum cnet_ct_flag {
 };
 
 /*
- * A flow is two entries: FORWARD under the initiator's tuple, REVERSE under the replies', each holding the
- * other's key. Translating a packet means: look its tuple up in its zone, take the inverse of `other` as the new
- * tuple, and deliver where `other.zone` says. REVERSE is inserted first, with BPF_NOEXIST: that insert is the
- * lock on the translated tuple.
+ * A flow is two entries: FORWARD under the initiator's tuple, REVERSE under the replies', each
+ * holding the other's key. Translating a packet means: look its tuple up in its zone, take the
+ * inverse of `other` as the new tuple, and deliver where `other.zone` says. REVERSE is inserted
+ * first, with BPF_NOEXIST: that insert is the lock on the translated tuple.
  */
 struct cnet_ct_entry {
     __u64 last_seen_ns;
@@ -289,17 +306,18 @@ struct cnet_ct_entry {
     struct cnet_ct_key other; /* key of the flow's other entry */
     __u32 fib_ifindex;        /* uplink towards the WORLD side of the flow */
     union cnet_addr fib_nexthop;
-    __u32 binding_id;         /* DNAT, HAIRPIN: the binding that made it */
-    __u32 network_id;         /* of the endpoint */
-    __u8 kind;                /* enum cnet_ct_kind */
-    __u8 type;                /* enum cnet_ct_type */
-    __u8 state;               /* enum cnet_ct_state */
-    __u8 flags;               /* enum cnet_ct_flag */
-    __u32 fib_mtu;            /* of the route towards the WORLD side, bytes */
+    __u32 binding_id; /* DNAT, HAIRPIN: the binding that made it */
+    __u32 network_id; /* of the endpoint */
+    __u8 kind;        /* enum cnet_ct_kind */
+    __u8 type;        /* enum cnet_ct_type */
+    __u8 state;       /* enum cnet_ct_state */
+    __u8 flags;       /* enum cnet_ct_flag */
+    __u32 fib_mtu;    /* of the route towards the WORLD side, bytes */
 };
 CNET_SIZE(struct cnet_ct_entry, 3 * 8 + 44 + 4 + 16 + 4 + 4 + 4 + 4);
 
-/* ---- The collector (gc.bpf.c): run with BPF_PROG_TEST_RUN; its "packet" is a header and candidates. ---- */
+/* ---- The collector (gc.bpf.c): run with BPF_PROG_TEST_RUN; its "packet" is a header and
+ * candidates. ---- */
 enum cnet_gc_op {
     CNET_GC_CT = 1,  /* candidates are cnet_gc_ct, forward keys */
     CNET_GC_FDB = 2, /* candidates are cnet_gc_fdb, learned entries */
@@ -314,7 +332,8 @@ struct cnet_gc_header {
 };
 CNET_SIZE(struct cnet_gc_header, 4 + 4 + 8);
 
-/* The program deletes a candidate whose last_seen_ns is still the one given; 0 deletes it whatever it is. */
+/* The program deletes a candidate whose last_seen_ns is still the one given; 0 deletes it whatever
+ * it is. */
 struct cnet_gc_ct {
     struct cnet_ct_key key;
     __u32 pad;
@@ -335,12 +354,12 @@ struct cnet_counter {
     __u64 bytes;
 };
 CNET_SIZE(struct cnet_counter, 8 + 8);
-#define CNET_COUNTER_INDEX(hook, reason) ((__u32)(hook) * CNET_REASON_MAX + (__u32)(reason))
+#define CNET_COUNTER_INDEX(hook, reason) ((__u32)(hook)*CNET_REASON_MAX + (__u32)(reason))
 #define CNET_COUNTER_COUNT (CNET_HOOK_MAX * CNET_REASON_MAX)
 
 /* ---- Settings that are constants to the verifier, `cnet_cfg` in .rodata of every object. ---- */
 struct cnet_config {
-    __u8 dry_run;      /* explain: no map write, no clone, no counter */
+    __u8 dry_run; /* explain: no map write, no clone, no counter */
     __u8 pad[3];
     __u32 fib_cache_ms; /* how long a flow trusts its cached route */
 };

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every map of the data path, defined once; BPF only, from layer 2 up. cnetd pins each under its name and may
- * change max_entries before load ([maps] in cnetd.toml). docs/maps.md gives owner, writer and lifetime.
+ * Every map of the data path, defined once; BPF only, from layer 2 up. cnetd pins each under its
+ * name and may change max_entries before load ([maps] in cnetd.toml). docs/maps.md gives owner,
+ * writer and lifetime.
  *
- * Plain hashes, never LRU: what is in a map stays until its owner deletes it; a full map refuses and counts.
+ * Plain hashes, never LRU: what is in a map stays until its owner deletes it; a full map refuses
+ * and counts.
  */
 #ifndef CNET_MAPS_DEFS_BPF_H
 #define CNET_MAPS_DEFS_BPF_H
 
 #include <linux/bpf.h>
+
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"

@@ -8,9 +8,6 @@
 #include "eth.h"
 #include "metrics.h"
 
-/* Ethernet, 60 bytes of IPv4 with options, 20 of TCP: what parsing may read. */
-#define TC_HEADERS_MAX (14 + 60 + 20)
-
 static __always_inline void* tc_data(struct __sk_buff* skb) {
     return (void*)(long)skb->data;
 }
@@ -19,12 +16,25 @@ static __always_inline void* tc_data_end(struct __sk_buff* skb) {
     return (void*)(long)skb->data_end;
 }
 
-/* Headers may lie in fragments (after GRO, or from a tap): make them linear once, and only when
- * they are not. */
-static __always_inline void tc_pull_headers(struct __sk_buff* skb) {
-    if (unlikely(tc_data(skb) + TC_HEADERS_MAX > tc_data_end(skb)) &&
-        (__u32)(skb->data_end - skb->data) < skb->len)
-        bpf_skb_pull_data(skb, skb->len < TC_HEADERS_MAX ? skb->len : TC_HEADERS_MAX);
+/*
+ * The first `bytes` become linear when they are not: after GRO, from a tap, or from somebody who
+ * hopes that we cannot read them. No more than needed is asked for: a TCP segment of the host's own
+ * stack has its headers linear and its payload in fragments, and pulling one byte of that would
+ * copy the header of every segment.
+ */
+static __always_inline void tc_need(struct __sk_buff* skb, __u32 bytes) {
+    if (likely(tc_data_end(skb) - tc_data(skb) >= bytes || skb->len <= bytes)) return;
+    bpf_skb_pull_data(skb, bytes);
+}
+
+/* IPv4 and what follows it, by ip4_parse() and l4_parse(). `l2_len` must be a constant. */
+static __always_inline enum parse_result tc_parse_ip4(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                      __u32 l2_len) {
+    tc_need(skb, l2_len + sizeof(struct iphdr) + sizeof(union l4_head));
+    if (ip4_parse(pkt, l2_len, tc_data(skb), tc_data_end(skb)) != PARSE_OK) return PARSE_SHORT;
+    tc_need(skb, pkt->l4_off + (pkt->l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr)
+                                                             : sizeof(union l4_head)));
+    return l4_parse(pkt, tc_data(skb), tc_data_end(skb));
 }
 
 /*

@@ -97,16 +97,13 @@ static __noinline int gateway_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
 
 static __always_inline enum cnet_verdict gateway_forward(struct __sk_buff* skb,
                                                          struct cnet_pkt* pkt) {
-    void *data = tc_data(skb), *data_end = tc_data_end(skb);
     int verdict = V_NEXT;
 
     /* ARP and IPv6 to the gateway's MAC are for the host's own stack, which does not forward IPv6
      * from here. */
     if (unlikely(pkt->eth_proto != bpf_htons(ETH_P_IP) || pkt->flags & PKT_VLAN))
         return punt_to_host(pkt);
-    if (unlikely(ip4_parse(pkt, ETH_HLEN, data, data_end) != PARSE_OK ||
-                 l4_parse(pkt, data, data_end) != PARSE_OK))
-        return drop(pkt, CNET_R_MALFORMED);
+    if (unlikely(tc_parse_ip4(skb, pkt, ETH_HLEN) != PARSE_OK)) return drop(pkt, CNET_R_MALFORMED);
     if (likely((pkt->flags & (PKT_HAS_TUPLE | PKT_FRAGMENT)) == PKT_HAS_TUPLE))
         verdict = nat_forward(skb, pkt, pkt->network_id);
     else if ((pkt->flags & (PKT_ICMP_ERROR | PKT_FRAGMENT)) == PKT_ICMP_ERROR)

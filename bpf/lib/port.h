@@ -131,6 +131,11 @@ static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, str
     return likely(allowed) ? V_NEXT : drop(pkt, CNET_R_SPOOFED_IP);
 }
 
+/* What source_check() reads: IPv4 with UDP ports, ARP; IPv6 with an ICMPv6 message and its target.
+ */
+#define PORT_NEED_IP4 (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr))
+#define PORT_NEED_IP6 (ETH_HLEN + sizeof(struct ipv6hdr) + 24)
+
 /* Parses the Ethernet header and takes over what later stages need of the port. */
 static __always_inline enum cnet_verdict port_admit(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                     struct cnet_port** port_out) {
@@ -148,10 +153,10 @@ static __always_inline enum cnet_verdict port_admit(struct __sk_buff* skb, struc
     pkt->gateway4_be = port->gateway4_be;
     pkt->snat4_be = port->snat4_be;
 
-    tc_pull_headers(skb);
     if (eth_parse(pkt, tc_data(skb), tc_data_end(skb)) != PARSE_OK)
         return drop(pkt, CNET_R_MALFORMED);
     if (skb->vlan_present) pkt->flags |= PKT_VLAN;
+    tc_need(skb, pkt->eth_proto == bpf_htons(ETH_P_IPV6) ? PORT_NEED_IP6 : PORT_NEED_IP4);
     if (unlikely(mac_is_multicast(pkt->src_mac))) return drop(pkt, CNET_R_MULTICAST_SOURCE);
     if (unlikely(mac_is_link_local(pkt->dst_mac))) return drop(pkt, CNET_R_LINK_LOCAL_MCAST);
     return V_NEXT;

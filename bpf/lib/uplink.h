@@ -14,22 +14,14 @@
  * where it has one. */
 static __always_inline enum cnet_verdict uplink_parse(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                       __u32 l2_len) {
-    void *data, *data_end;
-
     pkt->len = skb->len;
     pkt->ifindex = skb->ifindex;
     if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present)
         return pass(pkt, skb->protocol == bpf_htons(ETH_P_IPV6) ? CNET_R_NOT_OURS : CNET_R_NOT_IP);
-    tc_pull_headers(skb);
-    data = tc_data(skb);
-    data_end = tc_data_end(skb);
-    if (l2_len && eth_parse(pkt, data, data_end) != PARSE_OK)
+    if (l2_len && eth_parse(pkt, tc_data(skb), tc_data_end(skb)) != PARSE_OK)
         return pass(pkt, CNET_R_UPLINK_UNPARSED);
-    if (ip4_parse(pkt, l2_len, data, data_end) != PARSE_OK)
-        return pass(pkt, CNET_R_UPLINK_UNPARSED);
-    if (unlikely(pkt->flags & PKT_FRAGMENT)) return pass(pkt, CNET_R_UPLINK_FRAGMENT);
-    if (l4_parse(pkt, data, data_end) != PARSE_OK) return pass(pkt, CNET_R_UPLINK_UNPARSED);
-    return V_NEXT;
+    if (tc_parse_ip4(skb, pkt, l2_len) != PARSE_OK) return pass(pkt, CNET_R_UPLINK_UNPARSED);
+    return unlikely(pkt->flags & PKT_FRAGMENT) ? pass(pkt, CNET_R_UPLINK_FRAGMENT) : V_NEXT;
 }
 
 /* A packet of no flow to a port that is published or used by NAT. V_NEXT: a flow has begun for it.
