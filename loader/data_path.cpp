@@ -164,15 +164,18 @@ std::vector<uint8_t> collector_input(cnet_gc_op op, const std::vector<Candidate>
 
 } // namespace
 
-DataPath::DataPath(Paths paths, bool dry_run, std::vector<Object> objects,
-                   maps::DataPathMaps data_maps, LinkTable links, std::vector<std::string> warnings)
-    : paths_(std::move(paths)), dry_run_(dry_run), objects_(std::move(objects)),
-      maps_(std::move(data_maps)), links_(std::move(links)), warnings_(std::move(warnings)) {}
-
 DataPath::~DataPath() = default;
 
 std::vector<std::string> DataPath::take_warnings() {
-    return std::exchange(warnings_, {});
+    return std::exchange(parts_.warnings, {});
+}
+
+Status DataPath::check_namespace() const {
+    auto cookie = netns_cookie();
+    if (!cookie) return cookie.error();
+    if (*cookie == parts_.netns_cookie) return {};
+    return Error(ErrorKind::kSystem,
+                 "the data path was called in another network namespace than its own");
 }
 
 Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
@@ -196,22 +199,35 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     auto data_maps = maps::DataPathMaps::open(paths.pins);
     if (!data_maps) return data_maps.error();
     LinkTable links(paths.pins, settings.attach_kind.value_or(features->attach_kind));
-    std::unique_ptr<DataPath> path(new DataPath(paths, settings.dry_run, std::move(*objects),
-                                                std::move(*data_maps), std::move(links),
-                                                std::move(warnings)));
+    std::unique_ptr<DataPath> path(
+        new DataPath({paths, settings.dry_run, *cookie, std::move(*objects), std::move(*data_maps),
+                      std::move(links), std::move(warnings)}));
     if (settings.dry_run) return path;
     // From here on the set of maps is complete; nothing was attached before.
     cnet_meta meta{CNET_ABI_VERSION, 0, *cookie};
-    if (auto status = path->maps_.meta.update(0, meta); !status) return status.error();
-    if (auto status = path->take_over(); !status) return status.error();
+    if (auto status = path->maps().meta.update(0, meta); !status) return status.error();
+    if (auto status = path->pin_programs(); !status) return status.error();
+    if (auto status = path->update_attached(); !status) return status.error();
     return path;
 }
 
-Status DataPath::take_over() {
-    for (const Object& object : objects_) {
-        if (auto status = object.pin_programs(paths_.pins); !status) return status.error();
+Status DataPath::pin_programs() {
+    const auto dir = maps::prog_dir(parts_.paths.pins);
+    for (const Object& object : parts_.objects) {
+        if (auto status = object.pin_programs(parts_.paths.pins); !status) return status.error();
     }
-    auto attached = links_.attached();
+    auto pinned = list_pins(dir);
+    if (!pinned) return pinned.error();
+    for (const std::string& name : *pinned) {
+        if (program(name)) continue;
+        // Of an earlier version.
+        if (auto status = remove_pin(dir / name); !status) return status.error();
+    }
+    return {};
+}
+
+Status DataPath::update_attached() {
+    auto attached = parts_.links.attached();
     if (!attached) return attached.error();
     for (const Attached& attachment : *attached) {
         const maps::HookDevice where = attachment.where;
@@ -225,7 +241,8 @@ Status DataPath::take_over() {
 }
 
 Status DataPath::attach(cnet_hook hook, uint32_t ifindex, bool ethernet) {
-    if (dry_run_) return Error(ErrorKind::kInvalid, "a dry data path attaches nothing");
+    if (parts_.dry_run) return Error(ErrorKind::kInvalid, "a dry data path attaches nothing");
+    if (auto status = check_namespace(); !status) return status.error();
     auto names = programs_of(hook);
     const size_t variant = ethernet ? 0 : 1;
     if (variant >= names.size()) {
@@ -234,21 +251,24 @@ Status DataPath::attach(cnet_hook hook, uint32_t ifindex, bool ethernet) {
     }
     auto fd = program(names[variant]);
     if (!fd) return fd.error();
-    auto strays = links_.attach({hook, ifindex}, *fd);
+    auto strays = parts_.links.attach({hook, ifindex}, *fd);
     if (!strays) return strays.error();
     if (*strays > 0) {
-        warnings_.push_back("removed " + std::to_string(*strays) + " stray programs of ours from " +
-                            maps::hook_device_name({hook, ifindex}));
+        parts_.warnings.push_back("removed " + std::to_string(*strays) +
+                                  " stray programs of ours from " +
+                                  maps::hook_device_name({hook, ifindex}));
     }
     return {};
 }
 
 Status DataPath::detach(cnet_hook hook, uint32_t ifindex) {
-    return links_.detach({hook, ifindex});
+    if (auto status = check_namespace(); !status) return status.error();
+    return parts_.links.detach({hook, ifindex});
 }
 
 Result<std::vector<maps::HookDevice>> DataPath::attachments() {
-    auto attached = links_.attached();
+    if (auto status = check_namespace(); !status) return status.error();
+    auto attached = parts_.links.attached();
     if (!attached) return attached.error();
     std::vector<maps::HookDevice> where;
     for (const Attached& attachment : *attached)
@@ -289,16 +309,17 @@ Result<unsigned> DataPath::run_collector(const std::vector<uint8_t>& input, size
 }
 
 Result<int> DataPath::program(std::string_view name) const {
-    for (const Object& object : objects_) {
+    for (const Object& object : parts_.objects) {
         if (int fd = object.program_fd(name); fd >= 0) return fd;
     }
     return Error(ErrorKind::kNotFound, "no program " + std::string(name) + " is loaded");
 }
 
 Status DataPath::release() {
-    if (dry_run_) return {};
-    if (auto status = links_.detach_all(); !status) return status.error();
-    return remove_pins(paths_);
+    if (parts_.dry_run) return {};
+    if (auto status = check_namespace(); !status) return status.error();
+    if (auto status = parts_.links.detach_all(); !status) return status.error();
+    return remove_pins(parts_.paths);
 }
 
 } // namespace cnet::loader

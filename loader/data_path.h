@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "loader/link.h"
@@ -56,8 +57,8 @@ public:
     // programs removed.
     std::vector<std::string> take_warnings();
 
-    maps::DataPathMaps& maps() { return maps_; }
-    AttachKind attach_kind() const { return links_.kind(); }
+    maps::DataPathMaps& maps() { return parts_.maps; }
+    AttachKind attach_kind() const { return parts_.links.kind(); }
 
     // Attached and pinned, replacing what an earlier call or process left on this hook and device;
     // the same again is success. `ethernet` false: the device has no Ethernet header (uplinks
@@ -81,18 +82,25 @@ public:
     Status release();
 
 private:
-    DataPath(Paths paths, bool dry_run, std::vector<Object> objects, maps::DataPathMaps data_maps,
-             LinkTable links, std::vector<std::string> warnings);
-    // Pins the programs and puts them into every attachment that there is.
-    Status take_over();
+    struct Parts {
+        Paths paths;
+        bool dry_run;
+        uint64_t netns_cookie;
+        std::vector<Object> objects;
+        maps::DataPathMaps maps;
+        LinkTable links;
+        std::vector<std::string> warnings;
+    };
+
+    explicit DataPath(Parts parts) : parts_(std::move(parts)) {}
+    // An error in another namespace than open()'s: there every pinned link would look dead, and be
+    // removed.
+    Status check_namespace() const;
+    Status pin_programs();
+    Status update_attached();
     Result<unsigned> run_collector(const std::vector<uint8_t>& input, size_t candidates);
 
-    Paths paths_;
-    bool dry_run_;
-    std::vector<Object> objects_;
-    maps::DataPathMaps maps_;
-    LinkTable links_;
-    std::vector<std::string> warnings_;
+    Parts parts_;
 };
 
 } // namespace cnet::loader

@@ -115,7 +115,9 @@ Status prepare_map(bpf_map* map, const ObjectSettings& settings,
     const auto pin = maps::map_pin(settings.pins, name);
     auto fd = maps::open_pinned_map(pin, maps::Access::kReadWrite);
     if (fd) return reuse_map(map, fd->get(), pin, warnings);
-    if (fd.error().kind() != ErrorKind::kNotFound) return fd.error();
+    if (fd.error().kind() != ErrorKind::kNotFound || settings.config.dry_run != 0) {
+        return fd.error();
+    }
     // libbpf pins it in the moment it creates it.
     if (int error = bpf_map__set_pin_path(map, pin.c_str()); error != 0) {
         return Error::system("pin map " + name, -error);

@@ -31,7 +31,7 @@ struct ObjectImage {
 struct ObjectSettings {
     std::filesystem::path pins;
     std::map<std::string, uint32_t> max_entries; // by map name
-    cnet_config config;                          // to `cnet_cfg` in .rodata
+    cnet_config config; // to `cnet_cfg` in .rodata; with dry_run every map must exist
 };
 
 class Object {

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -81,6 +82,45 @@ TEST_F(DataPathTest, AHalfMadeSetOfMapsIsMadeAgain) {
     path = open(first_image());
     ASSERT_NE(path, nullptr);
     EXPECT_FALSE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value());
+}
+
+TEST_F(DataPathTest, MapsThatWereNeverFinishedAreMadeAgain) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+    ASSERT_OK(path->maps().meta.update(0, cnet_meta{}));
+    path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    EXPECT_FALSE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value());
+    EXPECT_FALSE(mentions(path->take_warnings(), "another network namespace"));
+}
+
+TEST_F(DataPathTest, ACallFromAnotherNamespaceTouchesNothing) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    uint32_t device = make_veth("one");
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    UniqueFd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    enter_new_netns();
+    EXPECT_FALSE(static_cast<bool>(path->attachments()));
+    EXPECT_FALSE(static_cast<bool>(path->attach(CNET_HOOK_ENDPOINT, device, true)));
+    EXPECT_FALSE(static_cast<bool>(path->detach(CNET_HOOK_ENDPOINT, device)));
+    EXPECT_FALSE(static_cast<bool>(path->release()));
+    ASSERT_EQ(::setns(home.get(), CLONE_NEWNET), 0) << std::strerror(errno);
+    EXPECT_EQ(path->attachments()->size(), 1u);
+}
+
+TEST_F(DataPathTest, ProgramsOfAnEarlierVersionAreUnpinned) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    ASSERT_OK(replace_pin(*path->program("cnet_gc"), maps::prog_pin(paths_.pins, "cnet_old")));
+    path = open(second_image());
+    ASSERT_NE(path, nullptr);
+    auto names = list_pins(maps::prog_dir(paths_.pins));
+    ASSERT_OK(names);
+    EXPECT_EQ(*names, (std::vector<std::string>{"cnet_endpoint", "cnet_gc", "cnet_hostport",
+                                                "cnet_uplink", "cnet_uplink_egr_l3",
+                                                "cnet_uplink_egress", "cnet_uplink_l3"}));
 }
 
 TEST_F(DataPathTest, SettingsThatCannotBe) {
