@@ -1,4 +1,5 @@
-"""Fixtures of the network tests. Root is needed; nothing outside namespaces made here is touched."""
+"""Fixtures of the network tests. Root is needed; nothing outside namespaces made here is touched.
+"""
 
 import os
 import sys
@@ -10,7 +11,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import host as hosts  # noqa: E402
 from harness.bridge_host import BridgeHost  # noqa: E402
 from harness.netns import remove_stale_namespaces  # noqa: E402
-from harness.world import World  # noqa: E402
+from harness.wait import wait_until  # noqa: E402
+from harness.world import UPLINK, World  # noqa: E402
 
 
 def pytest_configure(config):
@@ -42,7 +44,8 @@ def _passed(request):
 
 @pytest.fixture
 def make_host(request):
-    """Makes hosts with cnetd; each is closed, and checked for leftovers, when the test has passed."""
+    """Makes hosts with cnetd; each is closed, and checked for leftovers, when the test has passed.
+    """
     made = []
 
     def make(config="", start=True):
@@ -72,11 +75,13 @@ def host(make_host):
 
 @pytest.fixture
 def make_world():
-    """Wires a host's namespace to the outside world."""
+    """Wires a host's namespace to the outside world, and waits until its daemon knows the uplink"""
     made = []
 
     def make(host):
         made.append(World(host.namespace))
+        if host.kind == "cnet":
+            wait_until(lambda: host.has_uplink(UPLINK), what="the uplink being found")
         return made[-1]
 
     yield make

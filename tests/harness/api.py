@@ -17,7 +17,9 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def request(path, method, url, body=None, timeout=60):
-    """(HTTP status, decoded answer). `body` goes out as it is when it is bytes or text, else as JSON."""
+    """(HTTP status, decoded answer). `body` goes out as it is when it is bytes or text, else as
+    JSON.
+    """
     if body is not None and not isinstance(body, (bytes, str)):
         body = json.dumps(body)
     connection = _UnixConnection(path, timeout)

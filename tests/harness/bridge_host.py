@@ -1,8 +1,10 @@
-"""A host as Docker 28 sets it up with iptables and without the user-space proxy: the reference for parity.
+"""A host as Docker 28 sets it up with iptables and without the user-space proxy: the reference for
+parity.
 
-Linux bridges, ports in hairpin mode, br_netfilter on, and Docker's chains in their order (raw: direct access dropped;
-nat: DOCKER, masquerade, hairpin; filter: DOCKER-FORWARD with DOCKER-CT, DOCKER-INTERNAL, DOCKER-BRIDGE and a policy
-of DROP). The whole rule set is rendered anew and loaded in one transaction whenever something changes.
+Linux bridges, ports in hairpin mode, br_netfilter on, and Docker's chains in their order (raw:
+direct access dropped; nat: DOCKER, masquerade, hairpin; filter: DOCKER-FORWARD with DOCKER-CT,
+DOCKER-INTERNAL, DOCKER-BRIDGE and a policy of DROP). The whole rule set is rendered anew and loaded
+in one transaction whenever something changes.
 """
 
 from .netns import Namespace
@@ -100,8 +102,10 @@ class BridgeHost:
                 yield f"-A POSTROUTING -s {network.subnet} ! -o {bridge} -j MASQUERADE"
         for one in self._published:
             ip, port = one.container.address, one.port
-            yield f"-A POSTROUTING -s {ip}/32 -d {ip}/32 -p {one.protocol} --dport {port} -j MASQUERADE"
-            yield f"-A DOCKER -p {one.protocol} --dport {one.host_port} -j DNAT --to-destination {ip}:{port}"
+            of_container = f"-s {ip}/32 -d {ip}/32 -p {one.protocol} --dport {port}"
+            yield f"-A POSTROUTING {of_container} -j MASQUERADE"
+            of_host = f"-p {one.protocol} --dport {one.host_port}"
+            yield f"-A DOCKER {of_host} -j DNAT --to-destination {ip}:{port}"
 
     def _filter_rules(self):
         yield from (
@@ -120,10 +124,8 @@ class BridgeHost:
             yield f"-A DOCKER-FORWARD -j {chain}"
         for one in self._published:
             bridge = self._bridge_of(one.container)
-            yield (
-                f"-A DOCKER -d {one.container.address}/32 ! -i {bridge} -o {bridge} -p {one.protocol}"
-                f" --dport {one.port} -j ACCEPT"
-            )
+            to_container = f"-d {one.container.address}/32 ! -i {bridge} -o {bridge}"
+            yield f"-A DOCKER {to_container} -p {one.protocol} --dport {one.port} -j ACCEPT"
         for network, bridge, internal, icc in self._networks:
             yield f"-A DOCKER-CT -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
             if internal:

@@ -1,6 +1,7 @@
-"""A host that runs cnetd: a network namespace, a --root directory below the temporary directory, a daemon inside.
+"""A host that runs cnetd: a network namespace, a --root directory below the temporary directory, a
+daemon inside.
 
-close() is a test of its own: everything is deleted through the CLI and nothing may be left, then the daemon has to
+close() is a test of its own: everything is deleted and nothing may be left, then the daemon has to
 end with status 0. After a failed test abandon() tears down without asking.
 """
 
@@ -121,14 +122,18 @@ class CnetHost:
         return [os.path.join(BIN, "cnet-bpf"), "--root", self.root, *args]
 
     def cli(self, *args):
-        """What `cnet-bpf -j ARGS` prints, decoded (None when nothing); CliFailed unless its status is 0."""
+        """What `cnet-bpf -j ARGS` prints, decoded (None when nothing); CliFailed unless its status
+        is 0.
+        """
         argv, done = self.cli_raw(*args)
         if done.returncode != 0:
             raise CliFailed(argv, done)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     def cli_fails(self, status, text, *args):
-        """Asserts that the command is refused with this exit status and one sentence that contains `text`."""
+        """Asserts that the command is refused with this exit status and one sentence that contains
+        `text`.
+        """
         argv, done = self.cli_raw(*args)
         said = done.stderr.strip()
         assert (
@@ -177,6 +182,11 @@ class CnetHost:
         self.cli("port", "publish", container.name, published.spec)
         return published
 
+    def has_uplink(self, device):
+        return any(
+            row["device"] == device and row["addresses"] for row in self.cli("uplink", "list")
+        )
+
     def gateway_mac(self, network):
         return self.cli("network", "show", network.name)["gateway_mac"]
 
@@ -200,12 +210,10 @@ class CnetHost:
     # ---- the end ----
 
     def delete_everything(self):
-        for endpoint in self.cli("endpoint", "list"):
-            self.cli("endpoint", "delete", endpoint["name"])
-        for sandbox in self.cli("sandbox", "list"):
-            self.cli("sandbox", "delete", sandbox["name"])
-        for network in self.cli("network", "list"):
-            self.cli("network", "delete", network["name"])
+        for noun in ("endpoints", "sandboxes", "networks"):
+            for one in self.api("GET", f"/v1/{noun}")[1]:
+                status, answer = self.api("DELETE", f"/v1/{noun}/{one['name']}")
+                assert status == 200, f"deleting {one['name']}: {answer}"
 
     def our_devices(self):
         return sorted(
@@ -216,8 +224,10 @@ class CnetHost:
 
     def _check_nothing_left(self):
         assert self.our_devices() == [], "devices were left behind"
-        for noun in ("networks", "endpoints", "sandboxes", "ports", "neigh", "fdb", "ct"):
+        for noun in ("networks", "endpoints", "sandboxes", "ports", "neigh", "fdb"):
             assert self.api("GET", f"/v1/{noun}")[1] == [], f"{noun} were left behind"
+        flows = [flow for flow in self.cli("ct", "list") if flow["type"] != "host"]
+        assert flows == [], "flows of endpoints were left behind"
         netns = os.path.join(self.root, "run", "netns")
         assert not os.path.isdir(netns) or os.listdir(netns) == [], "namespaces were left behind"
 

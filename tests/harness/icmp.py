@@ -37,7 +37,9 @@ def _checksum(data):
 
 
 class Pinger:
-    """Open for the time of one request, so that many can be under way at once: send(), then result()."""
+    """Open for the time of one request, so that many can be under way at once: send(), then
+    result().
+    """
 
     def __init__(self, namespace, ttl=64, identifier=None):
         self._id = (os.getpid() if identifier is None else identifier) & 0xFFFF

@@ -1,11 +1,12 @@
 """Network namespaces, the wires between them and the processes inside.
 
-A socket belongs for life to the namespace of the thread that made it, and a child process inherits its parent
-thread's. So the test process itself steps into a namespace for the moment of making a socket or starting a command
-(`with ns.entered():`) and everything else is ordinary Python. Nothing here touches the machine's own namespace.
+A socket belongs for life to the namespace of the thread that made it, and a child process inherits
+its parent thread's. So the test process itself steps into a namespace for the moment of making a
+socket or starting a command (`with ns.entered():`) and everything else is ordinary Python. Nothing
+here touches the machine's own namespace.
 
-Names begin with cnt<pid of the test run>-; whatever a test forgets is removed when the run ends, and what a run that
-was killed left behind is removed by the next one.
+Names begin with cnt<pid of the test run>-; whatever a test forgets is removed when the run ends,
+and what a run that was killed left behind is removed by the next one.
 """
 
 import atexit
@@ -100,7 +101,8 @@ class Namespace:
         return self
 
     def _prepare(self):
-        # No duplicate address detection, no router solicitations: addresses work at once and the wires are quiet.
+        # No duplicate address detection, no router solicitations: addresses work at once and the
+        # wires are quiet.
         for key in ("accept_dad", "router_solicitations"):
             self.sysctl(f"net/ipv6/conf/default/{key}", 0)
         self.run("ip", "link", "set", "lo", "up")
@@ -171,7 +173,9 @@ class Namespace:
 
 
 def wire(left, left_device, left_address, right, right_device, right_address, mtu=1500):
-    """A veth pair between two namespaces, both ends up and addressed ("198.18.0.1/24"; None: no address)."""
+    """A veth pair between two namespaces, both ends up and addressed ("198.18.0.1/24"; None: no
+    address).
+    """
     left.ip(
         f"link add {left_device} mtu {mtu} type veth"
         f" peer name {right_device} mtu {mtu} netns {right.name}"

@@ -1,7 +1,8 @@
 """Talking over TCP and UDP from inside namespaces, and what came of it.
 
-Outcomes are words, so that they can be compared: "echoed", "refused" (RST or ICMP port unreachable), "unreachable"
-(another ICMP error or no route), "silent" (nothing came back within the time).
+Outcomes are words, so that they can be compared: "echoed", "refused" (RST or ICMP port
+unreachable), "unreachable" (another ICMP error or no route), "silent" (nothing came back within the
+time).
 """
 
 import contextlib
@@ -117,7 +118,9 @@ def udp_echo_once(sock, payload=b"are you there?"):
 
 
 def udp_talk(namespace, address, port, source_port=0, timeout=PATIENCE):
-    """One datagram on a connected socket, so that only an answer from that very address and port counts."""
+    """One datagram on a connected socket, so that only an answer from that very address and port
+    counts.
+    """
     try:
         with udp_connect(namespace, address, port, source_port) as sock:
             sock.settimeout(timeout)
@@ -153,7 +156,9 @@ def udp_icmp_error(namespace, address, port, ttl, timeout=PATIENCE):
 
 
 class _Server:
-    """A thread that serves one socket until close(); `peers` lists the (address, port) seen, in order."""
+    """A thread that serves one socket until close(); `peers` lists the (address, port) seen, in
+    order.
+    """
 
     def __init__(self, sock):
         self.sock = sock

@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def wait_until(condition, timeout=30, what="the condition"):
-    """Polls until condition() is truthy and returns that value; AssertionError after `timeout` seconds."""
+    """Polls until condition() is truthy and returns that value; AssertionError after `timeout`
+    seconds.
+    """
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -19,7 +21,7 @@ def wait_until(condition, timeout=30, what="the condition"):
 
 
 def together(**calls):
-    """Runs the callables at once, each in a thread, and returns {name: result}: silences overlap."""
+    """Runs the callables at once, each in a thread, and returns {name: result}: silences overlap"""
     with ThreadPoolExecutor(max_workers=len(calls)) as pool:
         futures = {name: pool.submit(call) for name, call in calls.items()}
         return {name: future.result() for name, future in futures.items()}

@@ -4,8 +4,8 @@
     uplink 198.18.0.1/24 --- 198.18.0.2/24 (a router)
                              198.18.1.2/24 ---------------- 198.18.1.3/24
 
-`near` shares the host's segment and is its default gateway; `far` is one router hop further. Neither knows a route
-to any container network.
+`near` shares the host's segment and is its default gateway; `far` is one router hop further.
+Neither knows a route to any container network.
 """
 
 from .netns import Namespace, wire

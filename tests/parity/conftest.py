@@ -1,7 +1,9 @@
-"""Parity: each scenario runs on a host with Linux bridges and Docker's iptables rules, and on one with cnet-bpf.
+"""Parity: each scenario runs on a host with Linux bridges and Docker's iptables rules, and on one
+with cnet-bpf.
 
-A scenario collects what the far ends saw in a dictionary and hands it to `agrees` with what Linux does. Where we
-differ on purpose, `ours` names the key, what we do, and the heading in docs/differences.md that says why.
+A scenario collects what the far ends saw in a dictionary and hands it to `agrees` with what Linux
+does. Where we differ on purpose, `ours` names the key, what we do, and the heading in
+docs/differences.md that says why.
 """
 
 import os
@@ -29,7 +31,9 @@ def documented_differences():
 
 @pytest.fixture
 def agrees(backend):
-    """agrees(seen, linux, ours={key: (value, heading)}): what was seen is what Linux does, or what we document."""
+    """agrees(seen, linux, ours={key: (value, heading)}): what was seen is what Linux does, or what
+    we document.
+    """
 
     def check(seen, linux, ours=None):
         expected = dict(linux)

@@ -23,7 +23,9 @@ def alpha(backend, red):
 
 
 def _talks(client, server_namespace, address):
-    """TCP, UDP and ICMP from client to address, to open and closed ports, and the sources that the server saw."""
+    """TCP, UDP and ICMP from client to address, to open and closed ports, and the sources that the
+    server saw.
+    """
     with TcpServer(server_namespace, address=address) as tcp, UdpServer(
         server_namespace, address=address
     ) as udp:

@@ -1,4 +1,5 @@
-"""What must not get through: between networks, with inter-container communication off, out of internal networks.
+"""What must not get through: between networks, with inter-container communication off, out of
+internal networks.
 
     [alpha] [beta] --- network red  ---\\
                                         the host --- 198.18.0.1 --- 198.18.0.2 [near]
@@ -107,6 +108,6 @@ def test_internal(backend, outside, agrees):
 
 
 def _blocked(client, server, address):
-    """True when nothing arrived; whether the sender is told so (no route) or not is not compared."""
+    """True when nothing arrived; whether the sender is told so (no route) or not is not compared"""
     seen = _reach(client, server, address)
     return seen["arrived"] == 0 and seen["ping"] != "reply"

@@ -27,7 +27,7 @@ def three(backend, red):
 
 
 def test_arp(backend, red, three, agrees):
-    """Who answers for a sibling, for the gateway, for an address nobody has, for the asker's own."""
+    """Who answers for a sibling, for the gateway, for an address nobody has, for the asker's own"""
     alpha, beta, _ = three
     names = {beta.mac: "beta", backend.gateway_mac(red): "gateway", alpha.mac: "alpha"}
 
@@ -146,7 +146,9 @@ def test_ip_broadcast(backend, red, three, agrees):
 
 
 def test_flooding(backend, three, agrees):
-    """Broadcast, multicast and unknown unicast frames reach the siblings unchanged, and no other network."""
+    """Broadcast, multicast and unknown unicast frames reach the siblings unchanged, and no other
+    network.
+    """
     alpha, beta, gamma = three
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
     kinds = {

@@ -37,7 +37,9 @@ def services(alpha):
 
 
 def _reach(client, address, services, source_port=4001):
-    """Talks to both published ports from one client: the outcomes and the sources that the container saw."""
+    """Talks to both published ports from one client: the outcomes and the sources that the
+    container saw.
+    """
     tcp, udp = services
     tcp.peers.clear()
     udp.peers.clear()
@@ -82,7 +84,9 @@ def test_nobody_listens(outside, alpha, agrees):
 
 
 def test_ports_of_the_host(outside, alpha, backend, services, agrees):
-    """Beside the published ports the host's own are untouched: open ones answer, closed ones refuse."""
+    """Beside the published ports the host's own are untouched: open ones answer, closed ones
+    refuse.
+    """
     with TcpServer(backend.namespace) as tcp, UdpServer(
         backend.namespace, address=world.HOST
     ) as udp:

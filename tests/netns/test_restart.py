@@ -1,0 +1,242 @@
+"""The daemon dies and comes back; packets and connections must not notice.
+
+    [alpha] [beta] --- network red --- the host --- 198.18.0.1 --- 198.18.0.2 [near]
+"""
+
+import glob
+import os
+import re
+import signal
+
+import pytest
+
+from harness import world as outside
+from harness.icmp import ping
+from harness.sockets import (
+    Stream,
+    TcpServer,
+    UdpServer,
+    echo_once,
+    hash_back,
+    tcp_connect,
+    tcp_talk,
+    udp_connect,
+    udp_echo_once,
+)
+from harness.wait import wait_until
+
+
+@pytest.fixture
+def red(host, world):
+    del world
+    return host.network("red", "10.88.1.0/24")
+
+
+@pytest.fixture
+def pair(host, red):
+    return [host.container(red, name) for name in ("alpha", "beta")]
+
+
+def test_streams_survive_kill_and_restart(host, world, pair):
+    """Between containers, out through the masquerade and in through a published port, byte for
+    byte.
+    """
+    alpha, beta = pair
+    host.publish(alpha, 8080, 80)
+    with TcpServer(beta.namespace, handler=hash_back) as sibling, TcpServer(
+        world.near, handler=hash_back
+    ) as abroad, TcpServer(alpha.namespace, 80, handler=hash_back):
+        streams = [
+            Stream(alpha.namespace, beta.address, sibling.port, 20_000_000),
+            Stream(alpha.namespace, outside.NEAR, abroad.port, 20_000_000),
+            Stream(world.near, outside.HOST, 8080, 20_000_000),
+        ]
+        for _ in range(4):
+            host.kill9()
+            _progress(streams)  # while it is dead
+            host.start()
+            _progress(streams)  # while it reconciles, and after
+        for stream in streams:
+            stream.stop()
+
+
+def _progress(streams):
+    """Waits until every stream has moved on."""
+    before = [stream.sent for stream in streams]
+    wait_until(
+        lambda: all(stream.sent > start for stream, start in zip(streams, before)),
+        what="every stream moving on",
+    )
+
+
+def test_no_ping_is_lost(host, world, pair):
+    """A ping every 10 ms on each kind of path, through three kills and restarts."""
+    alpha, beta = pair
+    assert world.near
+    paths = [
+        (alpha.namespace, beta.address),
+        (alpha.namespace, outside.NEAR),
+        (alpha.namespace, alpha.network.gateway),
+        (host.namespace, alpha.address),
+    ]
+    for namespace, address in paths:
+        assert ping(namespace, address) == "reply"
+    pings = [
+        namespace.spawn("ping", "-q", "-i", "0.01", "-c", "500", "-W", "20", address)
+        for namespace, address in paths
+    ]
+    for _ in range(3):
+        host.restart()
+    for running in pings:
+        text = running.output()
+        assert re.search(r"500 packets transmitted, 500 received", text), text
+        assert "duplicates" not in text, text
+        running.close()
+
+
+def test_connections_survive(host, world, pair):
+    """TCP and UDP flows through NAT are the same flows after a restart, and still listed."""
+    alpha, _ = pair
+    host.publish(alpha, 8080, 80)
+    with TcpServer(world.near, 7000), UdpServer(world.near, 7000), TcpServer(
+        alpha.namespace, 80
+    ), tcp_connect(alpha.namespace, outside.NEAR, 7000, 4001) as out, udp_connect(
+        alpha.namespace, outside.NEAR, 7000, 4002
+    ) as datagrams, tcp_connect(
+        world.near, outside.HOST, 8080, 4003
+    ) as back:
+        assert echo_once(out) and udp_echo_once(datagrams) and echo_once(back)
+        before = _tuples(host)
+        for _ in range(3):
+            host.kill9()
+            assert echo_once(out) and udp_echo_once(datagrams) and echo_once(back)
+            host.start()
+            assert echo_once(out) and udp_echo_once(datagrams) and echo_once(back)
+        assert _tuples(host) == before and len(before) == 3
+
+
+def _tuples(host):
+    return sorted(
+        tuple(flow[key] for key in ("protocol", "type", "src", "src_port", "dst", "dst_port"))
+        for flow in host.cli("ct", "list")
+    )
+
+
+def test_works_while_the_daemon_is_dead(host, world, pair):
+    """New connections of every kind begin without a daemon, and the CLI says what it cannot do."""
+    alpha, beta = pair
+    host.publish(alpha, 8080, 80)
+    host.kill9()
+    with TcpServer(world.near, 7000), TcpServer(alpha.namespace, 80):
+        assert tcp_talk(alpha.namespace, outside.NEAR, 7000) == "echoed"
+        assert tcp_talk(world.near, outside.HOST, 8080) == "echoed"
+        assert ping(alpha.namespace, beta.address) == "reply"
+        assert ping(host.namespace, alpha.address) == "reply"
+    host.cli_fails(4, "cnetd", "network", "list")
+    assert {row["name"] for row in host.cli("map", "list")} >= {"cnet_fdb", "cnet_ct", "cnet_port"}
+    assert host.cli("prog", "list")
+
+
+def test_clean_stop_leaves_the_data_path(host, pair):
+    alpha, beta = pair
+    host.stop()
+    assert ping(alpha.namespace, beta.address) == "reply"
+    host.start()
+    assert ping(alpha.namespace, beta.address) == "reply"
+
+
+def test_state_is_the_same_after_a_restart(host, world, pair):
+    del world
+    alpha, _ = pair
+    host.publish(alpha, 8080, 80)
+    host.cli("sandbox", "create", "box")
+    host.cli("fdb", "add", "red", "02:00:00:55:55:55", "endpoint", "beta")
+    before = host.state()
+    links = {name: link["ifindex"] for name, link in host.namespace.links().items()}
+    host.restart()
+    assert host.state() == before
+    host.stop()
+    host.start()
+    assert host.state() == before
+    assert {name: link["ifindex"] for name, link in host.namespace.links().items()} == links
+
+
+def test_second_daemon_is_refused(host, pair):
+    """It says so and leaves the first alone."""
+    alpha, beta = pair
+    second = host.spawn_daemon()
+    with second:
+        assert second.wait() != 0
+    assert f"is held by process {host.daemon.pid}" in host.log(), host.log()
+    assert host.cli("status")["pid"] == host.daemon.pid
+    assert ping(alpha.namespace, beta.address) == "reply"
+
+
+def _store_files(host):
+    return [path for path in glob.glob(os.path.join(host.root, "lib", "*")) if os.path.isfile(path)]
+
+
+def test_store_corrupt(host, pair):
+    """A store that cannot be read is a clear error, never an empty start; what runs keeps running.
+    """
+    alpha, beta = pair
+    host.stop()
+    files = _store_files(host)
+    assert files
+    for path in files:
+        with open(path, "r+b") as file:
+            file.write(b"this is no database " * 300)
+    with host.spawn_daemon() as broken:
+        assert broken.wait() not in (0, -signal.SIGABRT, -signal.SIGSEGV)
+    last = [line for line in host.log().splitlines() if line.strip()][-1]
+    assert os.path.join(host.root, "lib") in last, last
+    assert ping(alpha.namespace, beta.address) == "reply"
+    for path in files:
+        os.unlink(path)
+
+
+def test_store_missing(host, pair):
+    """Without its store a daemon owns nothing: it starts, and what it finds of an earlier life is
+    removed.
+    """
+    alpha, _ = pair
+    host.stop()
+    for path in _store_files(host):
+        os.unlink(path)
+    host.start()
+    assert host.cli("network", "list") == [] and host.cli("endpoint", "list") == []
+    wait_until(lambda: host.our_devices() == [], what="stray devices being removed")
+    wait_until(lambda: "eth0" not in alpha.namespace.links(), what="the veth being removed")
+
+
+def test_killed_in_the_middle_of_changes(host, red):
+    """Kill -9 while endpoints come and go: every command that was acknowledged holds, others left
+    nothing.
+    """
+    acknowledged = {}
+    for number in range(6):
+        name = f"box{number}"
+        host.cli("sandbox", "create", name)
+        # A client that asks, and a daemon that is killed at some point while it works.
+        asking = host.namespace.spawn(
+            *host.command("endpoint", "create", red.name, name, "--netns", name)
+        )
+        if number % 2:
+            wait_until(
+                lambda name=name, asking=asking: asking.poll() is not None
+                or any(link.startswith("cnet") for link in host.namespace.links())
+            )
+        host.kill9()
+        acknowledged[name] = asking.wait() == 0
+        asking.close()
+        host.start()
+    listed = {row["name"]: row for row in host.cli("endpoint", "list")}
+    for name, done in acknowledged.items():
+        assert not done or name in listed, f"{name} was acknowledged and is gone"
+    for name, row in listed.items():
+        wait_until(
+            lambda name=name: host.cli("endpoint", "show", name)["state"] == "up", what=f"{name} up"
+        )
+        assert row["host_ifname"] in host.namespace.links()
+    devices = [link for link in host.our_devices() if link.startswith("cnet")]
+    assert sorted(devices) == sorted(row["host_ifname"] for row in listed.values())
