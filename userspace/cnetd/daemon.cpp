@@ -70,10 +70,15 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     if (Status made = make_directory(paths.socket.parent_path(), 0755); !made) return made.error();
     if (Status made = make_directory(paths.state, 0700); !made) return made.error();
     auto lock = FileLock::acquire(paths.lock);
-    if (!lock) return lock.error();
+    if (!lock) {
+        return lock.error().kind() == ErrorKind::kConflict
+                   ? lock.error().because("another cnetd runs already")
+                   : lock.error();
+    }
 
     std::unique_ptr<Daemon> daemon(new Daemon(options, *std::move(config), *std::move(lock)));
-    for (auto step : {&Daemon::open_kernel, &Daemon::open_controller, &Daemon::open_api}) {
+    for (auto step :
+         {&Daemon::open_files, &Daemon::open_kernel, &Daemon::open_controller, &Daemon::open_api}) {
         if (Status status = (daemon.get()->*step)(); !status) return status.error();
     }
     return daemon;
@@ -84,13 +89,20 @@ Daemon::~Daemon() {
     if (remove_socket_) unlink(paths_.socket.c_str());
 }
 
-Status Daemon::open_kernel() {
-    // First, so that clients of a daemon that restarts wait instead of failing.
+Status Daemon::open_files() {
+    // Before anything in the kernel is touched: a state that cannot be read changes nothing.
+    auto store = store::SqliteStore::open(paths_.state);
+    if (!store) return store.error();
+    store_ = *std::move(store);
+    // Long before it is served, so that clients of a daemon that restarts wait instead of failing.
     auto socket = open_api_socket(paths_.socket, config_.api_group);
     if (!socket) return socket.error();
     listener_ = std::move(socket->fd);
     remove_socket_ = socket->own;
+    return {};
+}
 
+Status Daemon::open_kernel() {
     loader::DataPathSettings settings;
     settings.max_entries = config_.map_sizes;
     auto data_path = loader::DataPath::open(paths_, settings);
@@ -111,11 +123,10 @@ Status Daemon::open_kernel() {
 }
 
 Status Daemon::open_controller() {
-    auto store = store::SqliteStore::open(paths_.state);
-    if (!store) return store.error();
-    store_ = *std::move(store);
     auto controller = control::Controller::start(
-        {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_}, config_.timeouts);
+        {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_}, config_.timeouts,
+        config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
+                             : control::UplinkPolicy::kAddedOnly);
     if (!controller) return controller.error();
     controller_ = *std::move(controller);
     return {};
@@ -180,7 +191,8 @@ Status Daemon::wire_timers() {
 }
 
 Status Daemon::run() {
-    log_info("cnetd " CNET_VERSION " is ready on " + paths_.socket.string());
+    log_info("cnetd " CNET_VERSION " is ready on " +
+             (remove_socket_ ? paths_.socket.string() : "a socket from systemd"));
     sd_notify(0, "READY=1");
     tell_systemd();
     Status status = loop_->run();

@@ -40,6 +40,7 @@ private:
         : options_(std::move(options)), paths_(options_.paths()), config_(std::move(config)),
           lock_(std::move(lock)), namespaces_(paths_.netns) {}
 
+    Status open_files();
     Status open_kernel();
     Status open_controller();
     Status open_api();

@@ -29,6 +29,9 @@ Invocation parse_command_line(int argc, char** argv) {
     app.add_option("--log-level", log_level, "debug, info, warning or error")
         ->check(CLI::Validator(check_log_level, "LEVEL"))
         ->type_name("");
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return std::string("cnetd: ") + error.what() + " (cnetd --help tells the options)\n";
+    });
     app.set_version_flag("--version", "cnetd " CNET_VERSION);
 
     Invocation invocation;
