@@ -1,5 +1,8 @@
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include "loader/pin.h"
 #include "maps/pin_path.h"
@@ -168,6 +171,7 @@ TEST_P(AttachTest, ReleaseLeavesNothing) {
     ASSERT_OK(path_->attach(CNET_HOOK_UPLINK, device, true));
     ASSERT_OK(path_->attach(CNET_HOOK_UPLINK_EGRESS, device, true));
     ASSERT_OK(path_->attach(CNET_HOOK_ENDPOINT, other, true));
+    EXPECT_EQ(attachments().size(), 3u);
     ASSERT_OK(path_->release());
     for (HookDevice where :
          {HookDevice{CNET_HOOK_UPLINK, device}, HookDevice{CNET_HOOK_UPLINK_EGRESS, device},
@@ -238,6 +242,27 @@ TEST_F(TcxTest, ALinkDetachedByOthersIsMadeAgain) {
     ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
     EXPECT_EQ(on_device(device).size(), 1u);
     EXPECT_EQ(path->attachments()->size(), 1u);
+}
+
+TEST_F(TcxTest, ADeviceThatMovedAwayIsNotTheOneWithItsIndex) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    UniqueFd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    enter_new_netns();
+    UniqueFd away(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::setns(home.get(), CLONE_NEWNET), 0) << std::strerror(errno);
+    uint32_t device = make_veth("one", 77);
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    ip("link set one netns /proc/" + std::to_string(::getpid()) + "/fd/" +
+       std::to_string(away.get()));
+    ASSERT_EQ(make_veth("two", 77), device);
+
+    EXPECT_TRUE(path->attachments()->empty());
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    EXPECT_EQ(on_device(device).size(), 1u);
+    ASSERT_EQ(::setns(away.get(), CLONE_NEWNET), 0) << std::strerror(errno);
+    EXPECT_NE(::if_nametoindex("one"), 0u);
+    EXPECT_TRUE(on_device(::if_nametoindex("one")).empty()) << "it took our program along";
 }
 
 class ClsactTest : public LoaderTest {};
