@@ -99,7 +99,7 @@ def choose(everything, names, skipped):
 
 def need(directory, *names):
     for name in names:
-        if not os.access(directory / name, os.X_OK):
+        if not (directory / name).is_file():
             raise BenchError(f"{directory / name} is missing: run tools/build first")
 
 
@@ -143,11 +143,12 @@ def run(arguments):
         return 0
     if os.geteuid() != 0:
         raise BenchError("run this as root: it makes network namespaces and loads BPF programs")
-    need(bin_dir(), "cnet-bench-worker")
+    need(bin_dir(), "cnet-bench-worker", "bench_empty.bpf.o", "bench_redirect.bpf.o")
     if US not in options.skip:
         need(bin_dir(), "cnetd", "cnet-bpf")
-    if options.scenario == ["prog"]:
-        return programs.run(options, cnet, everything, bin_dir(), say)
+    if options.scenario[:1] == ["prog"]:
+        chosen = choose(everything, options.scenario[1:], [])
+        return programs.run(options, cnet, chosen, bin_dir(), say)
     return compare(options, cnet, choose(everything, options.scenario, options.skip))
 
 

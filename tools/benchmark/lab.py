@@ -143,6 +143,15 @@ class Lab:
     def __exit__(self, *exception):
         return self._exit.__exit__(*exception)
 
+    def bpf_directory(self):
+        """A bpffs of the lab's own."""
+        directory = self.directory / "bpf"
+        if not directory.exists():
+            directory.mkdir()
+            mounted = _libc.mount(b"bpf", bytes(directory), b"bpf", 0, None)
+            _check(mounted, f"mount {directory}")
+        return directory
+
     def namespace(self, label):
         self._serial += 1
         return Namespace(self.directory / "netns" / f"{self._serial}-{label}")

@@ -5,94 +5,60 @@ does nothing is measured too and its cost subtracted. What a program asks for an
 afterwards (bpf_redirect_peer's delivery) is not in these figures.
 """
 
-import contextlib
-import ctypes
 import dataclasses
 import json
-import os
-import platform
 
+from .bpf import Program, statistics_on
 from .kernel_paths import BareVeth
 from .lab import BenchError, Lab
+from .ratios import spread
 from .scenarios import US
 from .work import Worker
 
-SYS_BPF = {"x86_64": 321, "aarch64": 280}
-BPF_ENABLE_STATS, BPF_STATS_RUN_TIME = 32, 0
 EMPTY_OBJECT = "bench_empty.bpf.o"
-
-
-@contextlib.contextmanager
-def statistics_on():
-    """Like sysctl kernel.bpf_stats_enabled, but ended by the kernel with this process."""
-    number = SYS_BPF.get(platform.machine())
-    if number is None:
-        raise BenchError(f"the number of bpf(2) on {platform.machine()} is not known here")
-    attributes = ctypes.c_uint32(BPF_STATS_RUN_TIME)
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.syscall(number, BPF_ENABLE_STATS, ctypes.byref(attributes), ctypes.sizeof(attributes))
-    if fd < 0:
-        raise BenchError(f"BPF_ENABLE_STATS: {os.strerror(ctypes.get_errno())}")
-    try:
-        yield
-    finally:
-        os.close(fd)
 
 
 @dataclasses.dataclass
 class Cost:
-    """One program under one kind of work."""
+    """One program under one kind of work; `empty_ns` is what an empty one costs under that work."""
 
-    work: str
+    scenario: str
+    mode: str
     program: str
     runs_per_transaction: float
     ns_per_run: float
+    empty_ns: float
+
+    @property
+    def own_ns(self):
+        return self.ns_per_run - self.empty_ns
 
 
-def empty_cost(lab, worker, object_file, seconds):
-    """Nanoseconds that the kernel counts for a program that does nothing."""
-    path = BareVeth("empty", "a program that does nothing").build(lab)
-    path.server.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
-    path.server.run(
-        "tc",
-        "filter",
-        "add",
-        "dev",
-        "eth0",
-        "ingress",
-        "bpf",
-        "direct-action",
-        "object-file",
-        object_file,
-        "section",
-        "tc",
-    )
-    filters = json.loads(path.server.run("tc", "-json", "filter", "show", "dev", "eth0", "ingress"))
-    number = next(
-        one["options"]["prog"]["id"] for one in filters if "prog" in one.get("options", {})
-    )
+class EmptyProgram:
+    """A program that does nothing, where the server's packets arrive."""
 
-    def read():
-        shown = json.loads(path.server.run("bpftool", "--json", "prog", "show", "id", number))
-        return shown.get("run_cnt", 0), shown.get("run_time_ns", 0)
+    def __init__(self, lab, object_file):
+        self._path = BareVeth("empty", "a program that does nothing").build(lab)
+        self._program = Program(lab, self._path.server, object_file)
+        self._program.attach(self._path.server, "eth0")
 
-    before = read()
-    worker.run(path, "rr", seconds)
-    runs, time_ns = (now - then for now, then in zip(read(), before))
-    if not runs:
-        raise BenchError("the empty program did not run")
-    return time_ns / runs
+    def cost(self, worker, mode, seconds):
+        """Nanoseconds that the kernel counts for one run of it."""
+        before = self._program.statistics()
+        worker.run(self._path, mode, seconds)
+        runs, time_ns = (now - then for now, then in zip(self._program.statistics(), before))
+        if not runs:
+            raise BenchError("the empty program did not run")
+        return time_ns / runs
 
 
 def read_programs(cnet):
     """(hook, name) -> (runs, nanoseconds)"""
-    return {
-        (row["hook"], row["name"]): (row["runs"], row["run_time_ns"])
-        for row in cnet.cli("prog", "list")
-    }
+    rows = cnet.cli("prog", "list")
+    return {(row["hook"], row["name"]): (row["runs"], row["run_time_ns"]) for row in rows}
 
 
-def costs_of(cnet, worker, path, work, mode, seconds):
+def costs_of(cnet, worker, path, scenario, mode, seconds, empty_ns):
     """What every program that ran under this work cost."""
     before = read_programs(cnet)
     transactions = worker.run(path, mode, seconds)["transactions"]
@@ -100,43 +66,55 @@ def costs_of(cnet, worker, path, work, mode, seconds):
         runs, time_ns = runs - before[key][0], time_ns - before[key][1]
         # Fewer than one run in a hundred transactions is other traffic, such as ARP.
         if runs * 100 > transactions:
-            yield Cost(work, key[1], runs / transactions, time_ns / runs)
+            yield Cost(scenario, mode, key[1], runs / transactions, time_ns / runs, empty_ns)
 
 
-def table(costs, empty_ns):
-    lines = [
-        f"a program that does nothing: {empty_ns:.0f} ns a run, subtracted below",
-        f"{'work':16} {'program':16} {'runs a transaction':>18} {'ns a run':>9}"
-        f" {'ns a transaction':>17}",
-    ]
+def own_spreads(costs):
+    """((scenario, mode, program), runs a transaction, spread of its own ns a run) of each."""
+    groups = {}
     for cost in costs:
-        own = cost.ns_per_run - empty_ns
+        groups.setdefault((cost.scenario, cost.mode, cost.program), []).append(cost)
+    for key, group in groups.items():
+        runs = spread([cost.runs_per_transaction for cost in group]).median
+        yield key, runs, spread([cost.own_ns for cost in group])
+
+
+def table(costs, rounds, seconds):
+    empty = spread([cost.empty_ns for cost in costs])
+    lines = [
+        f"medians (lowest..highest) of {rounds} rounds of {seconds} s; an empty program's"
+        f" {empty.median:.0f} ns a run are subtracted",
+        f"{'work':14} {'program':19} {'runs a transaction':>18} {'ns a transaction':>17}"
+        "   ns a run",
+    ]
+    for (scenario, mode, program), runs, own in own_spreads(costs):
         lines.append(
-            f"{cost.work:16} {cost.program:16} {cost.runs_per_transaction:18.2f} {own:9.0f} "
-            f"{own * cost.runs_per_transaction:17.0f}"
+            f"{scenario + ' ' + mode:14} {program:19} {runs:18.2f} {own.median * runs:17.0f}"
+            f"   {own.median:.0f} ({own.low:.0f}..{own.high:.0f})"
         )
     return "\n".join(lines)
 
 
-def run(options, cnet, everything, bin_dir, say):
+def measure(options, lab, cnet, everything, bin_dir, say):
     worker = Worker(bin_dir / "cnet-bench-worker", options.cpu, options.nice)
-    seconds = options.seconds
-    costs = []
+    empty = EmptyProgram(lab, bin_dir / EMPTY_OBJECT)
+    paths = {
+        scenario.name: next(one for one in scenario.contenders if one.name == US).build(lab)
+        for scenario in everything
+    }
+    for number in range(options.rounds):
+        for mode in options.modes:
+            say(f"round {number + 1} of {options.rounds}: {mode}")
+            empty_ns = empty.cost(worker, mode, options.seconds)
+            for scenario, path in paths.items():
+                yield from costs_of(cnet, worker, path, scenario, mode, options.seconds, empty_ns)
+
+
+def run(options, cnet, everything, bin_dir, say):
     with Lab() as lab, statistics_on():
-        say("the empty program")
-        empty_ns = empty_cost(lab, worker, bin_dir / EMPTY_OBJECT, seconds)
-        for scenario in everything:
-            path = next(one for one in scenario.contenders if one.name == US).build(lab)
-            for mode in options.modes:
-                say(f"{scenario.name} {mode}")
-                costs += costs_of(cnet, worker, path, f"{scenario.name} {mode}", mode, seconds)
-    print(table(costs, empty_ns))
+        costs = list(measure(options, lab, cnet, everything, bin_dir, say))
+    print(table(costs, options.rounds, options.seconds))
     if options.json:
-        rows = [
-            {**dataclasses.asdict(cost), "ns_less_empty": cost.ns_per_run - empty_ns}
-            for cost in costs
-        ]
-        options.json.write_text(
-            json.dumps({"empty_ns": empty_ns, "programs": rows}, indent=1) + "\n", encoding="utf-8"
-        )
+        rows = [{**dataclasses.asdict(cost), "own_ns": cost.own_ns} for cost in costs]
+        options.json.write_text(json.dumps({"runs": rows}, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -12,6 +12,7 @@ from .kernel_paths import (
     Routed,
     Wire,
 )
+from .redirect_path import BareRedirect
 
 US = "cnet"
 MODES = {
@@ -58,6 +59,7 @@ def scenarios(bin_dir, others):
                 BareVeth("veth-again", "bare veth pair, again"),
                 Bridge("bridge", "bridge"),
                 NetfilterBridge("bridge-nf", "bridge + br_netfilter"),
+                BareRedirect("redirect", "bpf_redirect_peer alone", bin_dir),
                 CnetSwitched(US, us, cnet),
             ],
             [
