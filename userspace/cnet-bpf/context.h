@@ -28,4 +28,17 @@ struct Context {
     void print_json(const Json& document) const;
 };
 
+// One JSON array, element by element: for what is too long to be held as a whole. It ends with
+// finish(); without it, as after an error, the output is no whole document.
+class JsonArrayPrinter {
+public:
+    explicit JsonArrayPrinter(const Context& context) : context_(context) {}
+    void add(const Json& element);
+    void finish();
+
+private:
+    const Context& context_;
+    bool empty_ = true;
+};
+
 } // namespace cnet::cli

@@ -52,20 +52,33 @@ Result<std::vector<Condition>> parse_filter(const std::vector<std::string>& word
     return conditions;
 }
 
+struct Tuple {
+    const char *src, *src_port, *dst, *dst_port;
+    const char* icmp_id; // where an echo's identifier stands, instead of ports
+};
+constexpr Tuple kOriginal{"src", "src_port", "dst", "dst_port", "src_port"};
+constexpr Tuple kReply{"reply_src", "reply_src_port", "reply_dst", "reply_dst_port",
+                       "reply_dst_port"};
+
 std::string side(const Json& flow, const char* address, const char* port) {
     std::string text = text_at(flow, address);
     if (text.find(':') != std::string::npos) text = "[" + text + "]";
-    std::string number = text_at(flow, port);
-    return number.empty() ? text : text + ":" + number;
+    return text + ":" + text_at(flow, port);
+}
+
+std::string tuple(const Json& flow, const Tuple& keys) {
+    if (text_at(flow, "protocol").starts_with("icmp")) {
+        return text_at(flow, keys.src) + " -> " + text_at(flow, keys.dst) + " id " +
+               text_at(flow, keys.icmp_id);
+    }
+    return side(flow, keys.src, keys.src_port) + " -> " + side(flow, keys.dst, keys.dst_port);
 }
 
 std::string original(const Json& flow) {
-    return side(flow, "src", "src_port") + " -> " + side(flow, "dst", "dst_port");
+    return tuple(flow, kOriginal);
 }
-
 std::string reply(const Json& flow) {
-    return "reply " + side(flow, "reply_src", "reply_src_port") + " -> " +
-           side(flow, "reply_dst", "reply_dst_port");
+    return "reply " + tuple(flow, kReply);
 }
 
 Cell state_of(const Json& flow) {

@@ -79,17 +79,20 @@ int show(Context& context, const Verb&, const Arguments& arguments) {
 }
 
 int dump(Context& context, const Verb&, const Arguments& arguments) {
-    auto entries = dump_map(context.paths.pins, arguments.positionals[0]);
-    if (!entries) return context.fail(entries.error());
+    const std::string& name = arguments.positionals[0];
     if (context.settings.json) {
-        context.print_json(*entries);
+        JsonArrayPrinter array(context);
+        auto status =
+            dump_map(context.paths.pins, name, [&](const Json& entry) { array.add(entry); });
+        if (!status) return context.fail(status.error());
+        array.finish();
         return kDone;
     }
-    for (const Json& entry : *entries) {
+    auto status = dump_map(context.paths.pins, name, [&](const Json& entry) {
         context.out << printable(flat_text(entry["key"])) << "  ->  "
                     << printable(flat_text(entry["value"])) << "\n";
-    }
-    return kDone;
+    });
+    return status ? int{kDone} : context.fail(status.error());
 }
 
 int list_prog(Context& context, const Verb&, const Arguments&) {

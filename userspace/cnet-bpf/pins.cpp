@@ -140,40 +140,40 @@ std::function<std::string(uint32_t)> device_names(const cnet_meta& meta) {
     };
 }
 
+using Visit = std::function<void(const Json& entry)>;
+
 Json entry(const MapFormat& format, const void* key, const void* value, const Decoder& decoder) {
     return {{"key", format.key(key, decoder)}, {"value", format.value(value, decoder)}};
 }
 
-Result<Json> dump_counters(const fs::path& pins, const MapFormat& format, const Decoder& decoder) {
+Status dump_counters(const fs::path& pins, const MapFormat& format, const Decoder& decoder,
+                     const Visit& visit) {
     auto counters = maps::CountersRo::open(maps::map_pin(pins, format.name));
     if (!counters) return counters.error();
     auto totals = counters->totals();
     if (!totals) return totals.error();
-    Json entries = Json::array();
     for (uint32_t i = 0; i < totals->size(); i++) {
         const cnet_counter& total = (*totals)[i];
-        if (total.packets == 0 && total.bytes == 0) continue;
-        entries.push_back(entry(format, &i, &total, decoder));
+        if (total.packets != 0 || total.bytes != 0) visit(entry(format, &i, &total, decoder));
     }
-    return entries;
+    return {};
 }
 
-Result<Json> dump_entries(const fs::path& pins, const MapFormat& format, const Decoder& decoder) {
+Status dump_entries(const fs::path& pins, const MapFormat& format, const Decoder& decoder,
+                    const Visit& visit) {
     auto map = open_map(pins, format.name);
     if (!map) return map.error();
     auto layout = maps::check_layout(map->fd.get(), format.key_bytes, format.value_bytes);
     if (!layout) return layout.error();
     bool sparse = is_array(map->info.type);
-    Json entries = Json::array();
-    auto visit = [&](const void* key, const void* value) {
-        auto bytes = static_cast<const unsigned char*>(value);
-        bool zero = std::all_of(bytes, bytes + format.value_bytes, [](auto b) { return b == 0; });
-        if (!sparse || !zero) entries.push_back(entry(format, key, value, decoder));
-        return true;
-    };
-    auto status = maps::for_each_raw(map->fd.get(), map->info, format.value_bytes, visit);
-    if (!status) return status.error();
-    return entries;
+    return maps::for_each_raw(
+        map->fd.get(), map->info, format.value_bytes, [&](const void* key, const void* value) {
+            auto bytes = static_cast<const unsigned char*>(value);
+            bool zero =
+                std::all_of(bytes, bytes + format.value_bytes, [](auto b) { return b == 0; });
+            if (!sparse || !zero) visit(entry(format, key, value, decoder));
+            return true;
+        });
 }
 
 // The hook that a program is for, from where it is attached or from what may be attached there.
@@ -230,7 +230,7 @@ Result<Json> show_map(const fs::path& pins, std::string_view name) {
     return describe_map(pins, *full);
 }
 
-Result<Json> dump_map(const fs::path& pins, std::string_view name) {
+Status dump_map(const fs::path& pins, std::string_view name, const Visit& visit) {
     auto full = full_name(pins, name);
     if (!full) return full.error();
     auto meta = read_meta(pins);
@@ -244,8 +244,8 @@ Result<Json> dump_map(const fs::path& pins, std::string_view name) {
                                                std::to_string(CNET_ABI_VERSION));
     }
     Decoder decoder{SystemClock().monotonic_ns(), device_names(*meta)};
-    if (format->name == "cnet_counters") return dump_counters(pins, *format, decoder);
-    return dump_entries(pins, *format, decoder);
+    if (format->name == "cnet_counters") return dump_counters(pins, *format, decoder, visit);
+    return dump_entries(pins, *format, decoder, visit);
 }
 
 Result<Json> list_programs(const fs::path& pins) {
@@ -265,11 +265,12 @@ Json summarize_pins(const fs::path& pins) {
     auto map_names = loader::list_pins(maps::map_dir(pins));
     auto program_names = loader::list_pins(maps::prog_dir(pins));
     auto attached = loader::list_attached(pins);
+    auto count = [](const auto& list) { return list ? Json(list->size()) : Json(); };
     return {{"path", pins.native()},
             {"abi_version", meta ? Json(meta->abi_version) : Json()},
-            {"maps", map_names ? map_names->size() : 0},
-            {"programs", program_names ? program_names->size() : 0},
-            {"attachments", attached ? attached->size() : 0}};
+            {"maps", count(map_names)},
+            {"programs", count(program_names)},
+            {"attachments", count(attached)}};
 }
 
 } // namespace cnet::cli

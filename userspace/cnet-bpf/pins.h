@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,15 +17,17 @@ namespace cnet::cli {
 Result<Json> list_maps(const std::filesystem::path& pins);
 // `name` with or without "cnet_". kNotFound when there is no such map.
 Result<Json> show_map(const std::filesystem::path& pins, std::string_view name);
-// [{"key": {...}, "value": {...}}], as docs/cli.md lists them. Array entries that are all zero are
-// left out.
-Result<Json> dump_map(const std::filesystem::path& pins, std::string_view name);
+// Calls `visit` with {"key": {...}, "value": {...}} for every entry, as docs/cli.md lists them: a
+// full map is too much to hold as JSON. Array entries that are all zero are left out.
+Status dump_map(const std::filesystem::path& pins, std::string_view name,
+                const std::function<void(const Json& entry)>& visit);
 
 // One object a program: hook, name, id, tag, devices, runs, run_time_ns, ns_per_run, instructions,
 // jited_bytes.
 Result<Json> list_programs(const std::filesystem::path& pins);
 
-// {"path", "abi_version", "maps", "programs", "attachments"}; the version is null without pins.
+// {"path", "abi_version", "maps", "programs", "attachments"}; null for what
+// cannot be read.
 Json summarize_pins(const std::filesystem::path& pins);
 
 } // namespace cnet::cli

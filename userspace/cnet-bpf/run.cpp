@@ -33,7 +33,8 @@ struct Host {
 
 Host host_of(const Settings& settings, const Environment& environment) {
     std::string root = settings.root.value_or(environment.root.value_or(""));
-    if (root.empty()) return {Paths::system(), "Start it with `systemctl start cnetd`"};
+    if (root.empty() || root == "/")
+        return {Paths::system(), "Start it with `systemctl start cnetd`"};
     std::error_code error;
     auto absolute = std::filesystem::absolute(root, error);
     if (error) absolute = root;

@@ -255,6 +255,13 @@ TEST(Lists, Flows) {
                     "\"age_s\":65,\"idle_s\":5,\"expires_s\":86395}]"),
               "tcp  established  snat  10.88.0.2:40000 -> 203.0.113.10:443  reply "
               "203.0.113.10:443 -> 192.0.2.1:40000  n  expires 23h59m\n");
+    EXPECT_EQ(shown({"ct", "list"},
+                    "[{\"protocol\":\"icmp\",\"state\":\"new\",\"type\":\"snat\",\"network\":\"n\","
+                    "\"src\":\"10.88.0.2\",\"src_port\":7,\"dst\":\"203.0.113.10\",\"dst_port\":0,"
+                    "\"reply_src\":\"203.0.113.10\",\"reply_src_port\":0,\"reply_dst\":"
+                    "\"192.0.2.1\",\"reply_dst_port\":8,\"expires_s\":60}]"),
+              "icmp  new  snat  10.88.0.2 -> 203.0.113.10 id 7  reply 203.0.113.10 -> 192.0.2.1 "
+              "id 8  n  expires 1m\n");
     EXPECT_EQ(shown({"ct", "list"}, "[]"), "");
     EXPECT_EQ(shown({"ct", "flush"}, "{\"flushed\":3}"), "flushed 3 flows\n");
 }
