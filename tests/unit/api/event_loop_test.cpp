@@ -70,6 +70,22 @@ TEST_F(EventLoopTest, DoesNotFireADisarmedTimer) {
     EXPECT_TRUE(loop_->run());
 }
 
+// A timer that sd-event may put off by its usual 250 ms would take 25 seconds.
+TEST_F(EventLoopTest, FiresTimersWhenTheyAreDue) {
+    int left = 100;
+    Timer timer;
+    auto made = loop_->make_timer([&] {
+        if (--left == 0) return loop_->stop();
+        timer.arm(0ms);
+    });
+    ASSERT_TRUE(made);
+    timer = *made;
+    timer.arm(0ms);
+    auto begin = std::chrono::steady_clock::now();
+    ASSERT_TRUE(loop_->run());
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 12s);
+}
+
 TEST_F(EventLoopTest, PreparesBeforeEachWait) {
     int prepared = 0;
     auto timer = loop_->make_timer([&] { loop_->stop(); });
