@@ -294,7 +294,8 @@ Result<unsigned> DataPath::run_collector(const std::vector<uint8_t>& input, size
     }
     auto fd = program(kCollector);
     if (!fd) return fd.error();
-    LIBBPF_OPTS(bpf_test_run_opts, options);
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
     options.data_in = input.data();
     options.data_size_in = static_cast<uint32_t>(input.size());
     options.repeat = 1;

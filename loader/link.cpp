@@ -80,7 +80,19 @@ Result<unsigned> remove_strays(HookDevice where, uint32_t keep) {
     return removed;
 }
 
+// What a pin still holds: a link on a device that went to another namespace. Removing the pin does
+// it too, but later.
+Status detach_stale(const fs::path& pin) {
+    auto stale = open_pin(pin);
+    if (!stale) return stale.error();
+    if (!*stale || bpf_link_detach(stale->get()) == 0) return {};
+    // Not a link at all, or not one that can be detached.
+    if (errno == EINVAL || errno == EOPNOTSUPP) return {};
+    return Error::system("detach what is pinned at " + pin.string());
+}
+
 Result<uint32_t> create_link(const fs::path& pin, HookDevice where, int prog_fd) {
+    if (auto status = detach_stale(pin); !status) return status.error();
     if (auto status = remove_pin(pin); !status) return status.error();
     auto link = tcx_link_create(where.ifindex, side_of(where.hook), prog_fd);
     if (!link) return link.error();

@@ -144,7 +144,8 @@ Result<Object> Object::load(const ObjectImage& image, const ObjectSettings& sett
                             std::vector<std::string>& warnings) {
     const std::string attempted = "load the BPF object " + image.name;
     LibbpfLog log;
-    LIBBPF_OPTS(bpf_object_open_opts, options);
+    bpf_object_open_opts options{};
+    options.sz = sizeof(options);
     options.object_name = image.name.c_str();
     std::unique_ptr<bpf_object, Close> object(
         bpf_object__open_mem(image.bytes, image.size, &options));

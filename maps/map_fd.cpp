@@ -102,7 +102,8 @@ private:
 } // namespace
 
 Result<UniqueFd> open_pinned_map(const std::filesystem::path& pin, Access access) {
-    LIBBPF_OPTS(bpf_obj_get_opts, options);
+    struct bpf_obj_get_opts options {};
+    options.sz = sizeof(options);
     if (access == Access::kReadOnly) options.file_flags = BPF_F_RDONLY;
     int fd = bpf_obj_get_opts(pin.c_str(), &options);
     if (fd < 0) return map_error("open the map pinned at " + pin.string(), errno);
