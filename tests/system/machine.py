@@ -6,6 +6,7 @@ Needs systemd-nspawn; nothing is installed on, or registered with, the machine t
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -61,9 +62,17 @@ class Machine:
     def _find_leader(self):
         if self._nspawn.poll() is not None:
             raise AssertionError(f"systemd-nspawn ended: {self.console.read_text()}")
+        # While it sets up, nspawn has helpers as children; the init is the one that is process 1 of its namespace.
         pid = self._nspawn.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return children[0] if children else None
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            try:
+                status = pathlib.Path(f"/proc/{child}/status").read_text()
+                program = os.path.basename(os.readlink(f"/proc/{child}/exe"))
+            except OSError:
+                continue
+            if program == "systemd" and re.search(r"^NSpid:.*\t1$", status, re.MULTILINE):
+                return child
+        return None
 
     def command(self, *argv):
         return ["nsenter", "-t", self._leader, "-a", "--", *argv]

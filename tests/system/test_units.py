@@ -99,6 +99,7 @@ def test_traffic_flows_over_restarts(machine, pair, how):
 
 
 def test_the_watchdog_replaces_a_hung_daemon(machine, pair):
+    assert machine.show("cnetd.service", "WatchdogUSec") == "15s"
     machine.drop_in("cnetd.service", "[Service]\nWatchdogSec=2s")
     machine.run("systemctl", "restart", "cnetd")
     pid = main_pid(machine)
