@@ -49,6 +49,8 @@ SUITES = [
           targets=EXECUTABLES, limit_s=1200),
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
           select="tests/parity", targets=EXECUTABLES, limit_s=600),
+    Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
+          targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
           targets=(*EXECUTABLES, "manuals"), limit_s=300),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",

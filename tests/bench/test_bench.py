@@ -1,0 +1,132 @@
+"""tools/bench as a whole: it measures every contender and leaves nothing behind, however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from harness.host import BIN, REPOSITORY
+from harness.wait import wait_until
+
+BENCH = os.path.join(REPOSITORY, "tools", "bench")
+STATISTICS = "/proc/sys/kernel/bpf_stats_enabled"
+
+
+def environment(**changes):
+    return {**os.environ, "CNET_BIN": BIN, **changes}
+
+
+def bench(*words, **changes):
+    return subprocess.run(
+        [BENCH, *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=environment(**changes),
+    )
+
+
+def leftovers(pid):
+    """Directories and processes of that run."""
+    found = [name for name in os.listdir("/tmp") if name.startswith(f"cnet-bench-{pid}-")]
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if words[0].startswith(BIN.encode()) and f"cnet-bench-{pid}-".encode() in b" ".join(words):
+            found.append(b" ".join(words).decode())
+    return found
+
+
+def test_measures_every_contender(tmp_path):
+    figures_file = tmp_path / "figures.json"
+    done = bench("--rounds", "1", "--seconds", "0.05", "--json", str(figures_file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(figures_file.read_text())
+    assert figures["errors"] == []
+    assert set(figures["scenarios"]) == {"same-host", "published", "uplink"}
+    for modes in figures["scenarios"].values():
+        assert set(modes) == {"rr", "crr"}
+        for contenders in modes.values():
+            assert "cnet" in contenders
+            assert all(one["per_second"]["median"] > 0 for one in contenders.values())
+    assert len(figures["aims"]) == 6
+    assert "what we aim for" in done.stdout
+
+
+def test_measures_what_is_asked_for():
+    words = ["--rounds", "1", "--seconds", "0.05", "--mode", "rr", "--skip", "cnet"]
+    done = bench(*words, "uplink")
+    assert done.returncode == 0, done.stderr
+    assert "no programs, again" in done.stdout
+    assert "crr" not in done.stdout
+    assert "cnet-bpf  " not in done.stdout
+
+
+def test_costs_of_programs(tmp_path):
+    with open(STATISTICS, encoding="ascii") as file:
+        before = file.read()
+    costs_file = tmp_path / "costs.json"
+    words = ["--rounds", "1", "--seconds", "0.1", "--mode", "rr", "--json", str(costs_file)]
+    done = bench("prog", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = json.loads(costs_file.read_text())["runs"]
+    assert {(run["scenario"], run["program"]) for run in runs} == {
+        ("same-host", "cnet_endpoint"),
+        ("published", "cnet_endpoint"),
+        ("published", "cnet_uplink"),
+        ("published", "cnet_uplink_egress"),
+        ("uplink", "cnet_uplink"),
+        ("uplink", "cnet_uplink_egress"),
+    }
+    for run in runs:
+        per_transaction = 2 if run["scenario"] == "same-host" else 1
+        assert run["runs_per_transaction"] == pytest.approx(per_transaction, rel=0.1)
+    with open(STATISTICS, encoding="ascii") as file:
+        assert file.read() == before
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_leaves_nothing_behind(number, status):
+    before = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
+    words = ["--rounds", "1", "--seconds", "60", "--mode", "rr", "uplink"]
+    with subprocess.Popen(
+        [BENCH, *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        for line in process.stderr:
+            if "round 1" in line:
+                break
+        assert leftovers(process.pid)
+        process.send_signal(number)
+        process.stderr.read()
+        assert process.wait(timeout=60) == status
+        # Nobody can remove the mount point's empty directory after SIGKILL.
+        kept = 1 if number == signal.SIGKILL else 0
+        wait_until(lambda: len(leftovers(process.pid)) == kept, what="the end of every process")
+        for name in leftovers(process.pid):
+            os.rmdir(os.path.join("/tmp", name))
+    assert (sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []) == before
+
+
+@pytest.mark.parametrize(
+    "words, changes, said",
+    [
+        ([], {"CNET_BIN": "/nonexistent"}, "run tools/build first"),
+        (["nowhere"], {}, "no scenario nowhere"),
+        (["--skip", "nobody"], {}, "no contender nobody"),
+    ],
+)
+def test_says_what_is_wrong(words, changes, said):
+    done = bench(*words, **changes)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""

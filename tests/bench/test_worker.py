@@ -1,0 +1,148 @@
+"""The worker measures only what really happened: right far end, right bytes, right number of them."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from harness.host import BIN
+from harness.netns import Namespace
+
+WORKER = os.path.join(BIN, "cnet-bench-worker")
+TOKEN = 0xAB12
+PORT = 5201
+WARM_UP = 100
+GOODBYE = 0xFF
+
+
+@pytest.fixture
+def place():
+    with Namespace("worker") as namespace:
+        yield namespace
+
+
+def arguments(role, mode, token=TOKEN):
+    common = ["--mode", mode, "--token", f"{token:x}", "--port", str(PORT), "--cpu", "0"]
+    ends = ["--address", "127.0.0.1", "--seconds", "0.05"] if role == "client" else []
+    return [WORKER, role, *common, *ends]
+
+
+def ask(place, mode, token=TOKEN):
+    return place.run(*arguments("client", mode, token), check=False)
+
+
+@contextlib.contextmanager
+def serving(place, mode, token=TOKEN):
+    with place.spawn(*arguments("server", mode, token), stderr=subprocess.DEVNULL) as server:
+        assert server.stdout.readline() == "ready\n"
+        yield server
+
+
+@pytest.mark.parametrize("mode", ["rr", "crr"])
+def test_measures(place, mode):
+    with serving(place, mode) as server:
+        done = ask(place, mode)
+        assert done.returncode == 0, done.stderr
+        measured = json.loads(done.stdout)
+        assert server.wait() == 0
+    assert measured["transactions"] > 0
+    assert measured["seconds"] >= 0.05
+    assert measured["per_second"] == pytest.approx(
+        measured["transactions"] / measured["seconds"], rel=1e-3
+    )
+    assert 0 < measured["p50_us"] <= measured["p99_us"] <= measured["max_us"]
+
+
+def test_refuses_a_server_of_another_run(place):
+    with serving(place, "rr", TOKEN + 1) as server:
+        done = ask(place, "rr")
+        assert server.wait() == 2
+    assert done.returncode == 2
+    assert "hello" in done.stderr
+    assert done.stdout == ""
+
+
+def test_refuses_silence(place):
+    done = ask(place, "rr")
+    assert done.returncode == 2
+    assert "connect: Connection refused" in done.stderr
+
+
+class FakeServer:
+    """Answers a whole rr run; `answer(number, byte)` makes the answers, `count` the final word."""
+
+    def __init__(self, place, answer, count=None):
+        self._answer, self._count = answer, count
+        with place.entered():
+            self._listener = socket.create_server(("127.0.0.1", PORT))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self):
+        client, _ = self._listener.accept()
+        with client, contextlib.suppress(ConnectionError):
+            token = int.from_bytes(client.recv(8), "little")
+            client.sendall((~token & (2**64 - 1)).to_bytes(8, "little"))
+            number = 0
+            while (request := client.recv(1)) and request[0] != GOODBYE:
+                client.sendall(bytes([self._answer(number, request[0])]))
+                number += 1
+            if request:
+                count = number if self._count is None else self._count
+                client.sendall(count.to_bytes(8, "little"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join(timeout=30)
+        self._listener.close()
+
+
+def right_answer(_, byte):
+    return byte ^ ((TOKEN | 1) & 0xFF)
+
+
+def test_takes_the_right_answers(place):
+    with FakeServer(place, right_answer):
+        done = ask(place, "rr")
+    assert done.returncode == 0, done.stderr
+
+
+def test_refuses_a_wrong_byte(place):
+    """An echo is the likeliest of wrong answers."""
+    late = WARM_UP + 10
+    with FakeServer(place, lambda n, byte: right_answer(n, byte) if n < late else byte):
+        done = ask(place, "rr")
+    assert done.returncode == 2
+    assert "a wrong byte came back" in done.stderr
+    assert done.stdout == ""
+
+
+def test_refuses_a_wrong_count(place):
+    with FakeServer(place, right_answer, count=7):
+        done = ask(place, "rr")
+    assert done.returncode == 2
+    assert "the server answered 7 requests" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nobody"],
+        ["server", "--mode", "stream"],
+        ["server", "--port", "70000"],
+        ["client", "--address", "localhost"],
+        ["client", "--seconds"],
+        ["client", "--seconds", "1s"],
+    ],
+)
+def test_refuses_odd_options(words):
+    done = subprocess.run([WORKER, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not understood" in done.stderr
