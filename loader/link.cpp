@@ -80,20 +80,20 @@ Result<unsigned> remove_strays(HookDevice where, uint32_t keep) {
     return removed;
 }
 
-// What a pin still holds: a link on a device that went to another namespace. Removing the pin does
-// it too, but later.
-Status detach_stale(const fs::path& pin) {
-    auto stale = open_pin(pin);
-    if (!stale) return stale.error();
-    if (!*stale || bpf_link_detach(stale->get()) == 0) return {};
-    // Not a link at all, or not one that can be detached.
-    if (errno == EINVAL || errno == EOPNOTSUPP) return {};
-    return Error::system("detach what is pinned at " + pin.string());
+// Removes a pin and takes what it holds off its device, which may be in another namespace by now.
+// Removing the pin alone does that too, but only when the kernel gets to it.
+Status drop_link(const fs::path& pin) {
+    auto link = open_pin(pin);
+    if (!link) return link.error();
+    // Not a link at all, or not one that can be detached, is not worth more than its removal.
+    if (*link && bpf_link_detach(link->get()) != 0 && errno != EINVAL && errno != EOPNOTSUPP) {
+        return Error::system("detach what is pinned at " + pin.string());
+    }
+    return remove_pin(pin);
 }
 
 Result<uint32_t> create_link(const fs::path& pin, HookDevice where, int prog_fd) {
-    if (auto status = detach_stale(pin); !status) return status.error();
-    if (auto status = remove_pin(pin); !status) return status.error();
+    if (auto status = drop_link(pin); !status) return status.error();
     auto link = tcx_link_create(where.ifindex, side_of(where.hook), prog_fd);
     if (!link) return link.error();
     // Killed here, the link goes with its last descriptor.
@@ -104,22 +104,14 @@ Result<uint32_t> create_link(const fs::path& pin, HookDevice where, int prog_fd)
 }
 
 Status detach_tcx(const fs::path& pins, HookDevice where) {
-    auto on_device = tcx_query(where.ifindex, side_of(where.hook));
-    if (on_device) {
-        auto link = open_live_link(pins, where, *on_device);
-        if (!link) return link.error();
-        if (*link && bpf_link_detach((*link)->fd.get()) != 0 && errno != ENODEV) {
-            return Error::system("detach " + maps::hook_device_name(where));
-        }
-        if (auto strays = remove_strays(where, 0);
-            !strays && strays.error().kind() != ErrorKind::kNotFound) {
-            return strays.error();
-        }
-    } else if (on_device.error().kind() != ErrorKind::kNotFound &&
-               on_device.error().errno_value() != EINVAL) {
-        return on_device.error();
+    if (auto status = drop_link(maps::link_pin(pins, where)); !status) return status.error();
+    auto strays = remove_strays(where, 0);
+    // No device, or no tcx in this kernel: no strays.
+    if (strays || strays.error().kind() == ErrorKind::kNotFound ||
+        strays.error().errno_value() == EINVAL) {
+        return {};
     }
-    return remove_pin(maps::link_pin(pins, where));
+    return strays.error();
 }
 
 constexpr std::string_view kQdiscPrefix = "qdisc-";
@@ -306,9 +298,11 @@ Result<std::vector<Attached>> LinkTable::attached() {
         if (!prog_id) return prog_id.error();
         if (*prog_id) {
             alive.push_back({where, kind_, **prog_id});
-        } else if (auto status = remove_pin(dir / maps::hook_device_name(where)); !status) {
-            return status.error();
+            continue;
         }
+        const fs::path pin = dir / maps::hook_device_name(where);
+        auto status = tcx ? drop_link(pin) : remove_pin(pin);
+        if (!status) return status.error();
     }
     if (auto status = forget_qdiscs(pins_, alive); !status) return status.error();
     return alive;
