@@ -93,7 +93,6 @@ def test_costs_of_programs(tmp_path):
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_leaves_nothing_behind(number, status):
-    before = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
     words = ["--rounds", "1", "--seconds", "60", "--mode", "rr", "uplink"]
     with subprocess.Popen(
         [BENCH, *words],
@@ -114,7 +113,6 @@ def test_leaves_nothing_behind(number, status):
         wait_until(lambda: len(leftovers(process.pid)) == kept, what="the end of every process")
         for name in leftovers(process.pid):
             os.rmdir(os.path.join("/tmp", name))
-    assert (sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []) == before
 
 
 @pytest.mark.parametrize(
