@@ -2,44 +2,19 @@
 
 #include <sstream>
 
-#include "tests/unit/cli/fake_server.h"
-#include "userspace/cnet-bpf/exit_status.h"
-#include "userspace/cnet-bpf/run.h"
+#include "tests/unit/cli/outcome.h"
+#include "userspace/cnet-bpf/context.h"
 
 namespace cnet::cli {
 namespace {
 
 using test::FakeServer;
 using test::http;
+using test::Outcome;
+using test::run_below;
+using test::run_on;
+using test::run_with;
 using test::Seen;
-
-struct Outcome {
-    int status;
-    std::string out;
-    std::string err;
-};
-
-Outcome run_with(const Environment& environment, const std::vector<std::string>& words) {
-    std::ostringstream out, err;
-    int status = run(words, environment, out, err);
-    return {status, out.str(), err.str()};
-}
-
-Outcome run_on(const FakeServer& server, const std::vector<std::string>& words) {
-    Environment environment;
-    environment.root = server.root().string();
-    return run_with(environment, words);
-}
-
-// "POST /v1/x {body}"
-std::string request_of(const std::vector<std::string>& words, const std::string& answer = "{}") {
-    FakeServer server([&](const Seen&) { return http(200, answer); });
-    Outcome outcome = run_on(server, words);
-    EXPECT_EQ(outcome.status, kDone) << outcome.err;
-    auto seen = server.seen();
-    if (seen.size() != 1) return std::to_string(seen.size()) + " requests";
-    return seen[0].method + " " + seen[0].target + (seen[0].body.empty() ? "" : " ") + seen[0].body;
-}
 
 std::string shown(const std::vector<std::string>& words, const std::string& answer) {
     FakeServer server([&](const Seen&) { return http(200, answer); });
@@ -47,144 +22,6 @@ std::string shown(const std::vector<std::string>& words, const std::string& answ
     EXPECT_EQ(outcome.status, kDone) << outcome.err;
     EXPECT_EQ(outcome.err, "");
     return outcome.out;
-}
-
-TEST(Requests, Networks) {
-    EXPECT_EQ(request_of({"network", "create", "n", "--subnet", "10.1.0.0/24", "--subnet",
-                          "10.2.0.0/24", "--gateway", "10.1.0.9", "--mtu", "1400", "--internal",
-                          "--icc", "off", "--snat", "192.0.2.1", "--ageing", "0"}),
-              "POST /v1/networks {\"name\":\"n\",\"subnets\":[\"10.1.0.0/24\",\"10.2.0.0/24\"],"
-              "\"gateways\":[\"10.1.0.9\"],\"internal\":true,\"mtu\":1400,\"icc\":false,"
-              "\"snat\":\"192.0.2.1\",\"ageing_s\":0}");
-    EXPECT_EQ(request_of({"net", "set", "n", "--snat", "none", "--allow-spoofing", "on"}),
-              "PATCH /v1/networks/n {\"snat\":null,\"allow_spoofing\":true}");
-    EXPECT_EQ(request_of({"net", "del", "a/b?c"}), "DELETE /v1/networks/a%2Fb%3Fc");
-    EXPECT_EQ(request_of({"net", "show", ".."}), "GET /v1/networks/..");
-}
-
-TEST(Requests, SandboxesAndEndpoints) {
-    EXPECT_EQ(request_of({"sandbox", "create", "s"}), "POST /v1/sandboxes {\"name\":\"s\"}");
-    EXPECT_EQ(request_of({"sandbox", "delete", "s"}), "DELETE /v1/sandboxes/s");
-    EXPECT_EQ(request_of({"endpoint", "create", "n", "e", "--netns", "s", "--ip", "10.1.0.2",
-                          "--default-route", "off", "--mac", "02:00:00:00:00:01"}),
-              "POST /v1/endpoints {\"network\":\"n\",\"name\":\"e\",\"netns\":\"s\","
-              "\"ips\":[\"10.1.0.2\"],\"mac\":\"02:00:00:00:00:01\",\"default_route\":false}");
-    std::string relative = request_of({"endp", "create", "n", "e", "--netns", "dir/../ns"});
-    EXPECT_NE(relative.find("\"netns\":\"" + (std::filesystem::current_path() / "ns").string()),
-              std::string::npos)
-        << relative;
-    EXPECT_EQ(request_of({"endp", "list", "n"}, "[]"), "GET /v1/endpoints?network=n");
-}
-
-TEST(Requests, PortsAndUplinks) {
-    EXPECT_EQ(request_of({"port", "publish", "e", "[::1]:80:80/tcp"}),
-              "POST /v1/ports {\"endpoint\":\"e\",\"spec\":\"[::1]:80:80/tcp\"}");
-    EXPECT_EQ(request_of({"port", "unpublish", "e", "80:80"}),
-              "DELETE /v1/ports {\"endpoint\":\"e\",\"spec\":\"80:80\"}");
-    EXPECT_EQ(request_of({"port", "ls", "e"}, "[]"), "GET /v1/ports?endpoint=e");
-    EXPECT_EQ(request_of({"uplink", "add", "up0"}), "POST /v1/uplinks {\"device\":\"up0\"}");
-    EXPECT_EQ(request_of({"uplink", "delete", "up0"}), "DELETE /v1/uplinks/up0");
-}
-
-TEST(Requests, FdbAndNeighbours) {
-    EXPECT_EQ(request_of({"fdb", "add", "n", "02:00:00:00:00:01", "endpoint", "e"}),
-              "POST /v1/fdb {\"network\":\"n\",\"mac\":\"02:00:00:00:00:01\",\"endpoint\":\"e\"}");
-    EXPECT_EQ(request_of({"fdb", "delete", "n", "02:00:00:00:00:01"}),
-              "DELETE /v1/fdb {\"network\":\"n\",\"mac\":\"02:00:00:00:00:01\"}");
-    EXPECT_EQ(request_of({"fdb", "flush", "n"}), "POST /v1/fdb/flush {\"network\":\"n\"}");
-    EXPECT_EQ(request_of({"fdb", "show", "n"}, "[]"), "GET /v1/fdb?network=n");
-    EXPECT_EQ(request_of({"neigh"}, "[]"), "GET /v1/neigh");
-}
-
-TEST(Requests, Connections) {
-    EXPECT_EQ(request_of({"ct", "list", "proto", "tcp", "dport=80", "src", "2001:db8::1"}, "[]"),
-              "GET /v1/ct?proto=tcp&dport=80&src=2001%3Adb8%3A%3A1");
-    EXPECT_EQ(request_of({"ct", "flush", "sport", "80", "state=closed"}, "{\"flushed\":2}"),
-              "POST /v1/ct/flush {\"sport\":80,\"state\":\"closed\"}");
-    EXPECT_EQ(request_of({"ct", "flush"}, "{\"flushed\":0}"), "POST /v1/ct/flush {}");
-    EXPECT_EQ(request_of({"ct", "count"}), "GET /v1/ct/count");
-    EXPECT_EQ(request_of({"nat"}, "[]"), "GET /v1/nat");
-    EXPECT_EQ(request_of({"drops", "reset"}), "POST /v1/drops/reset");
-}
-
-TEST(Requests, WrongFiltersAreUsageErrors) {
-    Environment nowhere;
-    nowhere.root = "/nonexistent";
-    Outcome outcome = run_with(nowhere, {"ct", "list", "prot", "tcp"});
-    EXPECT_EQ(outcome.status, kUsage);
-    EXPECT_EQ(outcome.err, "cnet-bpf: ct list: no filter 'prot'; there are: proto, src, dst, "
-                           "sport, dport, network, endpoint, state\n");
-    EXPECT_EQ(run_with(nowhere, {"ct", "list", "dport", "65536"}).status, kUsage);
-    EXPECT_EQ(run_with(nowhere, {"ct", "list", "proto"}).status, kUsage);
-    EXPECT_EQ(run_with(nowhere, {"ct", "list", "proto=a", "proto=b"}).status, kUsage);
-    EXPECT_EQ(run_with(nowhere, {"fdb", "add", "n", "02:00:00:00:00:01", "peer", "e"}).status,
-              kUsage);
-    EXPECT_EQ(run_with(nowhere, {"network", "set", "n"}).status, kUsage);
-}
-
-TEST(ExitStatus, FollowsTheAnswer) {
-    int http_status = 0;
-    FakeServer server([&](const Seen&) {
-        return http(http_status, "{\"error\":{\"kind\":\"k\",\"message\":\"no\\u001b[2Jpe\"}}");
-    });
-    for (auto [answered, expected] : {std::pair{400, kRefused},
-                                      {403, kRefused},
-                                      {404, kNotFound},
-                                      {405, kRefused},
-                                      {409, kRefused},
-                                      {413, kRefused},
-                                      {500, kRefused},
-                                      {507, kRefused}}) {
-        http_status = answered;
-        Outcome outcome = run_on(server, {"network", "list"});
-        EXPECT_EQ(outcome.status, expected) << answered;
-        EXPECT_EQ(outcome.err, "cnet-bpf: no\\x1b[2Jpe\n");
-        EXPECT_EQ(outcome.out, "");
-    }
-}
-
-TEST(ExitStatus, AnAnswerThatMakesNoSenseIsRefused) {
-    for (const char* answer : {"", "{", "{}", "7"}) {
-        FakeServer server([&](const Seen&) { return http(200, answer); });
-        Outcome outcome = run_on(server, {"network", "list"});
-        EXPECT_EQ(outcome.status, kRefused) << answer;
-        EXPECT_NE(outcome.err.find("cnetd's answer to GET /v1/networks is not"), std::string::npos)
-            << outcome.err;
-    }
-    FakeServer server([](const Seen&) { return http(502, "<html>"); });
-    EXPECT_EQ(run_on(server, {"network"}).err,
-              "cnet-bpf: cnetd answered HTTP status 502 without saying why\n");
-}
-
-TEST(ExitStatus, SaysWhichDaemonIsUnreachable) {
-    cnet::test::TemporaryDirectory directory;
-    Environment environment;
-    environment.root = directory.path().string();
-    Outcome outcome = run_with(environment, {"network", "list"});
-    EXPECT_EQ(outcome.status, kUnreachable);
-    EXPECT_EQ(outcome.err, "cnet-bpf: cannot connect to " +
-                               (directory / "run/cnetd.sock").string() +
-                               ": No such file or directory; is cnetd running? Start it with "
-                               "`cnetd --root " +
-                               directory.path().string() + "`\n");
-}
-
-TEST(ExitStatus, UsageErrorsAndHelp) {
-    EXPECT_EQ(run_with({}, {"bogus"}).status, kUsage);
-    Outcome nothing = run_with({}, {});
-    EXPECT_EQ(nothing.status, kUsage);
-    EXPECT_EQ(nothing.out, "");
-    Outcome help = run_with({}, {"--help"});
-    EXPECT_EQ(help.status, kDone);
-    EXPECT_EQ(help.out, nothing.err);
-    EXPECT_EQ(run_with({}, {"network", "create", "--help"}).status, kDone);
-}
-
-TEST(ExitStatus, OutputThatCannotBeWritten) {
-    std::ostringstream out, err;
-    out.setstate(std::ios::badbit);
-    EXPECT_EQ(run({"version"}, {}, out, err), kRefused);
-    EXPECT_EQ(err.str(), "cnet-bpf: cannot write the output\n");
 }
 
 constexpr const char* kNetworks =
@@ -305,9 +142,7 @@ TEST(Status, ShowsTheDaemon) {
 
 TEST(Status, ShowsThePinsWithoutADaemon) {
     cnet::test::TemporaryDirectory directory;
-    Environment environment;
-    environment.root = directory.path().string();
-    Outcome outcome = run_with(environment, {"-j", "status"});
+    Outcome outcome = run_below(directory.path(), {"-j", "status"});
     EXPECT_EQ(outcome.status, kUnreachable);
     EXPECT_EQ(outcome.out, "{\"cnetd\":null,\"pins\":{\"path\":\"" + (directory / "bpf").string() +
                                "\",\"abi_version\":null,\"maps\":0,\"programs\":0,"
@@ -317,10 +152,8 @@ TEST(Status, ShowsThePinsWithoutADaemon) {
 
 TEST(Pins, AbsentOnesAreNotFound) {
     cnet::test::TemporaryDirectory directory;
-    Environment environment;
-    environment.root = directory.path().string();
     for (const char* object : {"map", "prog"}) {
-        Outcome outcome = run_with(environment, {object, "list"});
+        Outcome outcome = run_below(directory.path(), {object, "list"});
         EXPECT_EQ(outcome.status, kNotFound);
         EXPECT_NE(outcome.err.find("are pinned below " + (directory / "bpf").string()),
                   std::string::npos)
@@ -341,10 +174,10 @@ TEST(SandboxExec, NeedsASandbox) {
 
 TEST(SandboxExec, WithoutADaemonANameIsNoPath) {
     cnet::test::TemporaryDirectory directory;
-    Environment environment;
-    environment.root = directory.path().string();
-    EXPECT_EQ(run_with(environment, {"sandbox", "exec", "../../x", "--", "true"}).status, kRefused);
-    EXPECT_EQ(run_with(environment, {"sandbox", "exec", "x", "--", "true"}).status, kNotFound);
+    EXPECT_EQ(run_below(directory.path(), {"sandbox", "exec", "../../x", "--", "true"}).status,
+              kRefused);
+    EXPECT_EQ(run_below(directory.path(), {"sandbox", "exec", "x", "--", "true"}).status,
+              kNotFound);
 }
 
 TEST(Watch, RepeatsUntilTheAnswerIsARefusal) {
@@ -354,6 +187,45 @@ TEST(Watch, RepeatsUntilTheAnswerIsARefusal) {
     Outcome outcome = run_on(server, {"--watch", "0.1", "-j", "network"});
     EXPECT_EQ(outcome.status, kRefused);
     EXPECT_EQ(outcome.out, "[]\n[]\n");
+}
+
+TEST(Watch, OutlastsARestartOfTheDaemon) {
+    int answers = 0;
+    FakeServer server([&](const Seen&) -> std::string {
+        switch (++answers) {
+        case 1:
+            return "";
+        case 2:
+            return http(200, "[]");
+        default:
+            return http(404, "{}");
+        }
+    });
+    Outcome outcome = run_on(server, {"--watch", "0.1", "-j", "network"});
+    EXPECT_EQ(outcome.status, kNotFound);
+    EXPECT_EQ(outcome.out, "[]\n");
+    EXPECT_NE(outcome.err.find("no whole answer on "), std::string::npos) << outcome.err;
+}
+
+TEST(JsonArray, IsTheSameDocumentPieceByPiece) {
+    Json whole = Json::parse(R"([{"key":{"a":"x\ny"},"flags":[]},{"key":{"a":2},"flags":["b"]}])");
+    for (bool pretty : {false, true}) {
+        for (const Json& document : {Json::array(), whole}) {
+            std::ostringstream pieces, at_once, err;
+            Settings settings;
+            settings.pretty = pretty;
+            Paths paths;
+            Api api("", "");
+            Context context{settings, paths, api, pieces, err, {}};
+            JsonArrayPrinter printer(context);
+            for (const Json& element : document) {
+                printer.add(element);
+            }
+            printer.finish();
+            Context{settings, paths, api, at_once, err, {}}.print_json(document);
+            EXPECT_EQ(pieces.str(), at_once.str());
+        }
+    }
 }
 
 TEST(Colour, OnlyWhereItIsWanted) {
