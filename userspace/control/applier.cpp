@@ -28,6 +28,12 @@ Status Applier::apply(const Change& change) {
 
 Status Applier::run(const CreateVeth& change) {
     auto status = rtnl_.create_veth(change.spec);
+    if (!status && status.error().kind() == ErrorKind::kConflict &&
+        !change.spec.peer_netns.empty()) {
+        // Of the two names the host's is ours alone.
+        return Error(ErrorKind::kConflict, "a device " + change.spec.peer_name +
+                                               " exists already in " + change.spec.peer_netns);
+    }
     if (!status) return status;
     if (change.spec.peer_netns.empty()) {
         status = look_up(change.spec.peer_name);

@@ -119,8 +119,8 @@ Status check_mac(const MacAddress& mac, const Network& network, const State& sta
     return {};
 }
 
-Status check_ifname(const std::string& ifname, const std::string& netns, const State& state,
-                    netlink::Rtnl& rtnl) {
+// Whether the namespace has such a device already, the kernel says when it makes one.
+Status check_ifname(const std::string& ifname, const std::string& netns, const State& state) {
     if (!valid_ifname(ifname)) {
         return invalid("\"" + ifname +
                        "\" is not a device name: 1 to 15 characters, no space, '/' or ':'");
@@ -131,9 +131,6 @@ Status check_ifname(const std::string& ifname, const std::string& netns, const S
                             "'s already");
         }
     }
-    auto link = rtnl.link_in(netns, ifname);
-    if (link) return conflict("a device " + ifname + " exists already in " + netns);
-    if (link.error().kind() != ErrorKind::kNotFound) return link.error();
     return {};
 }
 
@@ -199,7 +196,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     if (!network) return network.error();
     auto netns = resolve_netns(spec.netns, impl.state, impl.parts.namespaces);
     if (!netns) return netns.error();
-    status = check_ifname(spec.ifname, *netns, impl.state, impl.parts.rtnl);
+    status = check_ifname(spec.ifname, *netns, impl.state);
     if (status && spec.mac) status = check_mac(*spec.mac, **network, impl.state);
     if (!status) return status.error();
     auto addresses = impl.choose_addresses(**network, spec.ips);

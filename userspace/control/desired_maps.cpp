@@ -144,13 +144,13 @@ void add_host_addresses(MapContents& maps, const State& state, const Observed& o
 HostPort find_host_port(const Network& network, const Observed& observed) {
     const netlink::LinkInfo* outer = observed.find(network.host_port_outer());
     const netlink::LinkInfo* inner = observed.find(network.host_port_inner());
-    if (!outer || !inner || outer->alias != alias_of(network)) return {};
+    if (!outer || !inner || !is_of(*outer, network)) return {};
     return {outer, inner};
 }
 
 const netlink::LinkInfo* find_endpoint_link(const Endpoint& endpoint, const Observed& observed) {
     const netlink::LinkInfo* link = observed.find(endpoint.host_ifname());
-    return link && link->alias == alias_of(endpoint) ? link : nullptr;
+    return link && is_of(*link, endpoint) ? link : nullptr;
 }
 
 MapContents desired_maps(const State& state, const Observed& observed) {

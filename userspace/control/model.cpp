@@ -1,15 +1,19 @@
 #include "userspace/control/model.h"
 
-#include <cstdio>
+#include <charconv>
+#include <string_view>
 
 namespace cnet::control {
 
 namespace {
 
-// Four letters and at most eight digits: within IFNAMSIZ.
-std::string device_name(const char* prefix, uint32_t id) {
-    char name[16];
-    std::snprintf(name, sizeof(name), "%s%x", prefix, id);
+// Four letters and at most eight digits: within IFNAMSIZ, and within a std::string without
+// allocation.
+std::string device_name(std::string_view prefix, uint32_t id) {
+    char digits[8];
+    const auto end = std::to_chars(std::begin(digits), std::end(digits), id, 16).ptr;
+    std::string name(prefix);
+    name.append(digits, end);
     return name;
 }
 

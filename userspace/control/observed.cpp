@@ -1,11 +1,21 @@
 #include "userspace/control/observed.h"
 
 #include <algorithm>
+#include <string_view>
 #include <tuple>
 
 namespace cnet::control {
 
 namespace {
+
+constexpr std::string_view kEndpointAlias = "cnet-bpf endpoint ";
+constexpr std::string_view kHostPortAlias = "cnet-bpf hostport ";
+
+// Asked for each endpoint in each round, so without putting the alias together.
+bool is_alias(std::string_view alias, std::string_view kind, std::string_view name) {
+    return alias.size() == kind.size() + name.size() && alias.starts_with(kind) &&
+           alias.ends_with(name);
+}
 
 auto fields(const netlink::LinkInfo& link) {
     return std::tie(link.ifindex, link.name, link.kind, link.alias, link.mac, link.mtu, link.up,
@@ -46,15 +56,23 @@ const netlink::LinkInfo* Observed::find(uint32_t ifindex) const {
 }
 
 std::string alias_of(const Endpoint& endpoint) {
-    return std::string(kAliasPrefix) + "endpoint " + endpoint.name;
+    return std::string(kEndpointAlias) + endpoint.name;
 }
 
 std::string alias_of(const Network& network) {
-    return std::string(kAliasPrefix) + "hostport " + network.name;
+    return std::string(kHostPortAlias) + network.name;
 }
 
 bool is_ours(const netlink::LinkInfo& link) {
-    return link.alias.starts_with(kAliasPrefix);
+    return link.alias.starts_with(kEndpointAlias) || link.alias.starts_with(kHostPortAlias);
+}
+
+bool is_of(const netlink::LinkInfo& link, const Endpoint& endpoint) {
+    return is_alias(link.alias, kEndpointAlias, endpoint.name);
+}
+
+bool is_of(const netlink::LinkInfo& link, const Network& network) {
+    return is_alias(link.alias, kHostPortAlias, network.name);
 }
 
 Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl) {

@@ -15,8 +15,6 @@
 
 namespace cnet::control {
 
-inline constexpr const char* kAliasPrefix = "cnet-bpf ";
-
 struct Observed {
     std::map<std::string, netlink::LinkInfo> links;
     std::map<uint32_t, std::vector<netlink::AddressInfo>> addresses; // by ifindex, kernel order
@@ -32,7 +30,9 @@ struct Observed {
 // "cnet-bpf endpoint NAME" and "cnet-bpf hostport NETWORK": how we know our devices again.
 std::string alias_of(const Endpoint& endpoint);
 std::string alias_of(const Network& network);
-bool is_ours(const netlink::LinkInfo& link);
+bool is_ours(const netlink::LinkInfo& link); // has one of the two
+bool is_of(const netlink::LinkInfo& link, const Endpoint& endpoint);
+bool is_of(const netlink::LinkInfo& link, const Network& network);
 
 // Links and addresses alone; true when anything in them differs from what `observed` held.
 Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl);

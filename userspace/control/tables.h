@@ -16,9 +16,10 @@
 
 namespace cnet::control {
 
-// Keys hash as bytes in the kernel; they sort as bytes here.
+// Keys hash as bytes in the kernel; what is no number sorts as bytes here.
 struct ByteLess {
     template <typename K> bool operator()(const K& a, const K& b) const {
+        if constexpr (std::is_integral_v<K>) return a < b; // any order will do, this one is cheaper
         return std::memcmp(&a, &b, sizeof(K)) < 0;
     }
 };

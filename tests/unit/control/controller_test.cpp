@@ -327,6 +327,14 @@ TEST_F(ControllerTest, RefusalsSayWhyAndChangeNothing) {
     const MacAddress taken = controller->endpoint("app")->mac;
     refused([&](EndpointSpec& s) { s.mac = taken; }, ErrorKind::kConflict,
             "MAC address " + taken.to_string() + " is endpoint app's already");
+    ASSERT_TRUE(rtnl.create_veth({.name = "theirs",
+                                  .mac = {},
+                                  .alias = {},
+                                  .peer_name = "eth5",
+                                  .peer_mac = {},
+                                  .peer_netns = "/run/netns/b"}));
+    refused([](EndpointSpec& s) { s.ifname = "eth5"; }, ErrorKind::kConflict,
+            "create veth cnet2: a device eth5 exists already in /run/netns/b");
     auto full = controller->delete_network("web");
     ASSERT_FALSE(full);
     EXPECT_EQ(full.error().message(), "network web has 1 endpoint: delete it first");
