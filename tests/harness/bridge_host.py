@@ -23,15 +23,15 @@ class BridgeHost:
         self.namespace.sysctl("net/bridge/bridge-nf-call-iptables", 1)
         self._load_rules()
 
-    def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False):
+    def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500):
         """`allow_spoofing` says nothing here: a bridge checks no source and always learns."""
         del allow_spoofing
-        network = Network(name, subnet)
+        network = Network(name, subnet, mtu=mtu)
         bridge = f"br-{name}"
         self.namespace.ip(
             f"link add {bridge} type bridge forward_delay 0",
             f"addr add {network.gateway}/{network.prefix_length} dev {bridge}",
-            f"link set {bridge} up",
+            f"link set {bridge} mtu {mtu} up",
         )
         self.namespace.sysctl(f"net/ipv4/conf/{bridge}/route_localnet", 1)
         self._networks.append((network, bridge, internal, icc))
@@ -45,7 +45,8 @@ class BridgeHost:
         bridge = next(bridge for known, bridge, _, _ in self._networks if known is network)
         port = f"veth-{name}"
         self.namespace.ip(
-            f"link add {port} type veth peer name eth0 netns {namespace.name}",
+            f"link add {port} mtu {network.mtu} type veth"
+            f" peer name eth0 mtu {network.mtu} netns {namespace.name}",
             f"link set {port} master {bridge} up",
         )
         self.namespace.run("bridge", "link", "set", "dev", port, "hairpin", "on")

@@ -67,8 +67,7 @@ def marked_frame(source, destination, marker, protocol=0x88B5):
 
 
 def arp_ask(namespace, device, address, source_mac=None, source_ip="0.0.0.0", timeout=PATIENCE):
-    """Who has `address`? The MAC that answers, or "silent". From 0.0.0.0 it is a probe (RFC 5227).
-    """
+    """Who has `address`? The MAC that answers, or "silent". From 0.0.0.0 it is a probe (RFC 5227)."""
     mac = source_mac or namespace.mac(device)
     request = Ether(src=mac, dst=BROADCAST) / ARP(op=1, hwsrc=mac, psrc=source_ip, pdst=address)
     with Tap(namespace, device) as tap:

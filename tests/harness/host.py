@@ -146,15 +146,18 @@ class CnetHost:
     def api(self, method, url, body=None):
         return api.request(self.socket, method, url, body)
 
-    def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, options=()):
+    def network(
+        self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500, options=()
+    ):
         flags = [
+            *("--mtu", str(mtu)),
             *(["--internal"] if internal else []),
             *([] if icc else ["--icc", "off"]),
             *(["--allow-spoofing"] if allow_spoofing else []),
             *options,
         ]
         self.cli("network", "create", name, "--subnet", subnet, *flags)
-        return Network(name, subnet)
+        return Network(name, subnet, mtu=mtu)
 
     def container(self, network, name):
         """An endpoint in a namespace of its own; addresses .2, .3 ... in order."""

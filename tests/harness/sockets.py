@@ -20,6 +20,8 @@ SILENCE = 1.2
 
 SO_EE_ORIGIN_ICMP = 2
 IP_RECVERR = 11
+IP_MTU_DISCOVER = 10
+IP_PMTUDISC_PROBE = 3
 
 
 def family_of(address):
@@ -132,27 +134,36 @@ def udp_talk(namespace, address, port, source_port=0, timeout=PATIENCE):
         return Talk(_outcome_of(error))
 
 
-def udp_icmp_error(namespace, address, port, ttl, timeout=PATIENCE):
-    """Sends a datagram with this TTL; (ICMP type, code, address of who complained), or "silent"."""
-    with udp_connect(namespace, address, port) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+def icmp_error_of(sock, payload, ttl=None, dont_fragment=False):
+    """Sends on a connected UDP socket: (ICMP type, code, who complained, MTU), or "silent"."""
+    sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    if ttl:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
-        sock.settimeout(timeout)
-        sock.send(b"how far?")
-        try:
-            sock.recv(2048)
-            raise AssertionError("an answer came where an ICMP error was expected")
-        except TimeoutError:
-            return "silent"
-        except OSError:
-            _, messages, _, _ = sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
+    if dont_fragment:
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+    sock.send(payload)
+    try:
+        sock.recv(2048)
+        raise AssertionError("an answer came where an ICMP error was expected")
+    except TimeoutError:
+        return "silent"
+    except OSError:
+        _, messages, _, _ = sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
     for level, kind, data in messages:
         if level == socket.IPPROTO_IP and kind == IP_RECVERR:
-            _, origin, icmp_type, code, _, _, _ = struct.unpack_from("=IBBBBII", data)
+            _, origin, icmp_type, code, _, info, _ = struct.unpack_from("=IBBBBII", data)
             assert origin == SO_EE_ORIGIN_ICMP, origin
             # A sockaddr_in follows: family, port, address.
-            return icmp_type, code, socket.inet_ntoa(data[20:24])
+            return icmp_type, code, socket.inet_ntoa(data[20:24]), info
     raise AssertionError(f"no ICMP error in {messages}")
+
+
+def udp_icmp_error(namespace, address, port, ttl, timeout=PATIENCE):
+    """Sends a datagram with this TTL; (ICMP type, code, who complained), or "silent"."""
+    with udp_connect(namespace, address, port) as sock:
+        sock.settimeout(timeout)
+        error = icmp_error_of(sock, b"how far?", ttl)
+        return error if error == "silent" else error[:3]
 
 
 class _Server:

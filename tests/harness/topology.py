@@ -11,6 +11,7 @@ class Network:
     name: str
     subnet: str
     gateway: str = ""
+    mtu: int = 1500
 
     def __post_init__(self):
         if not self.gateway:
@@ -36,6 +37,10 @@ class Container:
     mac: str
     namespace: Namespace
     device: str = "eth0"
+
+    @property
+    def mac_bytes(self):
+        return bytes.fromhex(self.mac.replace(":", ""))
 
 
 @dataclass

@@ -74,7 +74,6 @@ def test_request_line(unchanged, method, url, status, kind):
 GARBAGE = {
     "garbage": b"GARBAGE\r\n\r\n",
     "version": b"GET /v1/status HTTP/9.9\r\n\r\n",
-    "zeros": b"\0" * 4096 + b"\r\n\r\n",
     "length": b"POST /v1/networks HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
 }
 

@@ -16,7 +16,7 @@ from harness.sockets import (
     UdpServer,
     echo_once,
     hash_back,
-    open_socket,
+    receive_exactly,
     send_and_compare,
     tcp_connect,
     tcp_talk,
@@ -297,18 +297,38 @@ def test_connection_table_full(make_host, make_world):
                 sock.close()
 
 
-def test_container_source_never_leaks(host, world, red, alpha):
-    """What has no translation does not leave with a private source: unsupported protocols, strays.
-    """
-    del red
-    tap_socket = open_socket(world.near, socket.SOCK_DGRAM, "0.0.0.0", 4040)
-    with tap_socket:
-        with alpha.namespace.entered():
-            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)
-        with raw:
-            before = host.drops("l4_unsupported", "endpoint")
-            raw.sendto(b"experimental protocol", (outside.NEAR, 0))
-            wait_until(
-                lambda: host.drops("l4_unsupported", "endpoint") == before + 1,
-                what="l4_unsupported",
-            )
+def test_ports_exhausted(host, world, red, alpha):
+    """No source port left towards one destination: refused and counted; what lives goes on."""
+    beta = host.container(red, "beta")
+    sockets = []
+    with UdpServer(world.near, 7000), UdpServer(world.near, 7001):
+        try:
+            # netfilter's first range: ports below 512 stay below 512.
+            for port in range(1, 512):
+                sockets.append(udp_connect(alpha.namespace, outside.NEAR, 7000, port))
+                assert udp_echo_once(sockets[-1])
+            before = host.drops("ports_exhausted")
+            assert udp_talk(beta.namespace, outside.NEAR, 7000, 100, timeout=SILENCE) == "silent"
+            assert host.drops("ports_exhausted") == before + 1
+            assert udp_talk(beta.namespace, outside.NEAR, 7001, 100) == "echoed"
+            assert udp_talk(beta.namespace, outside.NEAR, 7000, 2000) == "echoed"
+            for sock in sockets:
+                assert udp_echo_once(sock)
+        finally:
+            for sock in sockets:
+                sock.close()
+
+
+def test_many_flows_at_once(host, world, alpha):
+    """Five hundred TCP connections, each of which gets its own answers."""
+    with TcpServer(world.near, 7000):
+        streams = [tcp_connect(alpha.namespace, outside.NEAR, 7000) for _ in range(500)]
+        try:
+            for number, stream in enumerate(streams):
+                stream.sendall(b"number %04d" % number)
+            for number, stream in enumerate(streams):
+                assert receive_exactly(stream, 11) == b"number %04d" % number
+            assert len(flows(host, protocol="tcp", state="established")) == 500
+        finally:
+            for stream in streams:
+                stream.close()

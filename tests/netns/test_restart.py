@@ -177,8 +177,7 @@ def _store_files(host):
 
 
 def test_store_corrupt(host, pair):
-    """A store that cannot be read is a clear error, never an empty start; what runs keeps running.
-    """
+    """A store that cannot be read is a clear error, never an empty start; what runs keeps running."""
     alpha, beta = pair
     host.stop()
     files = _store_files(host)

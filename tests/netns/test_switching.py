@@ -42,8 +42,7 @@ def learned(host):
 
 
 def test_sandboxes(host, red):
-    """Namespaces that cnetd owns: made, used through `sandbox exec`, removed with their endpoints.
-    """
+    """Namespaces that cnetd owns: made, used through `sandbox exec`, removed with their endpoints."""
     spaces = {}
     for number, name in enumerate(("alpha", "beta"), 2):
         spaces[name] = Namespace.existing(host.cli("sandbox", "create", name)["path"])
@@ -265,7 +264,7 @@ def test_ipv6_link_local(pair):
 @pytest.mark.parametrize("mtu", [1400, 9000])
 def test_mtu(host, mtu):
     """Both ends have the network's MTU, the largest packet passes, and its content too."""
-    jumbo = host.network("jumbo", "10.88.4.0/24", options=("--mtu", str(mtu)))
+    jumbo = host.network("jumbo", "10.88.4.0/24", mtu=mtu)
     alpha, beta = host.container(jumbo, "alpha"), host.container(jumbo, "beta")
     assert alpha.namespace.links()["eth0"]["mtu"] == mtu
     assert ping(alpha.namespace, beta.address, size=mtu - 28) == "reply"

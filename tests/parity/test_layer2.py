@@ -10,10 +10,21 @@
 import socket
 
 import pytest
+from scapy.layers.l2 import Ether
 
 from harness.frames import BROADCAST, Tap, arp_ask, containing, marked_frame
 from harness.icmp import ping
-from harness.sockets import SILENCE, TcpServer, UdpServer, open_socket, tcp_talk, udp_talk
+from harness.sockets import (
+    SILENCE,
+    TcpServer,
+    UdpServer,
+    open_socket,
+    tcp_talk,
+    udp_connect,
+    udp_echo_once,
+    udp_talk,
+)
+from harness.wait import wait_until
 
 
 @pytest.fixture
@@ -212,3 +223,51 @@ def test_mac_move(backend, agrees):
                 if not first.count(b"end of "):
                     seen.append((place, name))
     agrees({"heard": seen}, {"heard": [("alpha", "alpha"), ("beta", "beta")]})
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["source checked", "allow-spoofing"])
+def test_vlan_tagged_frames(backend, checked, agrees):
+    """A tag is carried like any payload. A broadcast sent after it ends the wait."""
+    green = backend.network("green", "10.88.3.0/24", allow_spoofing=not checked)
+    alpha, beta = backend.container(green, "alpha"), backend.container(green, "beta")
+    header = bytes(Ether(src=alpha.mac, dst=beta.mac, type=0x8100))
+    with Tap(beta.namespace) as at_beta, Tap(alpha.namespace) as sender:
+        sender.send(header + b"\x00\x05\x88\xb5" + b"tagged".ljust(46))
+        sender.send(marked_frame(alpha.mac, beta.mac, b"the end"))
+        first = at_beta.sees(lambda frame: b"tagged" in frame or b"the end" in frame)
+    agrees(
+        {"arrived": b"tagged" in first},
+        {"arrived": True},
+        {"arrived": (False, "VLAN tags are dropped where the source is checked")}
+        if checked
+        else None,
+    )
+
+
+def test_ipv6_between_siblings(three, agrees):
+    """Neighbour discovery and echo on link-local addresses."""
+    alpha, beta, _ = three
+
+    def link_local():
+        addresses = beta.namespace.links()["eth0"]["addr_info"]
+        return next(
+            (
+                one["local"]
+                for one in addresses
+                if one["family"] == "inet6" and not one.get("tentative")
+            ),
+            None,
+        )
+
+    target = wait_until(link_local, what="an IPv6 link-local address")
+    done = alpha.namespace.run("ping", "-6", "-c", "1", "-W", "20", f"{target}%eth0", check=False)
+    agrees({"replied": done.returncode == 0}, {"replied": True})
+
+
+def test_large_datagrams(red, three, agrees):
+    """Fragments of UDP datagrams pass between siblings."""
+    alpha, beta, _ = three
+    with UdpServer(beta.namespace) as server, udp_connect(
+        alpha.namespace, beta.address, server.port
+    ) as sock:
+        agrees({"echoed": udp_echo_once(sock, b"x" * 8000)}, {"echoed": True})

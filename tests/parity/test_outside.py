@@ -3,14 +3,22 @@
     [alpha] --- network red --- the host --- uplink 198.18.0.1 --- 198.18.0.2 [near] --- 198.18.1.3 [far]
 """
 
+import socket
+
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
 
 from harness import world
+from harness.frames import Tap, containing
 from harness.icmp import ping
 from harness.sockets import (
     SILENCE,
     TcpServer,
     UdpServer,
+    hash_back,
+    icmp_error_of,
+    send_and_compare,
     tcp_talk,
     udp_connect,
     udp_echo_once,
@@ -161,3 +169,70 @@ def test_large_datagrams(outside, alpha, agrees):
             "ping": ("silent", "IP fragments are not translated yet"),
         },
     )
+
+
+def test_path_mtu_of_the_uplink(backend, outside, alpha, agrees):
+    """An uplink with a smaller MTU: the gateway says so, and TCP gets through all the same."""
+    backend.namespace.ip(f"link set {world.UPLINK} mtu 1400")
+    outside.near.ip("link set wire0 mtu 1400")
+    with TcpServer(outside.near, handler=hash_back) as server:
+        send_and_compare(alpha.namespace, world.NEAR, server.port, 1_000_000)
+    agrees(
+        {"too big": _fragmentation_needed(alpha.namespace, world.NEAR, 1472)},
+        {"too big": (3, 4, alpha.network.gateway, 1400)},
+    )
+
+
+def test_path_mtu_further_on(outside, alpha, agrees):
+    """The router outside says so; its ICMP error is translated back to the container."""
+    outside.far.ip("link set wire1 mtu 1300")
+    outside.near.ip("link set wire1 mtu 1300")
+    with TcpServer(outside.far, handler=hash_back) as server:
+        send_and_compare(alpha.namespace, world.FAR, server.port, 1_000_000)
+    agrees(
+        {"too big": _fragmentation_needed(alpha.namespace, world.FAR, 1472)},
+        {"too big": (3, 4, world.NEAR, 1300)},
+    )
+
+
+def _fragmentation_needed(namespace, address, size):
+    """Sends one UDP datagram that must not be fragmented: (ICMP type, code, who complained, MTU)."""
+    with udp_connect(namespace, address, 9) as sock:
+        return icmp_error_of(sock, b"x" * size, dont_fragment=True)
+
+
+def test_other_protocols(outside, alpha, agrees):
+    """What is neither TCP, UDP nor ICMP: masqueraded by address alone."""
+    with Tap(outside.near, "wire0") as tap:
+        with alpha.namespace.entered():
+            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)
+        with raw:
+            raw.sendto(b"experimental protocol", (world.NEAR, 0))
+        frame = tap.sees(containing(b"experimental protocol"), SILENCE)
+    agrees(
+        {"source": frame and socket.inet_ntoa(frame[26:30])},
+        {"source": world.HOST},
+        {"source": (None, "Only TCP, UDP and ICMP echo are translated")},
+    )
+
+
+def test_segment_of_no_connection(outside, alpha, agrees):
+    """An ACK out of the blue: netfilter takes it for the middle of a connection that it has not seen begin."""
+    gateway_mac = bytes.fromhex(
+        alpha.namespace.run(
+            "sh",
+            "-c",
+            f"ping -c1 {alpha.network.gateway} >/dev/null; ip neigh show {alpha.network.gateway}",
+        )
+        .stdout.split("lladdr ")[1][:17]
+        .replace(":", "")
+    )
+    segment = (
+        IP(src=alpha.address, dst=world.NEAR)
+        / TCP(sport=4001, dport=9, flags="A", seq=1000)
+        / b"mid-stream"
+    )
+    with Tap(outside.near, "wire0") as tap, Tap(alpha.namespace) as out:
+        out.send(Ether(src=alpha.mac, dst=gateway_mac.hex(":")) / segment)
+        arrived = tap.sees(containing(b"mid-stream"), SILENCE) is not None
+    agrees({"arrived": arrived}, {"arrived": True})

@@ -4,14 +4,29 @@
                                           \\------ network blue --- [other]
 """
 
+import socket
+
 import pytest
 
 from harness import world
 from harness.icmp import ping
-from harness.sockets import SILENCE, TcpServer, UdpServer, tcp_talk, udp_talk
+from harness.sockets import (
+    SILENCE,
+    TcpServer,
+    UdpServer,
+    hash_back,
+    icmp_error_of,
+    send_and_compare,
+    tcp_talk,
+    udp_connect,
+    udp_echo_once,
+    udp_icmp_error,
+    udp_talk,
+)
 from harness.wait import together
 
 HAIRPIN = "A published port reached from its own network shows the gateway"
+LARGER_THAN_MTU = "A packet larger than the MTU of a container's network is delivered"
 HAIRPIN_ACROSS = "A published port reached from another network shows the client"
 
 
@@ -80,6 +95,36 @@ def test_nobody_listens(outside, alpha, agrees):
             "udp": udp_talk(outside.near, world.HOST, 8053).outcome,
         },
         {"tcp": "refused", "udp": "refused"},
+    )
+
+
+def test_ttl_of_a_client_outside(outside, alpha, services, agrees):
+    """The host is a hop before the published port: TTL 1 ends there, TTL 2 arrives."""
+    late = udp_icmp_error(outside.near, world.HOST, 8053, 1)
+    with udp_connect(outside.near, world.HOST, 8053) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 2)
+        arrived = udp_echo_once(sock)
+    agrees({"late": late, "arrived": arrived}, {"late": (11, 0, world.HOST), "arrived": True})
+
+
+def test_smaller_mtu_behind_the_port(backend, outside, agrees):
+    """Behind the port the MTU is smaller than outside: TCP settles on it, a router refuses the rest."""
+    slim = backend.network("slim", "10.88.6.0/24", mtu=1400)
+    server = backend.container(slim, "server")
+    backend.publish(server, 8080, 80)
+    backend.publish(server, 8053, 53, "udp")
+    with TcpServer(server.namespace, 80, handler=hash_back):
+        send_and_compare(outside.near, world.HOST, 8080, 1_000_000)
+    with UdpServer(server.namespace, 53) as udp, udp_connect(
+        outside.near, world.HOST, 8053
+    ) as sock:
+        sock.settimeout(SILENCE)
+        error = icmp_error_of(sock, b"x" * 1472, dont_fragment=True)
+        arrived = len(udp.peers)
+    agrees(
+        {"error": error, "arrived": arrived},
+        {"error": (3, 4, world.HOST, 1400), "arrived": 0},
+        {"error": ("silent", LARGER_THAN_MTU), "arrived": (1, LARGER_THAN_MTU)},
     )
 
 

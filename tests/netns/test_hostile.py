@@ -1,0 +1,152 @@
+"""Packets that nobody should send: nothing crosses, nothing breaks, nothing leaves untranslated.
+
+    [alpha: hostile] [beta] --- network red  ---\\
+                                                 the host --- 198.18.0.1 --- 198.18.0.2 [near: hostile too]
+    [other] ------------------- network blue ---/
+"""
+
+import random
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
+from scapy.layers.l2 import ARP, Ether
+from scapy.packet import Raw
+
+from harness import world as outside
+from harness.frames import BROADCAST, Tap
+from harness.icmp import ping
+from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
+from harness.wait import wait_until
+
+FRAMES = 1200
+PRIVATE = (b"\x0a\x58\x01", b"\x0a\x58\x02")  # 10.88.1, 10.88.2
+
+
+@pytest.fixture
+def scene(host, world):
+    """alpha and beta in one network, other in the second, a port of beta's published."""
+    red, blue = host.network("red", "10.88.1.0/24"), host.network("blue", "10.88.2.0/24")
+    alpha, beta = host.container(red, "alpha"), host.container(red, "beta")
+    other = host.container(blue, "other")
+    host.publish(beta, 8080, 80)
+    host.publish(beta, 8053, 53, "udp")
+    assert ping(alpha.namespace, outside.NEAR) == "reply" and world.near
+    return alpha, beta, other
+
+
+def _well_formed(chance, source_mac, source, macs, addresses):
+    """A packet that makes sense to somebody."""
+    ethernet = Ether(src=source_mac, dst=chance.choice(macs))
+    if chance.random() < 0.1:
+        return ethernet / ARP(
+            op=chance.choice([1, 2]), hwsrc=source_mac, psrc=source, pdst=chance.choice(addresses)
+        )
+    header = IP(
+        src=source,
+        dst=chance.choice(addresses),
+        ttl=chance.choice([0, 1, 2, 64]),
+        flags=chance.choice(["", "", "", "MF", "DF"]),
+        frag=chance.choice([0, 0, 0, 0, 1, 100]),
+        options=[IPOption(b"\x83\x07\x04\x0a\x58\x02\x02\x00")] if chance.random() < 0.05 else [],
+    )
+    ports = {
+        "sport": chance.choice([53, 80, 4001]),
+        "dport": chance.choice([53, 80, 8080, 8053, 0]),
+    }
+    body = chance.choice(
+        [
+            UDP(**ports),
+            TCP(**ports, flags=chance.choice(["S", "A", "SA", "R", "F", "SF", "", "FPU"])),
+            ICMP(type=chance.choice([0, 3, 5, 8, 11, 13]), code=chance.choice([0, 1, 3, 4])),
+            ICMP(type=3, code=4) / IP(src=chance.choice(addresses), dst=source) / UDP(**ports),
+            ICMP(type=11) / IP(src=source, dst=chance.choice(addresses)) / TCP(**ports),
+        ]
+    )
+    return ethernet / header / body / Raw(chance.randbytes(chance.randrange(0, 64)))
+
+
+def _frames(seed, *ends):
+    """Well-formed packets, then bent: bytes flipped, cut short, made of noise."""
+    chance = random.Random(seed)
+    for _ in range(FRAMES):
+        raw = bytearray(bytes(_well_formed(chance, *ends)))
+        bend = chance.random()
+        if bend < 0.4:
+            for _ in range(chance.randrange(1, 6)):
+                raw[chance.randrange(12, len(raw))] = chance.randrange(256)
+        elif bend < 0.6:
+            del raw[chance.randrange(14, len(raw)) :]
+        elif bend < 0.7:
+            raw[14:] = chance.randbytes(chance.randrange(0, 1400))
+        yield bytes(raw)
+
+
+def _all_is_well(host, world, alpha, beta, other):
+    """Every path works as ever, and no verdict lacks its reason."""
+    with TcpServer(beta.namespace, 80), UdpServer(beta.namespace, 53):
+        assert tcp_talk(world.near, outside.HOST, 8080) == "echoed"
+        assert udp_talk(world.near, outside.HOST, 8053) == "echoed"
+        assert tcp_talk(alpha.namespace, beta.address, 80) == "echoed"
+    for container in (alpha, beta, other):
+        assert ping(container.namespace, outside.NEAR) == "reply"
+        assert ping(host.namespace, container.address) == "reply"
+    assert host.drops("none") == 0
+    assert host.cli("status")["pid"] == host.daemon.pid
+
+
+def test_hostile_container(host, world, scene):
+    """Nothing of it reaches another network, and nothing leaves with a private source."""
+    alpha, beta, other = scene
+    macs = [host.gateway_mac(alpha.network)] * 4 + [
+        beta.mac,
+        other.mac,
+        BROADCAST,
+        "01:00:5e:00:00:01",
+    ]
+    addresses = [
+        *(outside.NEAR, outside.HOST, "10.88.1.1", beta.address, other.address, "10.88.2.1"),
+        *("127.0.0.1", "255.255.255.255", "224.0.0.1", "0.0.0.0", "203.0.113.7", alpha.address),
+    ]
+    before = host.drops("malformed", "endpoint")
+    with Tap(alpha.namespace) as out, Tap(other.namespace) as crossed, Tap(
+        world.near, "wire0"
+    ) as wire:
+        for frame in _frames(1, alpha.mac, alpha.address, macs, addresses):
+            if len(frame) >= 14:
+                out.send(frame)
+        assert not [frame for frame in crossed.frames(0.5) if alpha.mac_bytes in frame[:14]]
+        assert not [
+            frame
+            for frame in wire.frames(0.5)
+            if frame[12:14] == b"\x08\x00" and frame[26:29] in PRIVATE
+        ]
+    assert host.drops("malformed", "endpoint") > before
+    wait_until(lambda: ping(alpha.namespace, beta.address, timeout=1) == "reply", what="alpha")
+    _all_is_well(host, world, alpha, beta, other)
+
+
+def test_hostile_neighbour_of_the_host(host, world, scene):
+    """From the wire only published ports are reached, whatever the packet looks like."""
+    alpha, beta, other = scene
+    world.knows_route("10.88.0.0/16")
+    macs = [host.namespace.mac(outside.UPLINK)] * 6 + [BROADCAST, beta.mac]
+    addresses = [
+        *(outside.HOST, outside.HOST, "10.88.1.1", alpha.address, other.address),
+        *("127.0.0.1", "255.255.255.255", "224.0.0.1", "0.0.0.0"),
+    ]
+    with Tap(world.near, "wire0") as wire, Tap(alpha.namespace) as at_alpha, Tap(
+        other.namespace
+    ) as at_other:
+        source_mac = world.near.mac("wire0")
+        for frame in _frames(2, source_mac, outside.NEAR, macs, addresses):
+            if len(frame) >= 14:
+                wire.send(frame)
+        for tap in (at_alpha, at_other):
+            arrived = [
+                frame
+                for frame in tap.frames(0.5)
+                if frame[12:14] == b"\x08\x00" and frame[23] in (6, 17)
+            ]
+            assert arrived == []
+    world.near.run("ip", "neigh", "flush", "dev", "wire0")
+    _all_is_well(host, world, alpha, beta, other)
