@@ -300,21 +300,22 @@ enum cnet_ct_flag {
  * first, with BPF_NOEXIST: that insert is the lock on the translated tuple.
  */
 struct cnet_ct_entry {
+    /* What every packet reads comes first, so that it shares two cache lines. */
     __u64 last_seen_ns;
-    __u64 created_ns;
-    __u64 fib_checked_ns;     /* when fib_* was taken from the routing table */
+    __u8 kind;                /* enum cnet_ct_kind */
+    __u8 type;                /* enum cnet_ct_type */
+    __u8 state;               /* enum cnet_ct_state */
+    __u8 flags;               /* enum cnet_ct_flag */
     struct cnet_ct_key other; /* key of the flow's other entry */
     __u32 fib_ifindex;        /* uplink towards the WORLD side of the flow */
+    __u32 fib_mtu;            /* of that route, bytes */
+    __u64 fib_checked_ns;     /* when fib_* was taken from the routing table */
     union cnet_addr fib_nexthop;
+    __u64 created_ns;
     __u32 binding_id; /* DNAT, HAIRPIN: the binding that made it */
     __u32 network_id; /* of the endpoint */
-    __u8 kind;        /* enum cnet_ct_kind */
-    __u8 type;        /* enum cnet_ct_type */
-    __u8 state;       /* enum cnet_ct_state */
-    __u8 flags;       /* enum cnet_ct_flag */
-    __u32 fib_mtu;    /* of the route towards the WORLD side, bytes */
 };
-CNET_SIZE(struct cnet_ct_entry, 3 * 8 + 44 + 4 + 16 + 4 + 4 + 4 + 4);
+CNET_SIZE(struct cnet_ct_entry, 8 + 4 + 44 + 4 + 4 + 8 + 16 + 8 + 4 + 4);
 
 /* ---- The collector (gc.bpf.c): run with BPF_PROG_TEST_RUN; its "packet" is a header and
  * candidates. ---- */
@@ -324,7 +325,7 @@ enum cnet_gc_op {
 };
 #define CNET_GC_BATCH_MAX 48
 
-/* Fourteen bytes, because BPF_PROG_TEST_RUN insists on an Ethernet header's worth of packet. */
+/* BPF_PROG_TEST_RUN insists on an Ethernet header's worth of packet, which this is. */
 struct cnet_gc_header {
     __u32 op;    /* enum cnet_gc_op */
     __u32 count; /* candidates that follow, CNET_GC_BATCH_MAX at most */
