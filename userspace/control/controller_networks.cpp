@@ -14,15 +14,22 @@ Result<std::vector<HostPrefix>> host_prefixes(netlink::Rtnl& rtnl, const State& 
     if (!links) return links.error();
     auto addresses = rtnl.addresses();
     if (!addresses) return addresses.error();
+    auto routes = rtnl.routes();
+    if (!routes) return routes.error();
     std::vector<HostPrefix> prefixes;
-    for (const netlink::AddressInfo& address : *addresses) {
+    auto add = [&](uint32_t ifindex, const IpPrefix& prefix, HostPrefix::Kind kind) {
         auto link =
             std::find_if(links->begin(), links->end(), [&](const netlink::LinkInfo& candidate) {
-                return candidate.ifindex == address.ifindex;
+                return candidate.ifindex == ifindex;
             });
-        if (link == links->end() || is_own_device(*link, state)) continue;
-        prefixes.push_back(
-            {link->name, IpPrefix(address.prefix.network(), address.prefix.length())});
+        if (link == links->end() || is_own_device(*link, state)) return;
+        prefixes.push_back({link->name, IpPrefix(prefix.network(), prefix.length()), kind});
+    };
+    for (const netlink::AddressInfo& address : *addresses) {
+        add(address.ifindex, address.prefix, HostPrefix::Kind::kAddress);
+    }
+    for (const netlink::RouteInfo& route : *routes) {
+        add(route.ifindex, route.destination, HostPrefix::Kind::kRoute);
     }
     return prefixes;
 }

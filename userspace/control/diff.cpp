@@ -117,8 +117,10 @@ PurgeMacs macs_to_purge(const MapContents& observed, const MapContents& desired)
     PurgeMacs purge;
     for (const auto& [ifindex, port] : observed.port) {
         auto kept = desired.port.find(ifindex);
-        if (kept != desired.port.end() && kept->second.network_id == port.network_id) continue;
-        purge.ifindexes.insert(ifindex);
+        if (kept == desired.port.end() || kept->second.network_id != port.network_id ||
+            (port.flags & ~kept->second.flags & CNET_PORT_LEARNING)) {
+            purge.ifindexes.insert(ifindex);
+        }
     }
     return purge;
 }

@@ -37,9 +37,12 @@ Status check_subnet(const IpPrefix& subnet) {
     return {};
 }
 
+// Which of the host's routes are in the way: all that touch the subnet, or those that lie in it.
+enum class Routes { kAny, kWhole };
+
 // Whose it overlaps with, as the end of a sentence; empty when nobody's.
-std::string overlap(const IpPrefix& subnet, const State& state,
-                    const std::vector<HostPrefix>& host) {
+std::string overlap(const IpPrefix& subnet, const State& state, const std::vector<HostPrefix>& host,
+                    Routes routes) {
     for (const auto& [id, network] : state.networks) {
         for (const Subnet& other : network.subnets) {
             if (other.prefix.overlaps(subnet)) {
@@ -48,7 +51,9 @@ std::string overlap(const IpPrefix& subnet, const State& state,
         }
     }
     for (const HostPrefix& other : host) {
-        if (other.prefix.overlaps(subnet)) {
+        const bool part_will_do =
+            other.kind == HostPrefix::Kind::kRoute && routes == Routes::kWhole;
+        if (part_will_do ? subnet.contains(other.prefix) : other.prefix.overlaps(subnet)) {
             return other.prefix.to_string() + " on the host's device " + other.device;
         }
     }
@@ -57,7 +62,7 @@ std::string overlap(const IpPrefix& subnet, const State& state,
 
 Result<IpPrefix> free_pool(const State& state, const std::vector<HostPrefix>& host) {
     for (const IpPrefix& pool : default_pools()) {
-        if (overlap(pool, state, host).empty()) return pool;
+        if (overlap(pool, state, host, Routes::kAny).empty()) return pool;
     }
     return Error(ErrorKind::kExhausted,
                  "every default pool (172.17.0.0/16 to 172.31.0.0/16, 192.168.0.0/16) is in "
@@ -129,7 +134,7 @@ Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& s
                                prefixes[i].to_string() + " of one network overlap");
             }
         }
-        const std::string other = overlap(prefixes[i], state, host);
+        const std::string other = overlap(prefixes[i], state, host, Routes::kWhole);
         if (!other.empty()) {
             return Error(ErrorKind::kConflict, "subnet " + prefixes[i].to_string() +
                                                    " of network " + spec.name + " overlaps with " +

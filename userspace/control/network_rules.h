@@ -13,12 +13,16 @@ namespace cnet::control {
 
 // Something of the host that a subnet must keep clear of.
 struct HostPrefix {
+    enum class Kind { kAddress, kRoute };
+
     std::string device;
     IpPrefix prefix;
+    Kind kind = Kind::kAddress;
 };
 
-// Subnets that were given must not overlap with each other, with another network or with the host;
-// default pools skip what is in use.
+// Subnets that were given must not overlap with each other, with another network, with what the
+// host is connected to, or take more than a part of what it routes elsewhere (a host with a route
+// for all of 10.0.0.0/8 may well have a network in it). Default pools skip whatever is in use.
 Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
                                          const std::vector<HostPrefix>& host);
 Status check_mtu(uint32_t mtu);

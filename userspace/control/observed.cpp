@@ -97,6 +97,7 @@ void observe_namespaces(Observed& observed, const State& state, const Namespaces
     observed.namespaces.clear();
     for (const auto& [id, endpoint] : state.endpoints) {
         if (observed.find(endpoint.host_ifname())) continue;
+        if (endpoint.netns.starts_with("/proc/")) continue;
         if (namespaces.alive(endpoint.netns)) observed.namespaces.insert(endpoint.netns);
     }
 }

@@ -19,7 +19,7 @@ struct Observed {
     std::map<std::string, netlink::LinkInfo> links;
     std::map<uint32_t, std::vector<netlink::AddressInfo>> addresses; // by ifindex, kernel order
     std::set<Attachment> attachments;
-    std::set<std::string> namespaces; // live ones, of endpoints whose veth is missing
+    std::set<std::string> namespaces; // of endpoints without a veth: where one can be made
     std::set<std::string> unmakeable; // devices that could not be created since the last full look
     MapContents maps;
 
@@ -36,7 +36,8 @@ bool is_of(const netlink::LinkInfo& link, const Network& network);
 
 // Links and addresses alone; true when anything in them differs from what `observed` held.
 Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl);
-// Fills `namespaces` for the endpoints that have no veth.
+// Fills `namespaces`. A path below /proc is a process's, whose number may be another's by now: its
+// endpoint is made once, by the command, and never again.
 void observe_namespaces(Observed& observed, const State& state, const Namespaces& namespaces);
 Status observe_attachments(Observed& observed, Hooks& hooks);
 Result<Observed> observe(const State& state, netlink::Rtnl& rtnl, Hooks& hooks, Tables& tables,

@@ -30,7 +30,7 @@ struct NetworkSpec {
 };
 
 struct NetworkPatch {
-    std::optional<uint32_t> mtu;
+    std::optional<uint32_t> mtu; // of the host's devices now, inside endpoints of those made later
     std::optional<bool> icc;
     std::optional<bool> masquerade;
     std::optional<std::optional<IpAddress>>

@@ -58,6 +58,10 @@ Result<std::vector<AddressInfo>> KernelRtnl::addresses() {
     return read_addresses(socket_.get());
 }
 
+Result<std::vector<RouteInfo>> KernelRtnl::routes() {
+    return read_routes(socket_.get());
+}
+
 Result<LinkInfo> KernelRtnl::link(const std::string& name) {
     return read_link(socket_.get(), name);
 }

@@ -21,6 +21,7 @@ public:
 
     Result<std::vector<LinkInfo>> links() override;
     Result<std::vector<AddressInfo>> addresses() override;
+    Result<std::vector<RouteInfo>> routes() override;
     Result<LinkInfo> link(const std::string& name) override;
 
     Status create_veth(const VethSpec& spec) override;

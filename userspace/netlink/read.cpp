@@ -107,6 +107,27 @@ Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket) {
     return addresses;
 }
 
+Result<std::vector<RouteInfo>> read_routes(nl_sock* socket) {
+    nl_cache* filled = nullptr;
+    if (const int code = rtnl_route_alloc_cache(socket, AF_UNSPEC, 0, &filled); code < 0)
+        return nl_error("list the routes", code);
+    const Cache cache(filled);
+    std::vector<RouteInfo> routes;
+    for_each(filled, [&](nl_object* object) {
+        auto* route = reinterpret_cast<rtnl_route*>(object);
+        if (rtnl_route_get_table(route) != RT_TABLE_MAIN ||
+            rtnl_route_get_type(route) != RTN_UNICAST)
+            return;
+        const nl_addr* to = rtnl_route_get_dst(route);
+        const auto address = to_ip(to);
+        if (!address || nl_addr_get_prefixlen(to) == 0) return;
+        rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
+        routes.push_back({IpPrefix(*address, nl_addr_get_prefixlen(to)),
+                          hop ? static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)) : 0});
+    });
+    return routes;
+}
+
 Result<bool> has_default_route(nl_sock* socket, const IpAddress& gateway, uint32_t ifindex) {
     nl_cache* filled = nullptr;
     const int family = gateway.is_v4() ? AF_INET : AF_INET6;

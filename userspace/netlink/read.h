@@ -14,6 +14,7 @@ Result<std::vector<LinkInfo>> read_links(nl_sock* socket);
 // kNotFound when there is none.
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name);
 Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket);
+Result<std::vector<RouteInfo>> read_routes(nl_sock* socket);
 // Whether the main table has a default route by way of this gateway and device.
 Result<bool> has_default_route(nl_sock* socket, const IpAddress& gateway, uint32_t ifindex);
 

@@ -33,6 +33,11 @@ struct AddressInfo {
     bool secondary = false;
 };
 
+struct RouteInfo {
+    IpPrefix destination; // host bits zero
+    uint32_t ifindex = 0; // of its first nexthop, 0 when it has none
+};
+
 // A veth pair whose peer may be created straight in another namespace.
 struct VethSpec {
     std::string name;
@@ -51,6 +56,8 @@ public:
     // All of this is about the namespace that the object was opened in.
     virtual Result<std::vector<LinkInfo>> links() = 0;
     virtual Result<std::vector<AddressInfo>> addresses() = 0;
+    // Unicast routes of the main table, both families, all but the default ones.
+    virtual Result<std::vector<RouteInfo>> routes() = 0;
     // kNotFound when there is none.
     virtual Result<LinkInfo> link(const std::string& name) = 0;
 

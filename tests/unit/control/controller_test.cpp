@@ -344,6 +344,21 @@ TEST_F(ControllerTest, RefusalsSayWhyAndChangeNothing) {
     expect_settled();
 }
 
+TEST_F(ControllerTest, DefaultPoolsAvoidTheHost) {
+    rtnl.add_device("docker0", {prefix("172.17.0.1/16")}, "bridge");
+    rtnl.add_route(prefix("172.18.0.0/16"), eth0);
+    NetworkSpec spec;
+    spec.name = "one";
+    EXPECT_EQ(controller->create_network(spec)->network.subnets[0].prefix, prefix("172.19.0.0/16"));
+    spec.name = "two";
+    EXPECT_EQ(controller->create_network(spec)->network.subnets[0].prefix, prefix("172.20.0.0/16"));
+    spec.name = "three";
+    spec.subnets = {prefix("172.17.5.0/24")};
+    EXPECT_EQ(controller->create_network(spec).error().message(),
+              "subnet 172.17.5.0/24 of network three overlaps with 172.17.0.0/16 on the host's "
+              "device docker0");
+}
+
 TEST_F(ControllerTest, SandboxesComeBackAfterAReboot) {
     make_network("web", "10.88.0.0/24");
     auto sandbox = controller->create_sandbox("box");

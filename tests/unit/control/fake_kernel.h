@@ -245,6 +245,10 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.addresses();
     }
+    Result<std::vector<netlink::RouteInfo>> routes() override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.routes();
+    }
     Result<netlink::LinkInfo> link(const std::string& name) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.link(name);

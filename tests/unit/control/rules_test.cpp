@@ -70,6 +70,21 @@ TEST_F(Rules, OverlapWithTheHost) {
                       "host's device eth0");
 }
 
+TEST_F(Rules, ARouteIsNoObstacleToAPartOfIt) {
+    host.push_back({"tun0", prefix("10.0.0.0/8"), HostPrefix::Kind::kRoute});
+    host.push_back({"tun0", prefix("10.5.5.0/24"), HostPrefix::Kind::kRoute});
+    spec.subnets = {prefix("10.4.0.0/16")};
+    EXPECT_EQ(plan(), "10.4.0.0/16 gw 10.4.0.1;");
+    spec.subnets = {prefix("10.5.0.0/16")};
+    EXPECT_EQ(
+        plan(),
+        "subnet 10.5.0.0/16 of network new overlaps with 10.5.5.0/24 on the host's device tun0");
+    host.push_back({"tun0", prefix("172.16.0.0/15"), HostPrefix::Kind::kRoute});
+    spec.subnets.clear();
+    EXPECT_EQ(plan(), "172.18.0.0/16 gw 172.18.0.1;")
+        << "a default pool keeps clear of every route";
+}
+
 TEST_F(Rules, DefaultPoolsSkipWhatIsInUse) {
     EXPECT_EQ(plan(), "172.17.0.0/16 gw 172.17.0.1;");
     host.push_back({"docker0", prefix("172.17.0.0/16")});

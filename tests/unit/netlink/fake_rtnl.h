@@ -52,6 +52,9 @@ public:
         link.addresses = addresses;
         return add(std::move(link));
     }
+    void add_route(const IpPrefix& destination, uint32_t ifindex) {
+        routes_.push_back({destination, ifindex});
+    }
     // The next call of that method ("create_veth", "configure_endpoint", ...) fails like this,
     // once.
     void fail_next(const std::string& method, Error error) {
@@ -95,6 +98,11 @@ public:
                 all.push_back({index, address, !address.address().is_loopback(), false});
         }
         return all;
+    }
+
+    Result<std::vector<netlink::RouteInfo>> routes() override {
+        if (auto error = failure("routes")) return *error;
+        return routes_;
     }
 
     Result<netlink::LinkInfo> link(const std::string& name) override {
@@ -259,6 +267,7 @@ private:
     }
 
     std::map<uint32_t, Link> links_;
+    std::vector<netlink::RouteInfo> routes_;
     std::map<std::string, std::vector<IpAddress>> gateways_; // by namespace
     std::map<std::string, std::string> sysctls_;             // "family/device/key"
     std::map<std::string, Error> failures_;                  // by method

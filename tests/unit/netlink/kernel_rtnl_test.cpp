@@ -169,6 +169,22 @@ TEST_F(KernelRtnlTest, AddressesTellScopeAndWhichIsSecondary) {
                                               "10.9.0.2/24 global secondary"}));
 }
 
+TEST_F(KernelRtnlTest, RoutesAreTheMainTablesUnicastOnes) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
+    ASSERT_TRUE(ok(rtnl_->add_address("cnet1", prefix("10.9.0.1/24"))));
+    auto all = rtnl_->routes();
+    ASSERT_TRUE(ok(all));
+    std::vector<std::string> seen;
+    for (const auto& route : *all) {
+        if (!route.destination.is_v4()) continue;
+        seen.push_back(route.destination.to_string());
+        EXPECT_EQ(route.ifindex, rtnl_->link("cnet1")->ifindex);
+    }
+    // Neither the local table's 10.9.0.1/32 nor the broadcast addresses.
+    EXPECT_EQ(seen, std::vector<std::string>{"10.9.0.0/24"});
+}
+
 TEST_F(KernelRtnlTest, LinksAreThoseOfTheNamespaceItWasOpenedIn) {
     ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
     auto elsewhere = NetnsGuard::enter(box_path());
