@@ -9,7 +9,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile struct cnet_config cnet_cfg = {};
 
 #define TEST_PROGRAM(name)                                                                         \
-    SEC("tc") int name(struct __sk_buff *skb) { return skb->mark == TEST_MARK ? TC_ACT_SHOT : -1; }
+    SEC("tc") int name(struct __sk_buff* skb) {                                                    \
+        return skb->mark == TEST_MARK ? TC_ACT_SHOT : -1;                                          \
+    }
 
 TEST_PROGRAM(cnet_endpoint)
 TEST_PROGRAM(cnet_hostport)
@@ -18,17 +20,14 @@ TEST_PROGRAM(cnet_uplink_l3)
 TEST_PROGRAM(cnet_uplink_egress)
 TEST_PROGRAM(cnet_uplink_egr_l3)
 
-/* Shows what reached it: the number of candidates, but the configuration when there are one or two. */
+/* Shows what reached it: the number of candidates, but the configuration when there are one or two.
+ */
 SEC("tc")
-int cnet_gc(struct __sk_buff *skb)
-{
+int cnet_gc(struct __sk_buff* skb) {
     struct cnet_gc_header header;
 
-    if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header)))
-        return 1000;
-    if (header.count == 1)
-        return cnet_cfg.fib_cache_ms == 777;
-    if (header.count == 2)
-        return cnet_cfg.dry_run;
+    if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header))) return 1000;
+    if (header.count == 1) return cnet_cfg.fib_cache_ms == 777;
+    if (header.count == 2) return cnet_cfg.dry_run;
     return header.count;
 }
