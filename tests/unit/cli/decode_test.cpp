@@ -224,6 +224,28 @@ TEST(Decode, OnlyKnownMaps) {
     EXPECT_EQ(find_map_format("cnet_other"), nullptr);
 }
 
+// "| `cnet_fdb` | ... |" of docs/cli.md has every field that an entry may have.
+TEST(Decode, FieldsAreDocumented) {
+    auto text = read_file(CNET_SOURCE_DIR "/docs/cli.md");
+    ASSERT_TRUE(text) << text.error().message();
+    const std::string zeros(512, '\0');
+    for (const char* map :
+         {"cnet_meta", "cnet_port", "cnet_network", "cnet_flood", "cnet_fdb", "cnet_fdb_count",
+          "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_slot", "cnet_bind_addr",
+          "cnet_binding", "cnet_ct", "cnet_counters"}) {
+        size_t start = text->find("| `" + std::string(map) + "` |");
+        ASSERT_NE(start, std::string::npos) << map;
+        std::string row = text->substr(start, text->find('\n', start) - start);
+        const MapFormat* format = find_map_format(map);
+        for (const Json& fields :
+             {format->key(zeros.data(), kDecoder), format->value(zeros.data(), kDecoder)}) {
+            for (const auto& [name, value] : fields.items()) {
+                EXPECT_NE(row.find("`" + name + "`"), std::string::npos) << map << " " << name;
+            }
+        }
+    }
+}
+
 TEST(Decode, EveryMapThatThereIs) {
     auto text = read_file(CNET_SOURCE_DIR "/maps/defs.bpf.h");
     ASSERT_TRUE(text) << text.error().message();

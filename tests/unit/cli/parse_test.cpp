@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+
+#include "userspace/base/file.h"
 #include "userspace/cnet-bpf/objects.h"
 
 namespace cnet::cli {
@@ -180,6 +183,25 @@ TEST_F(Parse, HelpIsThereForEveryCommand) {
             EXPECT_TRUE(invocation.help);
             EXPECT_EQ(invocation.verb, &verb);
             EXPECT_NE(help_text(each, verb).find(usage_line(each, verb)), std::string::npos);
+        }
+    }
+}
+
+TEST_F(Parse, EveryCommandIsInTheManual) {
+    for (const char* file : {"/docs/cli.md", "/docs/man/cnet-bpf.8.scd"}) {
+        auto text = read_file(std::string(CNET_SOURCE_DIR) + file);
+        ASSERT_TRUE(text) << text.error().message();
+        auto says = [&](std::string_view word) {
+            return std::regex_search(*text, std::regex("\\W" + std::string(word) + "\\W"));
+        };
+        for (const Object& object : grammar_) {
+            EXPECT_TRUE(says(object.name)) << file << " lacks " << object.name;
+            for (const Verb& verb : object.verbs) {
+                EXPECT_TRUE(says(verb.names[0])) << file << " lacks " << verb.names[0];
+                for (const Option& option : verb.options) {
+                    EXPECT_TRUE(says(option.name)) << file << " lacks " << option.name;
+                }
+            }
         }
     }
 }
