@@ -1,5 +1,9 @@
 #include "userspace/control/controller.h"
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include "userspace/base/log.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/uplink_choice.h"
@@ -18,6 +22,17 @@ void restore_sandboxes(const State& state, Namespaces& namespaces) {
     }
 }
 
+// A daemon that was killed just now may still be closing its sockets: it lets go of its lock, as of
+// any file, in the order of descriptors. What is still taken after that is somebody else's.
+constexpr auto kPredecessorGrace = std::chrono::milliseconds(500);
+constexpr auto kPredecessorPoll = std::chrono::milliseconds(5);
+
+bool any_taken(const std::map<BindingId, Error>& unreserved) {
+    return std::any_of(unreserved.begin(), unreserved.end(), [](const auto& entry) {
+        return entry.second.kind() == ErrorKind::kConflict;
+    });
+}
+
 std::set<uint32_t> indexes(const Observed& observed) {
     std::set<uint32_t> all;
     for (const auto& [name, link] : observed.links)
@@ -26,6 +41,17 @@ std::set<uint32_t> indexes(const Observed& observed) {
 }
 
 } // namespace
+
+void Controller::Impl::reserve_ports_after_predecessor() {
+    const auto deadline = std::chrono::steady_clock::now() + kPredecessorGrace;
+    reserve_ports(Tell::kNothing);
+    while (any_taken(unreserved) && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(kPredecessorPoll);
+        reserve_ports(Tell::kNothing);
+    }
+    unreserved.clear();
+    reserve_ports(Tell::kErrors);
+}
 
 Controller::Controller(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Controller::~Controller() = default;
@@ -41,19 +67,20 @@ Result<std::unique_ptr<Controller>> Controller::start(Parts parts, Timeouts time
     restore_sandboxes(impl->state, parts.namespaces);
     auto status = impl->observe_all();
     if (!status) return status.error();
-    impl->reserve_ports();
+    impl->reserve_ports_after_predecessor();
     // What could not be repaired is in the status; the rest works.
     static_cast<void>(static_cast<bool>(impl->repair()));
     return std::unique_ptr<Controller>(new Controller(std::move(impl)));
 }
 
 Status Controller::reconcile() {
+    impl_->reconcile_status.last_error.reset();
     auto status = impl_->observe_all();
     if (!status) {
         impl_->note_error(status.error());
         return status;
     }
-    impl_->reserve_ports();
+    impl_->reserve_ports(Impl::Tell::kErrors);
     return impl_->repair();
 }
 

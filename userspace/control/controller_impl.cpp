@@ -14,7 +14,7 @@ namespace {
 // Creating devices takes a second look; a third covers what else a half-made host may need. More
 // means that something undoes what we do.
 constexpr int kMaxRounds = 8;
-constexpr size_t kLoggedRepairs = 10;
+constexpr size_t kLoggedRepairs = 3;
 
 // After these, what else is to do is known only by asking again.
 bool needs_another_look(const Change& change) {
@@ -60,31 +60,35 @@ Status Controller::Impl::change(State next, Edit edit) {
         return status.error().because("done in part, to be completed by the next repair");
     }
     state = std::move(before);
-    if (auto repaired = converge(Mode::kRepair); !repaired) note_error(repaired.error());
+    // What cannot be undone now is the next repair's.
+    if (auto undo = converge(Mode::kRepair); !undo) {
+        reconcile_status.last_error = undo.error().message();
+    }
     return status;
 }
 
-State Controller::Impl::without_taken_away() const {
+State Controller::Impl::effective_state() const {
     State effective = state;
-    for (BindingId id : taken_away)
-        effective.ports.erase(id);
+    for (const auto& [id, error] : unreserved) {
+        if (error.kind() == ErrorKind::kConflict) effective.ports.erase(id);
+    }
     return effective;
 }
 
-bool Controller::Impl::apply_round(const std::vector<Change>& changes, Mode mode,
-                                   Status& first_error) {
+bool Controller::Impl::apply_round(const std::vector<Change>& changes, Mode mode, Work& work) {
     bool again = false;
     for (const Change& change : changes) {
         if (!failing.empty() && failing.contains(describe(change))) continue;
         again |= needs_another_look(change);
         auto status = applier.apply(change);
-        if (mode == Mode::kRepair && status) {
-            if (++reconcile_status.repairs <= kLoggedRepairs)
-                log_debug("done: " + describe(change));
+        if (status) {
+            work.changes++;
+            if (mode == Mode::kRepair && work.first.size() < kLoggedRepairs) {
+                work.first.push_back(describe(change));
+            }
             continue;
         }
-        if (status) continue;
-        if (first_error) first_error = status;
+        if (work.first_error) work.first_error = status;
         if (mode == Mode::kCommand) return false;
         log_error(status.error().message());
         if (!is_purge(change)) failing.insert(describe(change));
@@ -92,15 +96,18 @@ bool Controller::Impl::apply_round(const std::vector<Change>& changes, Mode mode
     return again;
 }
 
-Status Controller::Impl::converge(Mode mode) {
-    Status first_error;
+Controller::Impl::Work Controller::Impl::converge_counting(Mode mode) {
+    Work work;
     for (int round = 0; round < kMaxRounds; round++) {
-        const auto changes = taken_away.empty()
-                                 ? control::reconcile(state, observed)
-                                 : control::reconcile(without_taken_away(), observed);
-        if (!apply_round(changes, mode, first_error)) break;
+        const auto changes = unreserved.empty() ? control::reconcile(state, observed)
+                                                : control::reconcile(effective_state(), observed);
+        if (!apply_round(changes, mode, work)) break;
     }
-    return first_error;
+    return work;
+}
+
+Status Controller::Impl::converge(Mode mode) {
+    return converge_counting(mode).first_error;
 }
 
 Status Controller::Impl::observe_all() {
@@ -112,10 +119,18 @@ Status Controller::Impl::observe_all() {
 }
 
 Status Controller::Impl::repair() {
+    const Work work = converge_counting(Mode::kRepair);
     reconcile_status.runs++;
-    auto status = converge(Mode::kRepair);
-    if (!status) note_error(status.error());
-    return status;
+    reconcile_status.repairs += work.changes;
+    if (work.changes > 0) {
+        std::string text = "reconcile: " + std::to_string(work.changes) + " changes: ";
+        for (const std::string& change : work.first)
+            text += change + ", ";
+        text.resize(text.size() - 2);
+        log_info(work.changes > work.first.size() ? text + " and more" : text);
+    }
+    if (!work.first_error) reconcile_status.last_error = work.first_error.error().message();
+    return work.first_error;
 }
 
 void Controller::Impl::note_error(const Error& error) {
@@ -123,17 +138,21 @@ void Controller::Impl::note_error(const Error& error) {
     reconcile_status.last_error = error.message();
 }
 
-void Controller::Impl::reserve_ports() {
+void Controller::Impl::reserve_ports(Tell tell) {
     for (const auto& [id, port] : state.ports) {
         auto status = reservations.reserve(port);
         if (status) {
-            taken_away.erase(id);
+            unreserved.erase(id);
             continue;
         }
-        note_error(status.error());
-        // A process of the host has it now: its connections are not ours to capture. Any other
-        // reason (no such address yet, too many files) is no reason to stop serving.
-        if (status.error().kind() == ErrorKind::kConflict) taken_away.insert(id);
+        // Once, not in every round.
+        auto told = unreserved.find(id);
+        const bool is_news =
+            told == unreserved.end() || told->second.message() != status.error().message();
+        unreserved.insert_or_assign(id, status.error());
+        if (tell == Tell::kNothing) continue;
+        if (is_news) log_error(status.error().message());
+        reconcile_status.last_error = status.error().message();
     }
 }
 

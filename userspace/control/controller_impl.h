@@ -28,8 +28,8 @@ struct Controller::Impl {
     Collector collector;
     Applier applier;
     PortReservations reservations;
-    std::set<BindingId> taken_away; // published, but a process of the host has the port
-    std::set<std::string> failing;  // describe() of what the last repair could not do
+    std::map<BindingId, Error> unreserved; // published, but its port could not be bound
+    std::set<std::string> failing;         // describe() of what the last repair could not do
     ReconcileStatus reconcile_status;
     std::map<std::pair<NetworkId, IpPrefix>, IpAddress>
         last_given;              // automatic addresses, by subnet
@@ -45,7 +45,9 @@ struct Controller::Impl {
     Status converge(Mode mode);
     Status observe_all();
     Status repair();
-    void reserve_ports();
+    enum class Tell { kNothing, kErrors };
+    void reserve_ports(Tell tell);
+    void reserve_ports_after_predecessor();
     void note_error(const Error& error);
 
     // kNotFound, naming it.
@@ -76,7 +78,7 @@ struct Controller::Impl {
     // The sockets of a binding that is gone from the state.
     void release(BindingId id) {
         reservations.release(id);
-        taken_away.erase(id);
+        unreserved.erase(id);
     }
 
     // The endpoint's name behind a host-side device.
@@ -84,8 +86,18 @@ struct Controller::Impl {
     std::string device_name(uint32_t ifindex) const;
 
 private:
-    State without_taken_away() const;
-    bool apply_round(const std::vector<Change>& changes, Mode mode, Status& first_error);
+    // Without what is published on a port that a process of the host has by now: its connections
+    // are not ours to capture.
+    State effective_state() const;
+    // What `converge` did, for the log and the status.
+    struct Work {
+        uint64_t changes = 0;
+        std::vector<std::string> first; // described
+        Status first_error;
+    };
+    Work converge_counting(Mode mode);
+    // Whether another look is needed.
+    bool apply_round(const std::vector<Change>& changes, Mode mode, Work& work);
 };
 
 // "NAME is not a valid name: ..." unless it is one.

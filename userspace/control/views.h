@@ -169,8 +169,8 @@ struct DropView {
 
 struct ReconcileStatus {
     uint64_t runs = 0;
-    uint64_t repairs = 0; // changes made because kernel and desired state differed
-    std::optional<std::string> last_error;
+    uint64_t repairs = 0;                  // changes made because kernel and desired state differed
+    std::optional<std::string> last_error; // since the last full round began
 };
 
 struct StatusView {

@@ -3,6 +3,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <chrono>
+#include <thread>
+
 #include "tests/unit/control/own_netns.h"
 #include "tests/unit/control/world.h"
 #include "userspace/base/unique_fd.h"
@@ -194,6 +197,20 @@ TEST_F(PublishTest, ReservationsComeBackAndAStolenPortIsNotCaptured) {
     thief = UniqueFd();
     ASSERT_TRUE(controller->reconcile());
     EXPECT_NE(slot(CNET_L4_TCP, 8080), CNET_BINDING_NONE) << "free again, so ours again";
+}
+
+TEST_F(PublishTest, APredecessorMayStillBeClosingItsSockets) {
+    ASSERT_TRUE(controller->publish("app", "8080:80"));
+    controller.reset();
+    UniqueFd predecessor = listen_on(8080);
+    std::thread dying([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        predecessor = UniqueFd();
+    });
+    restart();
+    dying.join();
+    EXPECT_NE(slot(CNET_L4_TCP, 8080), CNET_BINDING_NONE);
+    EXPECT_FALSE(controller->status()->reconcile.last_error.has_value());
 }
 
 TEST_F(PublishTest, FlowsGoWithTheirPort) {
