@@ -234,7 +234,8 @@ Outcome HostTest::run(const char* program, const char* device, const Packet& pac
     outcome.packet.resize(in.size() + 512);
     struct __sk_buff context {};
     context.ifindex = ifindex(device);
-    LIBBPF_OPTS(bpf_test_run_opts, options);
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
     options.data_in = in.data();
     options.data_size_in = static_cast<uint32_t>(in.size());
     options.data_out = outcome.packet.data();

@@ -147,7 +147,7 @@ TEST_F(Layer2, HostPortDeliversTheHostsOwnPacketsAlone) {
 }
 
 TEST_F(Layer2, IccOffLeavesTheHostPortOnly) {
-    auto flags = CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_ICC_OFF;
+    const uint32_t flags = CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_ICC_OFF;
     set_port_flags("ep1", flags);
     expect_drop(endpoint("ep1", ep1_to(kMacEp2, kEp2)), CNET_HOOK_ENDPOINT, CNET_R_ICC_OFF);
     expect_drop(endpoint("ep1", ep1_to(kMacGw1, kEp2)), CNET_HOOK_ENDPOINT, CNET_R_ICC_OFF);
