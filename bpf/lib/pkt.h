@@ -81,12 +81,26 @@ static __always_inline enum cnet_verdict redirected(struct cnet_pkt* pkt, long a
     return V_REDIRECT;
 }
 
+/*
+ * MAC addresses as three halfwords: every one of ours lies at an even offset, while byte by byte
+ * is what clang makes of memcpy and memcmp on __u8 (clang 14 even a call of memcmp).
+ */
+typedef __u16 __attribute__((may_alias)) mac_word;
+
 static __always_inline void mac_copy(__u8* to, const __u8* from) {
-    __builtin_memcpy(to, from, CNET_MAC_LEN);
+    mac_word* t = (mac_word*)to;
+    const mac_word* f = (const mac_word*)from;
+
+    t[0] = f[0];
+    t[1] = f[1];
+    t[2] = f[2];
 }
 
 static __always_inline int mac_equal(const __u8* a, const __u8* b) {
-    return !__builtin_memcmp(a, b, CNET_MAC_LEN);
+    const mac_word* x = (const mac_word*)a;
+    const mac_word* y = (const mac_word*)b;
+
+    return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
 }
 
 static __always_inline union cnet_addr addr_from_v4(__be32 addr_be) {
