@@ -24,7 +24,11 @@ PRIVATE = (b"\x0a\x58\x01", b"\x0a\x58\x02")  # 10.88.1, 10.88.2
 
 @pytest.fixture
 def scene(host, world):
-    """alpha and beta in one network, other in the second, a port of beta's published."""
+    """alpha and beta in one network, other in the second, a port of beta's published.
+
+    The host forwards, so that whatever is left to it by mistake gets through.
+    """
+    host.namespace.sysctl("net/ipv4/ip_forward", 1)
     red, blue = host.network("red", "10.88.1.0/24"), host.network("blue", "10.88.2.0/24")
     alpha, beta = host.container(red, "alpha"), host.container(red, "beta")
     other = host.container(blue, "other")

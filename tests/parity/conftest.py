@@ -15,7 +15,10 @@ from harness.host import REPOSITORY
 
 @pytest.fixture(params=["bridge", "cnet"])
 def backend(request):
-    return request.getfixturevalue("bridge_host" if request.param == "bridge" else "host")
+    """Both hosts forward, as any host of an engine does: what must not pass has to be stopped."""
+    made = request.getfixturevalue("bridge_host" if request.param == "bridge" else "host")
+    made.namespace.sysctl("net/ipv4/ip_forward", 1)
+    return made
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ internal networks.
     [other] ---------- network blue ---/
 """
 
+import pytest
+
 from harness import world
 from harness.frames import arp_ask
 from harness.icmp import ping
@@ -56,6 +58,22 @@ def test_on_link_route_into_another_network(backend, agrees):
             ),
         },
         {"by its mac": NOTHING, "arp": "silent"},
+    )
+
+
+@pytest.mark.parametrize("icc", [True, False], ids=["icc on", "icc off"])
+def test_sibling_by_way_of_the_gateway(backend, icc, agrees):
+    """Routed through the gateway, a sibling is as near or as far as it is directly."""
+    red = backend.network("red", "10.88.1.0/24", icc=icc)
+    alpha, beta = backend.container(red, "alpha"), backend.container(red, "beta")
+    for one, other in ((alpha, beta), (beta, alpha)):
+        one.namespace.ip(f"route add {other.address}/32 via {red.gateway}")
+        one.namespace.sysctl("net/ipv4/conf/all/accept_redirects", 0)
+        one.namespace.sysctl("net/ipv4/conf/eth0/accept_redirects", 0)
+    patience = 30 if icc else SILENCE
+    agrees(
+        _reach(alpha.namespace, beta.namespace, beta.address, patience),
+        EVERYTHING if icc else NOTHING,
     )
 
 
