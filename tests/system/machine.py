@@ -75,7 +75,8 @@ class Machine:
         return None
 
     def command(self, *argv):
-        return ["nsenter", "-t", self._leader, "-a", "--", *argv]
+        # Below a chroot the root of its mount namespace is not where its init is: its root is asked for by name.
+        return ["nsenter", "-t", self._leader, "-a", "--root", "--wd", "--", *argv]
 
     def attempt(self, *argv, timeout=60):
         return subprocess.run(self.command(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True,
