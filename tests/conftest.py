@@ -16,7 +16,9 @@ from harness.world import UPLINK, World  # noqa: E402
 
 
 def pytest_configure(config):
-    del config
+    config.addinivalue_line(
+        "markers", "vm: also run on other kernels by tools/vmtest, ten times slower"
+    )
     if os.geteuid() != 0:
         pytest.exit("the network tests need root: they make network namespaces", returncode=2)
 

@@ -28,9 +28,9 @@ SHOWN_LINES = 30
 class Suite:
     name: str
     what: str
-    kind: str  # "ctest", "pytest" or "lint"
+    kind: str  # "ctest", "pytest", "vm" or "lint"
     build: str = ""  # variant: "", "asan", "clang", "bpf-clang-14"
-    select: str = ""  # ctest: prefix of the tests' names; pytest: path
+    select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: an option
     targets: tuple = ()  # what to build
     limit_s: int = 600
     long_only: bool = False
@@ -53,6 +53,10 @@ SUITES = [
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
           targets=(*EXECUTABLES, "manuals"), limit_s=300),
+    Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
+          limit_s=900),
+    Suite("vm-long", "all of tests/netns on other kernels", "vm", select="--long", targets=EXECUTABLES,
+          limit_s=7500, long_only=True),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
           select="tests/netns", targets=EXECUTABLES, limit_s=3600, long_only=True),
     Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
@@ -192,7 +196,12 @@ def commands(suite, xml_of):
         if (ROOT / suite.select).is_dir():
             xml = xml_of("pytest")
             yield suite.name, [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v",
-                               f"--junitxml={xml}", suite.select], xml
+                               "-o", "junit_family=xunit1", f"--junitxml={xml}", suite.select], xml
+    elif suite.kind == "vm":
+        for series in ("6.1", "6.12"):
+            xml = xml_of(f"linux-{series}")
+            option = [suite.select] if suite.select else []
+            yield f"linux-{series}", [PYTHON, ROOT / "tools/lib/vm", "--kernel", series, "--junit", xml, *option], xml
     else:
         valgrind = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"]
         for name, command in ctest_commands(suite):

@@ -1,0 +1,128 @@
+"""What tools/vmtest sees of every kernel: the programs of this build load, are attached where they
+belong in the kernel's best way, and each kind of path works.
+
+    [alpha] [beta] --- network red --- the host --- 198.18.0.1 --- 198.18.0.2 [near] --- [far]
+
+One host for all tests, since a daemon's start is what takes longest on an emulated processor.
+"""
+
+import os
+import pathlib
+import re
+
+import pytest
+
+from harness import world as outside
+from harness.host import REPOSITORY, CnetHost
+from harness.icmp import ping
+from harness.sockets import (
+    TcpServer,
+    UdpServer,
+    hash_back,
+    send_and_compare,
+    tcp_talk,
+    udp_icmp_error,
+    udp_talk,
+)
+from harness.wait import wait_until
+
+pytestmark = pytest.mark.vm
+
+PROGRAM = re.compile(r'^SEC\("(?!license)[^"]+"\)\s+int (cnet_\w+)\(', re.MULTILINE)
+TCX_SINCE = (6, 6)
+# For uplinks without an Ethernet header, which this host has not.
+UNUSED = {"cnet_uplink_l3", "cnet_uplink_egr_l3"}
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """(host, world, alpha, beta); alpha's port 80 is published as 8080."""
+    host = CnetHost(start=False)
+    world = outside.World(host.namespace)
+    try:
+        host.start()
+        wait_until(lambda: host.has_uplink(outside.UPLINK), what="the uplink being found")
+        red = host.network("red", "10.88.1.0/24")
+        alpha, beta = host.container(red, "alpha"), host.container(red, "beta")
+        host.publish(alpha, 8080, 80)
+        yield host, world, alpha, beta
+        host.close()
+    finally:
+        host.abandon()
+        world.close()
+
+
+def programs_of_the_source():
+    sources = pathlib.Path(REPOSITORY, "bpf").glob("*.bpf.c")
+    return {name for path in sources for name in PROGRAM.findall(path.read_text(encoding="utf-8"))}
+
+
+def test_every_program_loads_and_is_attached(scene, record_property):
+    """The properties are what tools/vmtest makes its table of."""
+    host, *_ = scene
+    programs = {row["name"]: row for row in host.cli("prog", "list")}
+    for name, row in sorted(programs.items()):
+        record_property(f"verified_instructions:{name}", row["instructions"])
+    assert set(programs) == programs_of_the_source()
+    assert all(row["instructions"] > 0 for row in programs.values())
+
+    kernel = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+    best = "tcx" if kernel >= TCX_SINCE else "clsact"
+    assert host.cli("status")["attach"] == best
+    for name, row in programs.items():
+        if row["hook"] and name not in UNUSED:
+            assert {device["attach"] for device in row["devices"]} == {best}, name
+
+
+def test_switching_by_kernel(scene):
+    host, _, alpha, beta = scene
+    with TcpServer(beta.namespace, handler=hash_back) as tcp, UdpServer(beta.namespace) as udp:
+        send_and_compare(alpha.namespace, beta.address, tcp.port, 1_000_000)
+        assert udp_talk(alpha.namespace, beta.address, udp.port) == "echoed"
+    assert ping(alpha.namespace, alpha.network.gateway) == "reply"
+    assert ping(host.namespace, beta.address) == "reply"
+
+
+def test_masquerade_by_kernel(scene):
+    _, world, alpha, _ = scene
+    with TcpServer(world.near, handler=hash_back) as tcp, UdpServer(world.near) as udp:
+        send_and_compare(alpha.namespace, outside.NEAR, tcp.port, 1_000_000)
+        assert udp_talk(alpha.namespace, outside.NEAR, udp.port) == "echoed"
+        assert {peer[0] for peer in (*tcp.peers, *udp.peers)} == {outside.HOST}
+    assert ping(alpha.namespace, outside.NEAR) == "reply"
+
+
+def test_icmp_errors_by_kernel(scene):
+    """From the gateway, from a router outside and from the destination."""
+    _, world, alpha, _ = scene
+    assert world.far
+    errors = [udp_icmp_error(alpha.namespace, outside.FAR, 33434, ttl) for ttl in (1, 2, 3)]
+    assert errors == [
+        (11, 0, alpha.network.gateway),
+        (11, 0, outside.NEAR),
+        (3, 3, outside.FAR),
+    ]
+
+
+def _published_port_answers(world, alpha, beta):
+    with TcpServer(alpha.namespace, 80) as server:
+        for client in (world.near, beta.namespace, alpha.namespace):
+            assert tcp_talk(client, outside.HOST, 8080) == "echoed"
+        assert server.peers[0][0] == outside.NEAR
+
+
+def test_published_port_by_kernel(scene):
+    """From outside, with the client's address, from a sibling and from the container itself."""
+    _, world, alpha, beta = scene
+    _published_port_answers(world, alpha, beta)
+
+
+def test_restart_by_kernel(scene):
+    """Without a daemon and with its successor everything is as before."""
+    host, world, alpha, beta = scene
+    host.kill9()
+    _published_port_answers(world, alpha, beta)
+    host.start()
+    _published_port_answers(world, alpha, beta)
+    assert ping(alpha.namespace, outside.NEAR) == "reply"
+    assert host.drops("none") == 0
