@@ -42,7 +42,7 @@ ObjectImage refused_image() {
 void LoaderTest::SetUp() {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root: it loads BPF programs";
     ASSERT_EQ(::unshare(CLONE_NEWNS | CLONE_NEWNET), 0) << std::strerror(errno);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0)
+    ASSERT_EQ(::mount("none", "/", "none", MS_REC | MS_PRIVATE, nullptr), 0)
         << std::strerror(errno);
     std::string pattern = (std::filesystem::temp_directory_path() / "cnet-loader-XXXXXX").string();
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr) << std::strerror(errno);
