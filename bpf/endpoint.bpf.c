@@ -3,6 +3,7 @@
 #include "lib/arp.h"
 #include "lib/bridge.h"
 #include "lib/gateway.h"
+#include "lib/nd.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -23,6 +24,7 @@ int cnet_endpoint(struct __sk_buff* skb) {
 
     if (verdict == V_NEXT) verdict = source_learn_or_check(skb, &pkt, port);
     if (verdict == V_NEXT) verdict = arp_answer(skb, &pkt);
+    if (verdict == V_NEXT) verdict = nd_answer(skb, &pkt);
     if (verdict == V_NEXT && mac_equal(pkt.dst_mac, port->gateway_mac))
         verdict = gateway_forward(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);

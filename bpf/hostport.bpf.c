@@ -6,6 +6,7 @@
 #include "lib/arp.h"
 #include "lib/bridge.h"
 #include "lib/host_source.h"
+#include "lib/nd.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -16,7 +17,8 @@ int cnet_hostport(struct __sk_buff* skb) {
     int verdict = port_admit(skb, &pkt, &port);
 
     if (verdict == V_NEXT) verdict = arp_answer(skb, &pkt);
-    if (verdict == V_NEXT) verdict = host_source_check(skb, &pkt);
+    if (verdict == V_NEXT) verdict = nd_answer(skb, &pkt);
+    if (verdict == V_NEXT) verdict = host_source_check(skb, &pkt, port);
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);
     return tc_exit(&pkt, verdict);

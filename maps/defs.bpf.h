@@ -116,6 +116,22 @@ struct {
 } cnet_ct SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 4096);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct cnet_frag_key);
+    __type(value, struct cnet_frag);
+} cnet_frag SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct cnet_frag_held_key);
+    __type(value, struct cnet_frag_held);
+} cnet_frag_held SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, CNET_COUNTER_COUNT);
     __type(key, __u32);

@@ -33,6 +33,8 @@ struct DataPathMaps {
     TypedMap<cnet_bind_key, uint32_t> bind_addr;
     TypedMap<uint32_t, cnet_binding> binding;  // by binding id
     TypedMapRo<cnet_ct_key, cnet_ct_entry> ct; // written by BPF alone
+    TypedMap<cnet_frag_key, cnet_frag> frag;
+    TypedMap<cnet_frag_held_key, cnet_frag_held> frag_held;
     Counters counters;
 };
 
@@ -52,6 +54,8 @@ struct DataPathMapsRo {
     TypedMapRo<cnet_bind_key, uint32_t> bind_addr;
     TypedMapRo<uint32_t, cnet_binding> binding;
     TypedMapRo<cnet_ct_key, cnet_ct_entry> ct;
+    TypedMapRo<cnet_frag_key, cnet_frag> frag;
+    TypedMapRo<cnet_frag_held_key, cnet_frag_held> frag_held;
     CountersRo counters;
 };
 

@@ -6,16 +6,39 @@
 
 #include "port.h"
 
+struct arp_frame {
+    struct ethhdr eth;
+    struct arp_ip4 arp;
+} __attribute__((packed));
+
+/* Turns the request into the reply of whoever has `neigh`. */
+VERIFIED_ONCE int arp_reply(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                            const struct cnet_neigh_entry* neigh) {
+    struct arp_frame frame;
+    __u8 target_ip[4];
+
+    if (!pkt) return V_DROP;
+    if (!neigh || bpf_skb_load_bytes(skb, 0, &frame, sizeof(frame)))
+        return drop(pkt, CNET_R_MALFORMED);
+    __builtin_memcpy(target_ip, frame.arp.target_ip, 4);
+    mac_copy(frame.eth.h_dest, pkt->src_mac);
+    mac_copy(frame.eth.h_source, neigh->mac);
+    frame.arp.operation_be = bpf_htons(ARP_REPLY);
+    mac_copy(frame.arp.target_mac, frame.arp.sender_mac);
+    __builtin_memcpy(frame.arp.target_ip, frame.arp.sender_ip, 4);
+    mac_copy(frame.arp.sender_mac, neigh->mac);
+    __builtin_memcpy(frame.arp.sender_ip, target_ip, 4);
+    if (bpf_skb_store_bytes(skb, 0, &frame, sizeof(frame), 0))
+        return drop(pkt, CNET_R_REWRITE_FAILED);
+    return redirected(pkt, tc_send_back(skb, pkt), CNET_R_ARP_REPLY);
+}
+
 static __always_inline enum cnet_verdict arp_answer(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
     struct arp_ip4* arp = data + ETH_HLEN;
     struct cnet_neigh_entry* neigh;
     union cnet_addr target;
     __be32 target_be;
-    struct {
-        struct ethhdr eth;
-        struct arp_ip4 arp;
-    } __attribute__((packed)) reply;
 
     if (likely(pkt->eth_proto != bpf_htons(ETH_P_ARP)) || pkt->flags & PKT_VLAN) return V_NEXT;
     if ((void*)(arp + 1) > data_end) return drop(pkt, CNET_R_MALFORMED);
@@ -32,19 +55,7 @@ static __always_inline enum cnet_verdict arp_answer(struct __sk_buff* skb, struc
     if (!neigh || neigh->ifindex == pkt->ifindex) return V_NEXT;
     /* The host asking for the gateway's address is asking for its own. */
     if (neigh->port_flags & CNET_PORT_HOST && pkt->port_flags & CNET_PORT_HOST) return V_NEXT;
-
-    mac_copy(reply.eth.h_dest, pkt->src_mac);
-    mac_copy(reply.eth.h_source, neigh->mac);
-    reply.eth.h_proto = bpf_htons(ETH_P_ARP);
-    reply.arp = *arp;
-    reply.arp.operation_be = bpf_htons(ARP_REPLY);
-    mac_copy(reply.arp.target_mac, arp->sender_mac);
-    __builtin_memcpy(reply.arp.target_ip, arp->sender_ip, 4);
-    mac_copy(reply.arp.sender_mac, neigh->mac);
-    __builtin_memcpy(reply.arp.sender_ip, &target_be, 4);
-    if (bpf_skb_store_bytes(skb, 0, &reply, sizeof(reply), 0))
-        return drop(pkt, CNET_R_REWRITE_FAILED);
-    return redirected(pkt, tc_send_back(skb, pkt), CNET_R_ARP_REPLY);
+    return arp_reply(skb, pkt, neigh);
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf_endian.h>
@@ -22,6 +23,14 @@
 #define CNET_PACKET_HOST 0
 
 #define CNET_AF_INET 2
+#define CNET_AF_INET6 10
+
+/*
+ * A function that the verifier checks once, by itself, whatever its callers know: what would
+ * otherwise be walked again for each state of each call. Arguments are the context, numbers, and
+ * pointers to structs, which it must compare with NULL first.
+ */
+#define VERIFIED_ONCE __attribute__((noinline))
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -17,24 +17,6 @@
 
 #define CT_REFRESH_NS 250000000ull
 
-static __always_inline struct cnet_ct_key ct_key4(__u32 zone, __u8 proto, __be32 src_be,
-                                                  __be32 dst_be, __be16 src_port_be,
-                                                  __be16 dst_port_be) {
-    return (struct cnet_ct_key){
-        .src = addr_from_v4(src_be),
-        .dst = addr_from_v4(dst_be),
-        .src_port_be = src_port_be,
-        .dst_port_be = dst_port_be,
-        .zone = zone,
-        .l4_proto = proto,
-    };
-}
-
-static __always_inline struct cnet_ct_key ct_key_of(const struct cnet_pkt* pkt, __u32 zone) {
-    return ct_key4(zone, pkt->l4_proto, pkt->src4_be, pkt->dst4_be, pkt->src_port_be,
-                   pkt->dst_port_be);
-}
-
 /* What a look-up found: the entry under the key, and the one that owns the flow's state (they may
  * be the same). */
 struct ct_hit {
@@ -79,7 +61,7 @@ static __always_inline void ct_track(const struct ct_hit* hit, const struct cnet
 
     if (!effects_allowed()) return;
     if (now_ns - owner->last_seen_ns > CT_REFRESH_NS) owner->last_seen_ns = now_ns;
-    if (pkt->l4_proto == IPPROTO_TCP)
+    if (pkt->tuple.l4_proto == IPPROTO_TCP)
         ct_track_tcp(owner, pkt->tcp_flags, hit->is_reply, now_ns);
     else if (hit->is_reply && owner->state == CNET_CT_NEW)
         owner->state = CNET_CT_ESTABLISHED;

@@ -27,14 +27,25 @@ static __always_inline void tc_need(struct __sk_buff* skb, __u32 bytes) {
     bpf_skb_pull_data(skb, bytes);
 }
 
-/* IPv4 and what follows it, by ip4_parse() and l4_parse(). `l2_len` must be a constant. */
+static __always_inline enum parse_result tc_parse_l4(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    tc_need(skb, pkt->l4_off + (pkt->tuple.l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr)
+                                                                   : sizeof(union l4_head)));
+    return l4_parse(pkt, tc_data(skb), tc_data_end(skb));
+}
+
+/* IPv4 and what follows it. `l2_len` must be a constant. */
 static __always_inline enum parse_result tc_parse_ip4(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                       __u32 l2_len) {
     tc_need(skb, l2_len + sizeof(struct iphdr) + sizeof(union l4_head));
     if (ip4_parse(pkt, l2_len, tc_data(skb), tc_data_end(skb)) != PARSE_OK) return PARSE_SHORT;
-    tc_need(skb, pkt->l4_off + (pkt->l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr)
-                                                             : sizeof(union l4_head)));
-    return l4_parse(pkt, tc_data(skb), tc_data_end(skb));
+    return tc_parse_l4(skb, pkt);
+}
+
+static __always_inline enum parse_result tc_parse_ip6(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                      __u32 l2_len) {
+    tc_need(skb, l2_len + IP6_HLEN + sizeof(union l4_head));
+    if (ip6_parse(skb, pkt, l2_len, tc_data(skb), tc_data_end(skb)) != PARSE_OK) return PARSE_SHORT;
+    return tc_parse_l4(skb, pkt);
 }
 
 /*

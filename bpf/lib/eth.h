@@ -4,7 +4,7 @@
 #define CNET_LIB_ETH_H
 
 #include "ip4.h"
-#include "pkt.h"
+#include "ip6.h"
 
 static __always_inline enum parse_result eth_parse(struct cnet_pkt* pkt, void* data,
                                                    void* data_end) {

@@ -31,15 +31,24 @@ static __always_inline int host_socket_uses(struct __sk_buff* skb, const struct 
                                             __be16 port_be) {
     struct bpf_sock_tuple tuple = {};
     struct bpf_sock* sock;
+    __u32 size = sizeof(tuple.ipv4);
 
-    tuple.ipv4.saddr = reply->src.words_be[3];
-    tuple.ipv4.daddr = reply->dst.words_be[3];
-    tuple.ipv4.sport = reply->src_port_be;
-    tuple.ipv4.dport = port_be;
+    if (addr_is_v4(&reply->dst)) {
+        tuple.ipv4.saddr = reply->src.words_be[3];
+        tuple.ipv4.daddr = reply->dst.words_be[3];
+        tuple.ipv4.sport = reply->src_port_be;
+        tuple.ipv4.dport = port_be;
+    } else {
+        size = sizeof(tuple.ipv6);
+        __builtin_memcpy(tuple.ipv6.saddr, &reply->src, 16);
+        __builtin_memcpy(tuple.ipv6.daddr, &reply->dst, 16);
+        tuple.ipv6.sport = reply->src_port_be;
+        tuple.ipv6.dport = port_be;
+    }
     if (reply->l4_proto == IPPROTO_TCP)
-        sock = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+        sock = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
     else if (reply->l4_proto == IPPROTO_UDP)
-        sock = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+        sock = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
     else
         return 0;
     if (!sock) return 0;
@@ -85,7 +94,7 @@ static long flow_try_port(__u32 attempt, void* data) {
 static __always_inline void flow_port_range(struct flow_new* flow, __be16 port_be) {
     __u16 port = bpf_ntohs(port_be);
 
-    if (flow->forward.l4_proto == IPPROTO_ICMP) {
+    if (proto_is_icmp(flow->forward.l4_proto)) {
         flow->port_min = 0;
         flow->port_max = 65535;
     } else if (port < 512) {
@@ -102,7 +111,7 @@ static __always_inline void flow_port_range(struct flow_new* flow, __be16 port_b
 
 /*
  * A clean flow in the scratch memory, field by field: a compound literal would be built on the
- * stack first. The keys get their tuples from flow_tuple4().
+ * stack first. The keys get their tuples from flow_tuple().
  */
 static __always_inline struct flow_new*
 flow_prepare(struct scratch* scratch, enum cnet_ct_type type, __u32 network_id, __u32 binding_id) {
@@ -115,13 +124,11 @@ flow_prepare(struct scratch* scratch, enum cnet_ct_type type, __u32 network_id, 
     return flow;
 }
 
-static __always_inline void flow_tuple4(struct cnet_ct_key* key, __u32 zone, __u8 proto,
-                                        __be32 src_be, __be32 dst_be, __be16 src_port_be,
-                                        __be16 dst_port_be) {
-    key->src.words_be[2] = bpf_htonl(0x0000ffff);
-    key->src.words_be[3] = src_be;
-    key->dst.words_be[2] = bpf_htonl(0x0000ffff);
-    key->dst.words_be[3] = dst_be;
+static __always_inline void flow_tuple(struct cnet_ct_key* key, __u32 zone, __u8 proto,
+                                       const union cnet_addr* src, const union cnet_addr* dst,
+                                       __be16 src_port_be, __be16 dst_port_be) {
+    key->src = *src;
+    key->dst = *dst;
     key->src_port_be = src_port_be;
     key->dst_port_be = dst_port_be;
     key->zone = zone;
@@ -130,8 +137,8 @@ static __always_inline void flow_tuple4(struct cnet_ct_key* key, __u32 zone, __u
 
 static __always_inline void flow_tuple_of(struct cnet_ct_key* key, const struct cnet_pkt* pkt,
                                           __u32 zone) {
-    flow_tuple4(key, zone, pkt->l4_proto, pkt->src4_be, pkt->dst4_be, pkt->src_port_be,
-                pkt->dst_port_be);
+    *key = pkt->tuple;
+    key->zone = zone;
 }
 
 static __always_inline void flow_entry(struct cnet_ct_entry* entry, const struct flow_new* flow,
@@ -149,16 +156,22 @@ static __always_inline void flow_entry(struct cnet_ct_entry* entry, const struct
 }
 
 /*
- * Both entries, or none. FLOW_EXISTS: another CPU began the same flow meanwhile; look it up again.
- * In dry-run mode nothing is inserted; the scratch entry is what would be.
+ * The flow that flow_prepare() and flow_tuple() described: both entries, or none. FLOW_EXISTS:
+ * another CPU began the same flow meanwhile; look it up again. In dry-run mode nothing is inserted;
+ * the scratch entry is what would be.
  */
-static __noinline int flow_begin(struct __sk_buff* skb, struct scratch* scratch) {
-    struct flow_new* flow = &scratch->flow;
-    struct cnet_ct_entry* entry = &scratch->entry;
-    struct flow_port_walk walk = {
-        .skb = skb, .flow = flow, .reverse = entry, .result = FLOW_NO_PORT};
+VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
+    struct scratch* scratch = scratch_get();
+    struct flow_port_walk walk = {.skb = skb, .result = FLOW_NO_PORT};
+    struct cnet_ct_entry* entry;
+    struct flow_new* flow;
     long err;
 
+    if (!scratch) return FLOW_MAP_FULL;
+    flow = &scratch->flow;
+    entry = &scratch->entry;
+    walk.flow = flow;
+    walk.reverse = entry;
     flow_entry(entry, flow, &flow->forward, CNET_CT_REVERSE);
     bpf_loop(FLOW_PORT_TRIES, flow_try_port, &walk, 0);
     if (walk.result != FLOW_OK) return walk.result;
@@ -179,9 +192,8 @@ static __noinline int flow_begin(struct __sk_buff* skb, struct scratch* scratch)
 }
 
 /* V_NEXT: the flow stands (or another CPU began it meanwhile), and nat_forward() will find it. */
-static __always_inline enum cnet_verdict flow_start(struct __sk_buff* skb, struct cnet_pkt* pkt,
-                                                    struct scratch* scratch) {
-    switch (flow_begin(skb, scratch)) {
+static __always_inline enum cnet_verdict flow_start(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    switch (flow_begin(skb)) {
     case FLOW_NO_PORT:
         return drop(pkt, CNET_R_PORTS_EXHAUSTED);
     case FLOW_MAP_FULL:

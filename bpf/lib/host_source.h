@@ -10,16 +10,14 @@
 #ifndef CNET_LIB_HOST_SOURCE_H
 #define CNET_LIB_HOST_SOURCE_H
 
-#include <linux/ipv6.h>
-
 #include "port.h"
 
 static __always_inline int is_host_addr(const union cnet_addr* addr) {
     return bpf_map_lookup_elem(&cnet_host_addr, addr) != NULL;
 }
 
-static __always_inline enum cnet_verdict host_source_check(struct __sk_buff* skb,
-                                                           struct cnet_pkt* pkt) {
+static __always_inline enum cnet_verdict
+host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet_port* port) {
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
     union cnet_addr source;
 
@@ -27,7 +25,7 @@ static __always_inline enum cnet_verdict host_source_check(struct __sk_buff* skb
         struct iphdr* ip = data + ETH_HLEN;
 
         if ((void*)(ip + 1) > data_end) return drop(pkt, CNET_R_MALFORMED);
-        if (likely(ip->saddr == pkt->gateway4_be)) return V_NEXT;
+        if (likely(ip->saddr == port->gateway4_be)) return V_NEXT;
         source = addr_from_v4(ip->saddr);
     } else if (pkt->eth_proto == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr* ip6 = data + ETH_HLEN;
@@ -36,8 +34,8 @@ static __always_inline enum cnet_verdict host_source_check(struct __sk_buff* skb
         __builtin_memcpy(&source, &ip6->saddr, 16);
         /* fe80::/10 is never forwarded, and `::` only begins on this link (RFC 4291 section 2.5).
          */
-        if (addr_is_zero(&source) ||
-            (source.words_be[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000))
+        if (addr_equal(&source, &port->gateway6) || addr_is_zero(&source) ||
+            addr6_is_link_local(&source))
             return V_NEXT;
     } else {
         return V_NEXT;

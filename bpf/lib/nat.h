@@ -21,12 +21,6 @@
  */
 #define CNET_TRANSLATED 0xc4e7
 
-/* The address from which the gateway answers with ICMP errors: the network's on endpoints, the
- * dialled one outside. */
-static __always_inline __be32 router_address(const struct cnet_pkt* pkt) {
-    return pkt->hook == CNET_HOOK_ENDPOINT ? pkt->gateway4_be : pkt->dst4_be;
-}
-
 static __always_inline enum cnet_reason nat_reason(const struct ct_hit* hit) {
     switch (hit->entry->type) {
     case CNET_CT_SNAT:
@@ -43,8 +37,8 @@ static __always_inline enum cnet_reason nat_reason(const struct ct_hit* hit) {
 /* The flow's route towards the world, asked anew when the cached one is older than
  * cnet_cfg.fib_cache_ms. */
 static __always_inline long flow_route(struct __sk_buff* skb, const struct cnet_pkt* pkt,
-                                       struct cnet_ct_entry* owner, __be32 dst_be, __u64 now_ns,
-                                       struct fib_route* route) {
+                                       struct cnet_ct_entry* owner, const union cnet_addr* dst,
+                                       __u64 now_ns, struct fib_route* route) {
     long err;
 
     if (likely(owner->fib_ifindex &&
@@ -54,7 +48,7 @@ static __always_inline long flow_route(struct __sk_buff* skb, const struct cnet_
         route->nexthop = owner->fib_nexthop;
         return 0;
     }
-    err = fib_lookup4(skb, pkt, pkt->host_ifindex, dst_be, route);
+    err = fib_lookup(skb, pkt, pkt->host_ifindex, dst, route);
     if (err) return err;
     if (!bpf_map_lookup_elem(&cnet_uplinks, &route->ifindex)) return -1;
     if (effects_allowed()) {
@@ -73,24 +67,31 @@ static __always_inline int exceeds_mtu(struct __sk_buff* skb, const struct cnet_
 
     if (likely(pkt->ip_len <= mtu)) return 0;
     if (!skb->gso_size) return 1;
-    headers = pkt->l4_off - pkt->l3_off + (pkt->l4_proto == IPPROTO_UDP ? 8 : pkt->l4_len);
+    headers = pkt->l4_off - pkt->l3_off + (pkt->tuple.l4_proto == IPPROTO_UDP ? 8 : pkt->l4_len);
     return skb->gso_size + headers > mtu;
+}
+
+/*
+ * IPv4 without DF is a router's to fragment (RFC 1812 section 5.3.3): the kernel forwards such a
+ * packet, and uplink_egress translates the pieces.
+ */
+static __always_inline enum cnet_verdict nat_too_big(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                     __u32 mtu) {
+    if (pkt->flags & PKT_MAY_SPLIT && pkt->hook == CNET_HOOK_ENDPOINT)
+        return redirected(pkt, bpf_redirect(pkt->host_ifindex, BPF_F_INGRESS), CNET_R_SPLIT);
+    return icmp_too_big(skb, pkt, mtu);
 }
 
 static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                       const struct ct_hit* hit,
-                                                      const struct tuple4* to, __u64 now_ns) {
+                                                      const struct translation* to, __u64 now_ns) {
     struct fib_route route;
-    long err = flow_route(skb, pkt, hit->owner, to->dst_be, now_ns, &route);
+    long err = flow_route(skb, pkt, hit->owner, to->dst, now_ns, &route);
 
-    if (unlikely(err))
-        return err < 0 ? drop(pkt, CNET_R_NO_UPLINK)
-                       : icmp_unreachable(skb, pkt, router_address(pkt), ICMP4_NET_UNREACHABLE,
-                                          CNET_R_NO_ROUTE);
-    if (unlikely(exceeds_mtu(skb, pkt, route.mtu)))
-        return icmp_too_big(skb, pkt, router_address(pkt), route.mtu);
+    if (unlikely(err)) return err < 0 ? drop(pkt, CNET_R_NO_UPLINK) : icmp_no_route(skb, pkt);
+    if (unlikely(exceeds_mtu(skb, pkt, route.mtu))) return nat_too_big(skb, pkt, route.mtu);
     /* point of no return */
-    if (ip4_rewrite(skb, pkt, to->src_be, to->dst_be, 1) || l4_rewrite(skb, pkt, to))
+    if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     skb->tc_index = CNET_TRANSLATED;
     return redirected(pkt, fib_send(&route), nat_reason(hit));
@@ -98,13 +99,12 @@ static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff* skb, str
 
 static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                         const struct ct_hit* hit,
-                                                        const struct tuple4* to) {
-    union cnet_addr target = addr_from_v4(to->dst_be);
-    struct cnet_neigh_entry* neigh = neigh_lookup(hit->entry->other.zone, &target);
+                                                        const struct translation* to) {
+    struct cnet_neigh_entry* neigh = neigh_lookup(hit->entry->other.zone, to->dst);
 
     if (unlikely(!neigh)) return drop(pkt, CNET_R_NO_NEIGH);
     /* point of no return */
-    if (ip4_rewrite(skb, pkt, to->src_be, to->dst_be, 1) || l4_rewrite(skb, pkt, to) ||
+    if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to) ||
         eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),
@@ -113,17 +113,17 @@ static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, s
 
 static __always_inline enum cnet_verdict nat_translate(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                        const struct ct_hit* hit) {
-    struct tuple4 to = tuple4_inverse(&hit->entry->other);
+    struct translation to = translation_inverse(&hit->entry->other);
     __u32 zone = hit->entry->other.zone;
     __u64 now_ns = bpf_ktime_get_coarse_ns();
 
     if (unlikely(zone == CNET_ZONE_HOST || pkt->hook == CNET_HOOK_UPLINK_EGRESS)) {
         ct_track(hit, pkt, now_ns);
-        if (ip4_rewrite(skb, pkt, to.src_be, to.dst_be, 0) || l4_rewrite(skb, pkt, &to))
+        if (ip_rewrite(skb, pkt, to.src, to.dst, 0) || l4_rewrite(skb, pkt, &to))
             return drop(pkt, CNET_R_REWRITE_FAILED);
-        return pass(pkt, CNET_R_HOST_PORT_XLAT);
+        return pass(pkt, nat_reason(hit));
     }
-    if (unlikely(pkt->ttl <= 1)) return icmp_time_exceeded(skb, pkt, router_address(pkt));
+    if (unlikely(pkt->ttl <= 1)) return icmp_time_exceeded(skb, pkt);
     ct_track(hit, pkt, now_ns);
     if (zone == CNET_ZONE_WORLD) return nat_to_world(skb, pkt, hit, &to, now_ns);
     return nat_to_network(skb, pkt, hit, &to);
@@ -142,14 +142,14 @@ static __always_inline int flow_pretended(struct ct_hit* hit) {
 
 /*
  * Stage: a packet of a known flow, as seen in `zone`, is translated and sent on. V_NEXT: no flow
- * has this tuple. A function of its own, and called again once a new flow has begun: inlined twice,
- * the stack of a chain of calls would not hold it.
+ * has this tuple. Called again once a new flow has begun.
  */
-static __noinline int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone) {
-    struct cnet_ct_key key = ct_key_of(pkt, zone);
+VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone) {
     struct ct_hit hit;
 
-    if (unlikely(!ct_lookup(&key, &hit)) && !flow_pretended(&hit)) return V_NEXT;
+    if (!pkt) return V_DROP;
+    pkt->tuple.zone = zone;
+    if (unlikely(!ct_lookup(&pkt->tuple, &hit)) && !flow_pretended(&hit)) return V_NEXT;
     return nat_translate(skb, pkt, &hit);
 }
 

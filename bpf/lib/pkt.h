@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The parsed packet: offsets and decoded fields, never pointers, so that it stays valid across
- * every helper that moves packet memory. Filled once by the parsers of eth.h and ip4.h; no stage
- * derives an offset again.
+ * every helper that moves packet memory. Filled once by the parsers of eth.h, ip4.h, ip6.h and
+ * l4.h; no stage derives an offset again.
  */
 #ifndef CNET_LIB_PKT_H
 #define CNET_LIB_PKT_H
@@ -17,12 +17,14 @@ enum cnet_verdict {
 };
 
 enum cnet_pkt_flag {
-    PKT_FRAGMENT = 1 << 0,       /* IPv4 fragment, first or later */
-    PKT_FRAGMENT_LATER = 1 << 1, /* not the first: no L4 header */
-    PKT_ICMP_ERROR = 1 << 2,     /* quotes another packet */
-    PKT_HAS_TUPLE = 1 << 3,      /* src_port_be and dst_port_be are valid */
-    PKT_VLAN = 1 << 4,           /* carries a tag, in the skb or in the frame */
-    PKT_ECHO_REPLY = 1 << 5,
+    PKT_IP6 = 1 << 0,            /* IPv6; without it, and once parsed, IPv4 */
+    PKT_FRAGMENT = 1 << 1,       /* IP fragment, first or later */
+    PKT_FRAGMENT_LATER = 1 << 2, /* not the first: no L4 header */
+    PKT_ICMP_ERROR = 1 << 3,     /* quotes another packet */
+    PKT_HAS_TUPLE = 1 << 4,      /* the ports of `tuple` are valid */
+    PKT_VLAN = 1 << 5,           /* carries a tag, in the skb or in the frame */
+    PKT_ECHO_REPLY = 1 << 6,
+    PKT_MAY_SPLIT = 1 << 7, /* IPv4 without DF: a router fragments it where need be */
 };
 
 /* TCP flag bits as on the wire. */
@@ -32,26 +34,25 @@ enum cnet_pkt_flag {
 #define TCP_ACK 0x10
 
 struct cnet_pkt {
+    /* As it arrived, laid out as the key of its flow: look it up in place, after setting the zone.
+     */
+    struct cnet_ct_key tuple;
     __u32 len;    /* bytes with L2 header, as it arrived */
     __s32 action; /* of V_REDIRECT */
     __u16 reason; /* enum cnet_reason: set by whoever ends the packet's way */
     __u16 l3_off; /* = length of the L2 header: 14, or 0 on a device without one */
     __u16 l4_off;
-    __u16 ip_len; /* IPv4 total length */
     __be16 eth_proto;
-    __be16 src_port_be; /* as in struct cnet_ct_key: echo identifiers count as ports */
-    __be16 dst_port_be;
+    __u32 ip_len;    /* IP header and what follows it, bytes */
     __be16 ip_check; /* IPv4 header checksum, raw */
-    __be32 src4_be;
-    __be32 dst4_be;
-    __u8 hook;     /* enum cnet_hook */
-    __u8 flags;    /* enum cnet_pkt_flag */
-    __u8 l4_proto; /* IPPROTO_* */
-    __u8 ttl;
-    __u8 tos;
+    __u8 hook;       /* enum cnet_hook */
+    __u8 flags;      /* enum cnet_pkt_flag */
+    __u8 ttl;        /* IPv6: hop limit */
+    __u8 tos;        /* IPv6: traffic class */
     __u8 tcp_flags;
     __u8 icmp_type;
     __u8 l4_len; /* TCP: header with options, bytes */
+    __u8 pad[3];
     __u8 dst_mac[CNET_MAC_LEN];
     __u8 src_mac[CNET_MAC_LEN];
 
@@ -60,8 +61,6 @@ struct cnet_pkt {
     __u32 network_id;
     __u32 port_flags;   /* enum cnet_port_flag */
     __u32 host_ifindex; /* outer end of the network's host port */
-    __be32 gateway4_be;
-    __be32 snat4_be;
 };
 
 static __always_inline enum cnet_verdict drop(struct cnet_pkt* pkt, enum cnet_reason reason) {
@@ -103,8 +102,14 @@ static __always_inline int mac_equal(const __u8* a, const __u8* b) {
     return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
 }
 
+#define CNET_V4_MAPPED bpf_htonl(0x0000ffff) /* words_be[2] of an IPv4 address */
+
 static __always_inline union cnet_addr addr_from_v4(__be32 addr_be) {
-    return (union cnet_addr){.words_be = {0, 0, bpf_htonl(0x0000ffff), addr_be}};
+    return (union cnet_addr){.words_be = {0, 0, CNET_V4_MAPPED, addr_be}};
+}
+
+static __always_inline int addr_is_v4(const union cnet_addr* a) {
+    return a->words_be[2] == CNET_V4_MAPPED && !(a->words_be[0] | a->words_be[1]);
 }
 
 static __always_inline int addr_equal(const union cnet_addr* a, const union cnet_addr* b) {

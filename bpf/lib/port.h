@@ -4,8 +4,6 @@
 #ifndef CNET_LIB_PORT_H
 #define CNET_LIB_PORT_H
 
-#include <linux/ipv6.h>
-
 #include "ctx_tc.h"
 
 /* Ethernet ARP for IPv4, RFC 826. */
@@ -24,10 +22,6 @@ struct arp_ip4 {
 #define ARP_HARDWARE_ETHER 1
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
-
-#define ICMP6_ROUTER_ADVERT 134
-#define ICMP6_NEIGHBOUR_ADVERT 136
-#define ICMP6_REDIRECT 137
 
 static __always_inline struct cnet_neigh_entry* neigh_lookup(__u32 network_id,
                                                              const union cnet_addr* addr) {
@@ -94,24 +88,51 @@ static __always_inline int addr6_is_own(const struct cnet_pkt* pkt, const struct
     return addr_equal(addr, &link_local) || neigh_is_at(pkt->network_id, addr, pkt->ifindex);
 }
 
-static __always_inline int ip6_source_allowed(const struct cnet_pkt* pkt,
-                                              const struct cnet_port* port, void* data,
-                                              void* data_end) {
+/* Neighbour discovery needs no extension headers and RFC 6980 forbids it fragments: whoever puts a
+ * message behind one wants it to go unseen. */
+static __always_inline int nd_is_hidden(struct __sk_buff* skb, __u8 next) {
+    struct ip6_walk walk = {.off = ETH_HLEN + IP6_HLEN, .next = next};
+    __u8 type;
+
+    if (likely(!ip6_is_extension(next))) return 0;
+    if (ip6_extensions(skb, &walk) != PARSE_OK) return 1;
+    if (walk.next != IPPROTO_ICMPV6 || walk.fragment & bpf_htons(IP6_FRAGMENT_OFFSET_MASK))
+        return 0;
+    if (bpf_skb_load_bytes(skb, walk.off, &type, sizeof(type))) return 1;
+    return type >= ICMP6_ROUTER_SOLICIT && type <= ICMP6_REDIRECT;
+}
+
+/* The port's own entry is looked up again: this is a function of its own. */
+VERIFIED_ONCE int ip6_source_allowed(struct __sk_buff* skb, const struct cnet_pkt* pkt) {
+    void *data = tc_data(skb), *data_end = tc_data_end(skb);
     struct ipv6hdr* ip6 = data + ETH_HLEN;
+    __u32 ifindex = skb->ifindex;
+    struct cnet_port* port = bpf_map_lookup_elem(&cnet_port, &ifindex);
     union cnet_addr addr;
     __u8* icmp6 = (void*)(ip6 + 1);
 
-    if ((void*)(ip6 + 1) > data_end) return 0;
+    if (!pkt || !port || (void*)(ip6 + 1) > data_end) return 0;
     __builtin_memcpy(&addr, &ip6->saddr, 16);
     /* `::` is what duplicate address detection and MLD send from, RFC 4862 and 3590. */
     if (!addr_is_zero(&addr) && !addr6_is_own(pkt, port, &addr)) return 0;
-    if (ip6->nexthdr != IPPROTO_ICMPV6) return 1;
+    if (ip6->nexthdr != IPPROTO_ICMPV6) return !nd_is_hidden(skb, ip6->nexthdr);
     if ((void*)(icmp6 + 24) > data_end) return 1; /* too short for any of the messages below */
     /* An endpoint is no router, and advertises none but its own addresses. */
     if (icmp6[0] == ICMP6_ROUTER_ADVERT || icmp6[0] == ICMP6_REDIRECT) return 0;
     if (icmp6[0] != ICMP6_NEIGHBOUR_ADVERT) return 1;
     __builtin_memcpy(&addr, icmp6 + 8, 16);
     return addr6_is_own(pkt, port, &addr);
+}
+
+/* The plain case of ip6_source_allowed(): TCP or UDP from the port's first address. */
+static __always_inline int ip6_source_is_plain(const struct cnet_port* port, void* data,
+                                               void* data_end) {
+    struct ipv6hdr* ip6 = data + ETH_HLEN;
+    const union cnet_addr* source = (void*)&ip6->saddr;
+
+    if ((void*)(ip6 + 1) > data_end) return 0;
+    if (ip6->nexthdr != IPPROTO_TCP && ip6->nexthdr != IPPROTO_UDP) return 0;
+    return addr_equal(source, &port->addr6) && !addr_is_zero(source);
 }
 
 static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, struct cnet_pkt* pkt,
@@ -123,7 +144,7 @@ static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, str
     if (likely(pkt->eth_proto == bpf_htons(ETH_P_IP)))
         allowed = ip4_source_allowed(pkt, port, data, data_end);
     else if (pkt->eth_proto == bpf_htons(ETH_P_IPV6))
-        allowed = ip6_source_allowed(pkt, port, data, data_end);
+        allowed = ip6_source_is_plain(port, data, data_end) || ip6_source_allowed(skb, pkt);
     else if (pkt->eth_proto == bpf_htons(ETH_P_ARP))
         allowed = arp_source_allowed(pkt, port, data, data_end);
     else if (pkt->flags & PKT_VLAN)
@@ -134,7 +155,7 @@ static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, str
 /* What source_check() reads: IPv4 with UDP ports, ARP; IPv6 with an ICMPv6 message and its target.
  */
 #define PORT_NEED_IP4 (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr))
-#define PORT_NEED_IP6 (ETH_HLEN + sizeof(struct ipv6hdr) + 24)
+#define PORT_NEED_IP6 (ETH_HLEN + IP6_HLEN + 24)
 
 /* Parses the Ethernet header and takes over what later stages need of the port. */
 static __always_inline enum cnet_verdict port_admit(struct __sk_buff* skb, struct cnet_pkt* pkt,
@@ -150,8 +171,6 @@ static __always_inline enum cnet_verdict port_admit(struct __sk_buff* skb, struc
     pkt->network_id = port->network_id;
     pkt->port_flags = port->flags;
     pkt->host_ifindex = port->host_ifindex;
-    pkt->gateway4_be = port->gateway4_be;
-    pkt->snat4_be = port->snat4_be;
 
     if (eth_parse(pkt, tc_data(skb), tc_data_end(skb)) != PARSE_OK)
         return drop(pkt, CNET_R_MALFORMED);

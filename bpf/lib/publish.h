@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Stages: new connections to published ports, from the world (DNAT) and from endpoints of this host
- * (hairpin). V_NEXT from any of them: the flow has begun.
+ * (hairpin). V_NEXT from any of them: the flow is prepared, and flow_start() is next.
  */
 #ifndef CNET_LIB_PUBLISH_H
 #define CNET_LIB_PUBLISH_H
 
 #include "flow.h"
+#include "icmp_reply.h"
 
-/* The replies' tuple: the endpoint's side of the published port towards `client_be`. */
+/* The replies' tuple: the endpoint's side of the published port towards `client`. */
 static __always_inline void publish_reply_tuple(struct flow_new* flow, const struct cnet_pkt* pkt,
                                                 const struct cnet_binding* binding,
-                                                __be32 client_be) {
-    __u16 offset = bpf_ntohs(pkt->dst_port_be) - binding->host_port;
+                                                const union cnet_addr* client) {
+    __u16 offset = bpf_ntohs(pkt->tuple.dst_port_be) - binding->host_port;
 
-    flow_tuple4(&flow->reply, binding->network_id, pkt->l4_proto, binding->target4.words_be[3],
-                client_be, bpf_htons(binding->target_port + offset), pkt->src_port_be);
+    flow_tuple(&flow->reply, binding->network_id, pkt->tuple.l4_proto,
+               binding_target(binding, &pkt->tuple.src), client,
+               bpf_htons(binding->target_port + offset), pkt->tuple.src_port_be);
 }
 
 /* From an uplink. The client keeps its address; its port too, unless that tuple is taken at the
  * endpoint. */
-static __always_inline enum cnet_verdict publish_from_world(struct __sk_buff* skb,
-                                                            struct cnet_pkt* pkt,
+static __always_inline enum cnet_verdict publish_from_world(struct cnet_pkt* pkt,
                                                             const struct cnet_binding* binding) {
     struct scratch* scratch = scratch_get();
     struct flow_new* flow;
@@ -29,9 +30,9 @@ static __always_inline enum cnet_verdict publish_from_world(struct __sk_buff* sk
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_DNAT, binding->network_id, binding->id);
     flow_tuple_of(&flow->forward, pkt, CNET_ZONE_WORLD);
-    publish_reply_tuple(flow, pkt, binding, pkt->src4_be);
-    flow_port_range(flow, pkt->src_port_be);
-    return flow_start(skb, pkt, scratch);
+    publish_reply_tuple(flow, pkt, binding, &pkt->tuple.src);
+    flow_port_range(flow, pkt->tuple.src_port_be);
+    return V_NEXT;
 }
 
 /*
@@ -39,23 +40,24 @@ static __always_inline enum cnet_verdict publish_from_world(struct __sk_buff* sk
  * sibling (or itself), so the gateway stands in as source; from another network the client keeps
  * its address.
  */
-static __always_inline enum cnet_verdict publish_from_endpoint(struct __sk_buff* skb,
-                                                               struct cnet_pkt* pkt,
+static __always_inline enum cnet_verdict publish_from_endpoint(struct cnet_pkt* pkt,
                                                                const struct cnet_binding* binding) {
     int same_network = binding->network_id == pkt->network_id;
     struct scratch* scratch = scratch_get();
+    union cnet_addr client = pkt->tuple.src;
     struct flow_new* flow;
 
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
+    if (same_network) router_address(pkt, &client);
     flow = flow_prepare(scratch, CNET_CT_HAIRPIN, binding->network_id, binding->id);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);
-    publish_reply_tuple(flow, pkt, binding, same_network ? pkt->gateway4_be : pkt->src4_be);
+    publish_reply_tuple(flow, pkt, binding, &client);
     flow->port_min = FLOW_HAIRPIN_PORT_MIN;
     flow->port_max = 65535;
     if (same_network)
         flow->reply.dst_port_be = bpf_htons(
             FLOW_HAIRPIN_PORT_MIN + bpf_get_prandom_u32() % (65536 - FLOW_HAIRPIN_PORT_MIN));
-    return flow_start(skb, pkt, scratch);
+    return V_NEXT;
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Writing a translated tuple into an IPv4 packet. All writes go through helpers: a program that
- * writes packet memory directly gets a prologue that un-clones every packet it sees, and each TCP
- * segment is a clone.
+ * Writing a translated tuple into a packet. All writes go through helpers: a program that writes
+ * packet memory directly gets a prologue that un-clones every packet it sees, and each TCP segment
+ * is a clone.
  */
 #ifndef CNET_LIB_REWRITE_H
 #define CNET_LIB_REWRITE_H
@@ -10,21 +10,35 @@
 #include "csum.h"
 #include "ctx_tc.h"
 
-struct tuple4 {
-    __be32 src_be;
-    __be32 dst_be;
+/* What a packet becomes. The addresses stay where they are: in a map, or in the packet's own tuple.
+ */
+struct translation {
+    const union cnet_addr* src;
+    const union cnet_addr* dst;
     __be16 src_port_be; /* echo: as in struct cnet_ct_key */
     __be16 dst_port_be;
 };
 
-/* The tuple that leaves when the entry's other key is this one: its inverse. */
-static __always_inline struct tuple4 tuple4_inverse(const struct cnet_ct_key* key) {
-    return (struct tuple4){
-        .src_be = key->dst.words_be[3],
-        .dst_be = key->src.words_be[3],
-        .src_port_be = key->dst_port_be,
-        .dst_port_be = key->src_port_be,
+/* What leaves when a flow entry's other key is this one: its inverse. */
+static __always_inline struct translation translation_inverse(const struct cnet_ct_key* other) {
+    return (struct translation){
+        .src = &other->dst,
+        .dst = &other->src,
+        .src_port_be = other->dst_port_be,
+        .dst_port_be = other->src_port_be,
     };
+}
+
+static __always_inline __u64 addr_difference(const struct cnet_pkt* pkt,
+                                             const union cnet_addr* from,
+                                             const union cnet_addr* to) {
+    __u64 difference = csum_replace(from->words_be[3], to->words_be[3]);
+
+    if (pkt->flags & PKT_IP6)
+        difference += csum_replace(from->words_be[0], to->words_be[0]) +
+                      csum_replace(from->words_be[1], to->words_be[1]) +
+                      csum_replace(from->words_be[2], to->words_be[2]);
+    return difference;
 }
 
 /* struct iphdr from ttl on. */
@@ -36,79 +50,126 @@ struct ip4_tail {
     __be32 dst_be;
 };
 
+/* struct ipv6hdr from hop_limit on. */
+struct ip6_tail {
+    __u8 hop_limit;
+    union cnet_addr src;
+    union cnet_addr dst;
+} __attribute__((packed));
+
 /*
  * Addresses and TTL (less by `hops`), the header checksum mended. skb->csum of a CHECKSUM_COMPLETE
  * packet stays right, because the header with its checksum sums to the same as before.
  */
 static __always_inline long ip4_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
-                                        __be32 src_be, __be32 dst_be, __u8 hops) {
-    __u64 difference = csum_replace(pkt->src4_be, src_be) + csum_replace(pkt->dst4_be, dst_be) +
+                                        const union cnet_addr* src, const union cnet_addr* dst,
+                                        __u8 hops) {
+    __u64 difference = addr_difference(pkt, &pkt->tuple.src, src) +
+                       addr_difference(pkt, &pkt->tuple.dst, dst) +
                        csum_replace(bpf_htons(pkt->ttl << 8), bpf_htons((pkt->ttl - hops) << 8));
     struct ip4_tail tail = {
         .ttl = pkt->ttl - hops,
-        .protocol = pkt->l4_proto,
+        .protocol = pkt->tuple.l4_proto,
         .check = csum_update(pkt->ip_check, difference),
-        .src_be = src_be,
-        .dst_be = dst_be,
+        .src_be = src->words_be[3],
+        .dst_be = dst->words_be[3],
     };
 
     return bpf_skb_store_bytes(skb, pkt->l3_off + __builtin_offsetof(struct iphdr, ttl), &tail,
                                sizeof(tail), 0);
 }
 
-static __always_inline long port_rewrite(struct __sk_buff* skb, __u32 check_off, __u32 port_off,
-                                         __be16 from_be, __be16 to_be, __u64 flags) {
-    long err;
+/*
+ * IPv6 has no header checksum that would keep skb->csum of a CHECKSUM_COMPLETE packet right, so the
+ * store itself adds what it changes. Of that, l4_rewrite() takes the addresses' part off again:
+ * BPF_F_PSEUDO_HDR without BPF_F_IPV6 (6.16, d3d933ac) does so on every kernel, and for once it is
+ * what is wanted.
+ */
+static __always_inline long ip6_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                        const union cnet_addr* src, const union cnet_addr* dst,
+                                        __u8 hops) {
+    struct ip6_tail tail;
 
-    if (from_be == to_be) return 0;
-    err = bpf_l4_csum_replace(skb, check_off, from_be, to_be, flags | 2);
-    return err ?: bpf_skb_store_bytes(skb, port_off, &to_be, 2, 0);
+    tail.hop_limit = pkt->ttl - hops;
+    tail.src = *src;
+    tail.dst = *dst;
+    return bpf_skb_store_bytes(skb, pkt->l3_off + __builtin_offsetof(struct ipv6hdr, hop_limit),
+                               &tail, sizeof(tail), BPF_F_RECOMPUTE_CSUM);
 }
 
-static __always_inline long echo_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
-                                         const struct tuple4* to) {
-    int is_reply = pkt->flags & PKT_ECHO_REPLY;
+static __always_inline long ip_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                       const union cnet_addr* src, const union cnet_addr* dst,
+                                       __u8 hops) {
+    return pkt->flags & PKT_IP6 ? ip6_rewrite(skb, pkt, src, dst, hops)
+                                : ip4_rewrite(skb, pkt, src, dst, hops);
+}
 
-    return port_rewrite(skb, pkt->l4_off + __builtin_offsetof(struct icmp4_hdr, checksum),
-                        pkt->l4_off + __builtin_offsetof(struct icmp4_hdr, id_be),
-                        is_reply ? pkt->dst_port_be : pkt->src_port_be,
-                        is_reply ? to->dst_port_be : to->src_port_be, 0);
+static __always_inline __u32 l4_check_off(const struct cnet_pkt* pkt) {
+    switch (pkt->tuple.l4_proto) {
+    case IPPROTO_UDP:
+        return pkt->l4_off + __builtin_offsetof(struct udphdr, check);
+    case IPPROTO_TCP:
+        return pkt->l4_off + __builtin_offsetof(struct tcphdr, check);
+    default:
+        return pkt->l4_off + __builtin_offsetof(struct icmp_hdr, checksum);
+    }
 }
 
 /*
- * BPF_F_PSEUDO_HDR for the addresses makes the helper right for CHECKSUM_PARTIAL, where the field
- * holds the pseudo header's sum alone; ports are not part of it and must come without. A UDP
- * checksum of zero means none and stays.
+ * The L4 checksum after the addresses of its pseudo header changed; ICMP over IPv4 has none.
+ * BPF_F_PSEUDO_HDR makes the helper right for CHECKSUM_PARTIAL, where the field holds the pseudo
+ * header's sum alone. A UDP checksum of zero means none and stays.
  */
-static __always_inline long l4_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
-                                       const struct tuple4* to) {
-    __u64 flags = pkt->l4_proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-    __u32 check_off =
-        pkt->l4_off + (pkt->l4_proto == IPPROTO_UDP ? __builtin_offsetof(struct udphdr, check)
-                                                    : __builtin_offsetof(struct tcphdr, check));
+static __always_inline long l4_addresses_changed(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                                 const union cnet_addr* src,
+                                                 const union cnet_addr* dst) {
+    __u64 flags = pkt->tuple.l4_proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
     __u64 difference;
+
+    if (pkt->tuple.l4_proto == IPPROTO_ICMP) return 0;
+    difference =
+        addr_difference(pkt, &pkt->tuple.src, src) + addr_difference(pkt, &pkt->tuple.dst, dst);
+    difference = (difference & 0xffffffff) + (difference >> 32);
+    difference = (difference & 0xffffffff) + (difference >> 32);
+    return bpf_l4_csum_replace(skb, l4_check_off(pkt), 0, difference, flags | BPF_F_PSEUDO_HDR);
+}
+
+/* Ports are not part of the pseudo header. */
+static __always_inline long port_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                         __u32 port_off, __be16 from_be, __be16 to_be) {
+    __u64 flags = pkt->tuple.l4_proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
     long err;
 
-    if (pkt->l4_proto == IPPROTO_ICMP) return echo_rewrite(skb, pkt, to);
-    if (pkt->src4_be != to->src_be || pkt->dst4_be != to->dst_be) {
-        difference =
-            csum_replace(pkt->src4_be, to->src_be) + csum_replace(pkt->dst4_be, to->dst_be);
-        difference = (difference & 0xffffffff) + (difference >> 32);
-        difference = (difference & 0xffffffff) + (difference >> 32);
-        err = bpf_l4_csum_replace(skb, check_off, 0, difference, flags | BPF_F_PSEUDO_HDR);
-        if (err) return err;
+    if (from_be == to_be) return 0;
+    err = bpf_l4_csum_replace(skb, l4_check_off(pkt), from_be, to_be, flags | 2);
+    return err ?: bpf_skb_store_bytes(skb, port_off, &to_be, 2, 0);
+}
+
+/* Checksum and ports, or the echo identifier. Comes after ip_rewrite(), whose account of skb->csum
+ * it settles. */
+static __always_inline long l4_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                       const struct translation* to) {
+    long err;
+
+    if (unlikely(pkt->flags & PKT_FRAGMENT_LATER)) return 0;
+    err = l4_addresses_changed(skb, pkt, to->src, to->dst);
+    if (err) return err;
+    if (proto_is_icmp(pkt->tuple.l4_proto)) {
+        int is_reply = pkt->flags & PKT_ECHO_REPLY;
+
+        return port_rewrite(skb, pkt, pkt->l4_off + __builtin_offsetof(struct icmp_hdr, id_be),
+                            is_reply ? pkt->tuple.dst_port_be : pkt->tuple.src_port_be,
+                            is_reply ? to->dst_port_be : to->src_port_be);
     }
-    err = port_rewrite(skb, check_off, pkt->l4_off, pkt->src_port_be, to->src_port_be, flags);
-    return err
-               ?: port_rewrite(skb, check_off, pkt->l4_off + 2, pkt->dst_port_be, to->dst_port_be,
-                               flags);
+    err = port_rewrite(skb, pkt, pkt->l4_off, pkt->tuple.src_port_be, to->src_port_be);
+    return err ?: port_rewrite(skb, pkt, pkt->l4_off + 2, pkt->tuple.dst_port_be, to->dst_port_be);
 }
 
 /* Ethernet addresses of what the gateway hands to an endpoint. On a device without them, a header
  * is put in front. */
 static __always_inline long eth_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
                                         const __u8* dst_mac, const __u8* src_mac) {
-    struct ethhdr eth = {.h_proto = bpf_htons(ETH_P_IP)};
+    struct ethhdr eth = {.h_proto = bpf_htons(pkt->flags & PKT_IP6 ? ETH_P_IPV6 : ETH_P_IP)};
 
     mac_copy(eth.h_dest, dst_mac);
     mac_copy(eth.h_source, src_mac);

@@ -12,14 +12,22 @@
 #include "compat.h"
 #include "icmp_hdr.h"
 #include "ip4.h"
+#include "ip6.h"
 
 /* What an ICMP error quotes: a full header with options and eight bytes, or for a plain header 48
  * bytes of payload. */
-#define ICMP_QUOTE_MAX 68
+#define ICMP4_QUOTE_MAX 68
+/* As much as fits into the least MTU, RFC 4443 section 2.4 (c). */
+#define ICMP6_QUOTE_MAX (1280 - IP6_HLEN - 8)
 
-struct icmp_error {
+struct icmp4_error {
     struct iphdr ip;
-    struct icmp4_hdr icmp;
+    struct icmp_hdr icmp;
+};
+
+struct icmp6_error {
+    struct ipv6hdr ip6;
+    struct icmp_hdr icmp;
 };
 
 /* A flow about to begin: see flow.h. */
@@ -37,9 +45,14 @@ struct flow_new {
 struct scratch {
     struct flow_new flow;
     struct cnet_ct_entry entry;
-    struct icmp_error icmp;
-    __u8 quote[ICMP_QUOTE_MAX];
-    __u32 flow_pretended; /* dry run: `entry` stands for a flow that would have begun */
+    struct cnet_frag frag; /* template of a new entry: only first_ns is ever written */
+    struct cnet_frag_held held;
+    union {
+        struct icmp4_error icmp4;
+        struct icmp6_error icmp6;
+    };
+    __u8 quote[ICMP6_QUOTE_MAX + 4]; /* and room for the padding of the last word */
+    __u32 flow_pretended;            /* dry run: `entry` stands for a flow that would have begun */
 };
 
 struct {

@@ -31,25 +31,35 @@ static __always_inline void slot_hold(const struct cnet_ct_key* key, int delta) 
     if (slot) __sync_fetch_and_add(&slot->nat_refs, delta);
 }
 
-/* The binding of a published port on this host address, or NULL. */
-static __always_inline struct cnet_binding* binding_lookup(const struct cnet_slot* slot, __u8 proto,
-                                                           __be32 addr_be, __be16 port_be) {
-    struct cnet_bind_key key = {.slot = CNET_SLOT_INDEX(l4_index(proto), bpf_ntohs(port_be))};
-    __u32 id = READ_ONCE(slot->binding_id);
-    __u32* found;
+static __always_inline const union cnet_addr* binding_target(const struct cnet_binding* binding,
+                                                             const union cnet_addr* client) {
+    return addr_is_v4(client) ? &binding->target4 : &binding->target6;
+}
 
+/* Which binding names this host address and port: by itself, or as one of its family's. */
+static __always_inline __u32 binding_id_by_addr(__u32 slot_index, const union cnet_addr* addr) {
+    struct cnet_bind_key key = {.addr = *addr, .slot = slot_index};
+    __u32* found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
+
+    if (found) return *found;
+    key.addr = addr_is_v4(addr) ? addr_from_v4(0) : (union cnet_addr){};
+    found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
+    return found ? *found : CNET_BINDING_NONE;
+}
+
+/* The binding that publishes the packet's destination, or NULL. One whose endpoint has no address
+ * of the packet's family publishes nothing to it. */
+static __always_inline struct cnet_binding* binding_lookup(const struct cnet_slot* slot,
+                                                           const struct cnet_ct_key* tuple) {
+    __u32 id = READ_ONCE(slot->binding_id);
+    struct cnet_binding* binding;
+
+    if (id == CNET_BINDING_BY_ADDR)
+        id = binding_id_by_addr(
+            CNET_SLOT_INDEX(l4_index(tuple->l4_proto), bpf_ntohs(tuple->dst_port_be)), &tuple->dst);
     if (id == CNET_BINDING_NONE) return NULL;
-    if (id == CNET_BINDING_BY_ADDR) {
-        key.addr = addr_from_v4(addr_be);
-        found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
-        if (!found) {
-            key.addr = addr_from_v4(0);
-            found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
-        }
-        if (!found) return NULL;
-        id = *found;
-    }
-    return bpf_map_lookup_elem(&cnet_binding, &id);
+    binding = bpf_map_lookup_elem(&cnet_binding, &id);
+    return binding && !addr_is_zero(binding_target(binding, &tuple->src)) ? binding : NULL;
 }
 
 #endif

@@ -6,38 +6,55 @@
 #ifndef CNET_LIB_UPLINK_H
 #define CNET_LIB_UPLINK_H
 
+#include "frag.h"
 #include "host_source.h"
 #include "icmp_nat.h"
 #include "publish.h"
 
-/* `l2_len` is 14, or 0 on a device without Ethernet headers. V_NEXT: an IPv4 packet, tuple parsed
+/* `l2_len` is 14, or 0 on a device without Ethernet headers. V_NEXT: an IP packet, tuple parsed
  * where it has one. */
 static __always_inline enum cnet_verdict uplink_parse(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                       __u32 l2_len) {
+    int is_v4 = skb->protocol == bpf_htons(ETH_P_IP), parsed;
+
     pkt->len = skb->len;
     pkt->ifindex = skb->ifindex;
-    if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present)
-        return pass(pkt, skb->protocol == bpf_htons(ETH_P_IPV6) ? CNET_R_NOT_OURS : CNET_R_NOT_IP);
+    if ((!is_v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) || skb->vlan_present)
+        return pass(pkt, CNET_R_NOT_IP);
     if (l2_len && eth_parse(pkt, tc_data(skb), tc_data_end(skb)) != PARSE_OK)
         return pass(pkt, CNET_R_UPLINK_UNPARSED);
-    if (tc_parse_ip4(skb, pkt, l2_len) != PARSE_OK) return pass(pkt, CNET_R_UPLINK_UNPARSED);
-    return unlikely(pkt->flags & PKT_FRAGMENT) ? pass(pkt, CNET_R_UPLINK_FRAGMENT) : V_NEXT;
+    parsed = is_v4 ? tc_parse_ip4(skb, pkt, l2_len) : tc_parse_ip6(skb, pkt, l2_len);
+    if (parsed != PARSE_OK) return pass(pkt, CNET_R_UPLINK_UNPARSED);
+    return V_NEXT;
 }
 
-/* A packet of no flow to a port that is published or used by NAT. V_NEXT: a flow has begun for it.
- */
-static __noinline int uplink_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    struct cnet_slot* slot = slot_lookup(pkt->l4_proto, pkt->dst_port_be);
-    union cnet_addr dst = addr_from_v4(pkt->dst4_be);
-    struct cnet_binding* binding;
+/* A fragment from the wire. Most are of the host's own datagrams, and what cannot be told goes
+ * there too. */
+static __always_inline enum cnet_verdict uplink_fragment(struct __sk_buff* skb,
+                                                         struct cnet_pkt* pkt) {
+    int verdict = frag_track(skb, pkt, CNET_ZONE_WORLD);
 
-    binding = slot ? binding_lookup(slot, pkt->l4_proto, pkt->dst4_be, pkt->dst_port_be) : NULL;
+    if (verdict != V_DROP || pkt->reason == CNET_R_FRAGMENT_HELD ||
+        pkt->reason == CNET_R_FRAGMENT_OVERLAP || pkt->reason == CNET_R_REWRITE_FAILED)
+        return verdict;
+    return pass(pkt, CNET_R_UPLINK_FRAGMENT);
+}
+
+/* A packet of no flow to a port that is published or used by NAT. V_NEXT: a flow is prepared for
+ * it. */
+VERIFIED_ONCE int uplink_new(struct cnet_pkt* pkt) {
+    struct cnet_binding* binding;
+    struct cnet_slot* slot;
+
+    if (!pkt) return V_DROP;
+    slot = slot_lookup(pkt->tuple.l4_proto, pkt->tuple.dst_port_be);
+    binding = slot ? binding_lookup(slot, &pkt->tuple) : NULL;
     /* A wildcard binding is about the host's addresses, not about packets that the host merely
      * forwards. */
-    if (!binding || binding->flags & CNET_BINDING_LOOPBACK || !is_host_addr(&dst))
+    if (!binding || binding->flags & CNET_BINDING_LOOPBACK || !is_host_addr(&pkt->tuple.dst))
         return pass(pkt, CNET_R_NO_FLOW_HOST);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
-    return publish_from_world(skb, pkt, binding);
+    return publish_from_world(pkt, binding);
 }
 
 static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff* skb, struct cnet_pkt* pkt,
@@ -47,16 +64,21 @@ static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff* skb, s
     if (verdict != V_NEXT) return verdict;
     /* In promiscuous mode other hosts' packets come by too. */
     if (unlikely(skb->pkt_type != CNET_PACKET_HOST)) return pass(pkt, CNET_R_NOT_OURS);
+    if (unlikely(pkt->flags & PKT_FRAGMENT)) {
+        verdict = uplink_fragment(skb, pkt);
+        if (verdict != V_NEXT) return verdict;
+    }
     if (unlikely(pkt->flags & PKT_ICMP_ERROR)) {
         verdict = icmp_error_nat(skb, pkt, CNET_ZONE_WORLD);
         return verdict == V_NEXT ? pass(pkt, CNET_R_NOT_OURS) : verdict;
     }
     if (!(pkt->flags & PKT_HAS_TUPLE) ||
-        !slot_concerns_us(slot_lookup(pkt->l4_proto, pkt->dst_port_be)))
+        !slot_concerns_us(slot_lookup(pkt->tuple.l4_proto, pkt->tuple.dst_port_be)))
         return pass(pkt, CNET_R_NOT_OURS);
     verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
     if (likely(verdict != V_NEXT)) return verdict;
-    verdict = uplink_new(skb, pkt);
+    verdict = uplink_new(pkt);
+    if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
     if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
 }

@@ -15,31 +15,55 @@ const std::set<HookReason> kReachable = [] {
         for (auto reason : reasons)
             all.emplace(hook, reason);
     };
-    add(CNET_HOOK_ENDPOINT, {CNET_R_SWITCHED,         CNET_R_FLOODED,
-                             CNET_R_ARP_REPLY,        CNET_R_SNAT,
-                             CNET_R_DNAT_REPLY,       CNET_R_HAIRPIN,
-                             CNET_R_ROUTED,           CNET_R_ICMP_ERROR_SENT,
-                             CNET_R_ICMP_ERROR_NAT,   CNET_R_TO_HOST,
-                             CNET_R_MALFORMED,        CNET_R_UNKNOWN_PORT,
-                             CNET_R_VLAN_UNCHECKED,   CNET_R_LINK_LOCAL_MCAST,
-                             CNET_R_SPOOFED_MAC,      CNET_R_SPOOFED_IP,
-                             CNET_R_MULTICAST_SOURCE, CNET_R_ICC_OFF,
-                             CNET_R_SAME_PORT,        CNET_R_FLOOD_FAILED,
-                             CNET_R_FLOOD_NOBODY,     CNET_R_FLOOD_COPY_LOST,
-                             CNET_R_MAC_LIMIT,        CNET_R_FDB_FULL,
-                             CNET_R_TTL_EXPIRED,      CNET_R_TOO_BIG,
-                             CNET_R_INTERNAL,         CNET_R_OTHER_NETWORK,
-                             CNET_R_NO_ROUTE,         CNET_R_NO_UPLINK,
-                             CNET_R_NO_UPLINK_ADDR,   CNET_R_BROADCAST_L3,
-                             CNET_R_FRAGMENT,         CNET_R_L4_UNSUPPORTED,
-                             CNET_R_NO_FLOW,          CNET_R_CT_FULL,
+    add(CNET_HOOK_ENDPOINT, {CNET_R_SWITCHED,
+                             CNET_R_FLOODED,
+                             CNET_R_ARP_REPLY,
+                             CNET_R_ND_REPLY,
+                             CNET_R_SNAT,
+                             CNET_R_DNAT_REPLY,
+                             CNET_R_HAIRPIN,
+                             CNET_R_ROUTED,
+                             CNET_R_ICMP_ERROR_SENT,
+                             CNET_R_ICMP_ERROR_NAT,
+                             CNET_R_TO_HOST,
+                             CNET_R_MALFORMED,
+                             CNET_R_UNKNOWN_PORT,
+                             CNET_R_VLAN_UNCHECKED,
+                             CNET_R_LINK_LOCAL_MCAST,
+                             CNET_R_SPOOFED_MAC,
+                             CNET_R_SPOOFED_IP,
+                             CNET_R_MULTICAST_SOURCE,
+                             CNET_R_ICC_OFF,
+                             CNET_R_SAME_PORT,
+                             CNET_R_FLOOD_FAILED,
+                             CNET_R_FLOOD_NOBODY,
+                             CNET_R_FLOOD_COPY_LOST,
+                             CNET_R_MAC_LIMIT,
+                             CNET_R_FDB_FULL,
+                             CNET_R_TTL_EXPIRED,
+                             CNET_R_TOO_BIG,
+                             CNET_R_INTERNAL,
+                             CNET_R_OTHER_NETWORK,
+                             CNET_R_NO_ROUTE,
+                             CNET_R_NO_UPLINK,
+                             CNET_R_NO_UPLINK_ADDR,
+                             CNET_R_BROADCAST_L3,
+                             CNET_R_FRAGMENT_HELD,
+                             CNET_R_FRAGMENT_BAD,
+                             CNET_R_FRAGMENT_OVERLAP,
+                             CNET_R_FRAGMENT_FULL,
+                             CNET_R_SPLIT,
+                             CNET_R_L4_UNSUPPORTED,
+                             CNET_R_NO_FLOW,
+                             CNET_R_CT_FULL,
                              CNET_R_PORTS_EXHAUSTED});
-    add(CNET_HOOK_HOSTPORT,
-        {CNET_R_SWITCHED, CNET_R_FLOODED, CNET_R_ARP_REPLY, CNET_R_DIRECT_ROUTING});
+    add(CNET_HOOK_HOSTPORT, {CNET_R_SWITCHED, CNET_R_FLOODED, CNET_R_ARP_REPLY, CNET_R_ND_REPLY,
+                             CNET_R_DIRECT_ROUTING});
     add(CNET_HOOK_UPLINK,
         {CNET_R_SNAT_REPLY, CNET_R_DNAT, CNET_R_ICMP_ERROR_SENT, CNET_R_ICMP_ERROR_NAT,
          CNET_R_HOST_PORT_XLAT, CNET_R_NOT_OURS, CNET_R_NOT_IP, CNET_R_UPLINK_FRAGMENT,
-         CNET_R_UPLINK_UNPARSED, CNET_R_NO_FLOW_HOST, CNET_R_NO_NEIGH, CNET_R_NO_FLOW});
+         CNET_R_UPLINK_UNPARSED, CNET_R_NO_FLOW_HOST, CNET_R_NO_NEIGH, CNET_R_NO_FLOW,
+         CNET_R_FRAGMENT_HELD, CNET_R_FRAGMENT_OVERLAP});
     add(CNET_HOOK_UPLINK_EGRESS,
         {CNET_R_HOST_PORT_XLAT, CNET_R_NOT_OURS, CNET_R_NOT_IP, CNET_R_UPLINK_FRAGMENT,
          CNET_R_UPLINK_UNPARSED, CNET_R_PORTS_EXHAUSTED});
@@ -50,7 +74,7 @@ const std::set<HookReason> kReachable = [] {
 // meets the first two.
 const std::set<cnet_reason> kNotInATestRun = {
     CNET_R_NONE,           CNET_R_TRANSLATED,      CNET_R_LEAK,
-    CNET_R_REWRITE_FAILED, CNET_R_REDIRECT_FAILED, CNET_R_IPV6_L3};
+    CNET_R_REWRITE_FAILED, CNET_R_REDIRECT_FAILED, CNET_R_FRAGMENT_LOST};
 
 TEST(Coverage, EveryReasonHasAHook) {
     for (uint32_t reason = 0; reason < CNET_R_COUNT; reason++) {

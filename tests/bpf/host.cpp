@@ -61,7 +61,8 @@ void HostTest::SetUp() {
     ASSERT_NE(mkdtemp(directory), nullptr);
     root_ = directory;
     loader::DataPathSettings settings;
-    settings.max_entries = {{"cnet_ct", 64}, {"cnet_fdb", 16}};
+    settings.max_entries = {
+        {"cnet_ct", 64}, {"cnet_fdb", 16}, {"cnet_frag", 8}, {"cnet_frag_held", 4}};
     auto opened = loader::DataPath::open(Paths::below(root_), settings);
     ASSERT_TRUE(opened) << opened.error().message();
     data_path_ = std::move(*opened);
@@ -98,7 +99,13 @@ void HostTest::make_devices() {
     shell("ip addr add 10.2.0.1/24 dev gw2");
     shell("ip route add default via 198.51.100.254");
     shell("ip neigh add 198.51.100.254 lladdr 02:00:00:00:ff:fe dev up0");
-    shell("sysctl -qw net.ipv4.conf.gw1.forwarding=1 net.ipv4.conf.gw2.forwarding=1");
+    shell("ip addr add 2001:db8:f::1/64 dev up0 nodad");
+    shell("ip addr add fd00:1::1/64 dev gw1 nodad");
+    shell("ip addr add fd00:2::1/64 dev gw2 nodad");
+    shell("ip -6 route add default via 2001:db8:f::fe");
+    shell("ip neigh add 2001:db8:f::fe lladdr 02:00:00:00:ff:fe dev up0");
+    shell("sysctl -qw net.ipv4.conf.gw1.forwarding=1 net.ipv4.conf.gw2.forwarding=1 "
+          "net.ipv6.conf.gw1.forwarding=1 net.ipv6.conf.gw2.forwarding=1");
 }
 
 void HostTest::add_host_addr(const char* address, const char* device) {
@@ -106,7 +113,7 @@ void HostTest::add_host_addr(const char* address, const char* device) {
 }
 
 void HostTest::add_port(const char* device, uint32_t network, const char* mac, const char* address,
-                        uint32_t flood_index) {
+                        const char* address6, uint32_t flood_index) {
     bool first = network == 1;
     cnet_port port{};
     port.network_id = network;
@@ -115,6 +122,8 @@ void HostTest::add_port(const char* device, uint32_t network, const char* mac, c
     port.host_ifindex = ifindex(first ? "gw1" : "gw2");
     port.addr4_be = addr(address).words_be[3];
     port.gateway4_be = addr(first ? "10.1.0.1" : "10.2.0.1").words_be[3];
+    port.addr6 = addr(address6);
+    port.gateway6 = addr(first ? "fd00:1::1" : "fd00:2::1");
     copy_mac(port.mac, mac);
     copy_mac(port.gateway_mac, gateway_mac(network).c_str());
     ok(maps().port.update(ifindex(device), port));
@@ -125,7 +134,8 @@ void HostTest::add_port(const char* device, uint32_t network, const char* mac, c
     neigh.endpoint_id = port.endpoint_id;
     copy_mac(neigh.mac, mac);
     copy_mac(neigh.gateway_mac, gateway_mac(network).c_str());
-    ok(maps().neigh.update(cnet_neigh_key{network, addr(address)}, neigh));
+    for (const char* one : {address, address6})
+        ok(maps().neigh.update(cnet_neigh_key{network, addr(one)}, neigh));
 
     cnet_fdb_key key{};
     key.network_id = network;
@@ -136,12 +146,13 @@ void HostTest::add_port(const char* device, uint32_t network, const char* mac, c
 }
 
 void HostTest::add_host_port(const char* outer, const char* inner, uint32_t network,
-                             const char* mac, const char* address) {
+                             const char* mac, const char* address, const char* address6) {
     cnet_port port{};
     port.network_id = network;
     port.flags = CNET_PORT_HOST;
     port.host_ifindex = ifindex(outer);
     port.gateway4_be = addr(address).words_be[3];
+    port.gateway6 = addr(address6);
     copy_mac(port.mac, mac);
     copy_mac(port.gateway_mac, mac);
     ok(maps().port.update(ifindex(inner), port));
@@ -152,7 +163,8 @@ void HostTest::add_host_port(const char* outer, const char* inner, uint32_t netw
     neigh.port_flags = CNET_PORT_HOST;
     copy_mac(neigh.mac, mac);
     copy_mac(neigh.gateway_mac, mac);
-    ok(maps().neigh.update(cnet_neigh_key{network, addr(address)}, neigh));
+    for (const char* one : {address, address6})
+        ok(maps().neigh.update(cnet_neigh_key{network, addr(one)}, neigh));
     cnet_fdb_key key{};
     key.network_id = network;
     copy_mac(key.mac, mac);
@@ -161,6 +173,7 @@ void HostTest::add_host_port(const char* outer, const char* inner, uint32_t netw
     ok(maps().flood.update(cnet_flood_key{network, 0},
                            cnet_flood_port{ifindex(outer), CNET_PORT_HOST}));
     add_host_addr(address, outer);
+    add_host_addr(address6, outer);
 }
 
 void HostTest::fill_maps() {
@@ -173,15 +186,17 @@ void HostTest::fill_maps() {
         ok(maps().network.update(network, value));
         ok(maps().fdb_count.update(network, 0));
     }
-    add_host_port("gw1", "hp1", 1, kMacGw1, "10.1.0.1");
-    add_host_port("gw2", "hp2", 2, kMacGw2, "10.2.0.1");
-    add_port("ep1", 1, kMacEp1, kEp1, 1);
-    add_port("ep2", 1, kMacEp2, kEp2, 2);
-    add_port("ep3", 2, kMacEp3, kEp3, 1);
+    add_host_port("gw1", "hp1", 1, kMacGw1, "10.1.0.1", "fd00:1::1");
+    add_host_port("gw2", "hp2", 2, kMacGw2, "10.2.0.1", "fd00:2::1");
+    add_port("ep1", 1, kMacEp1, kEp1, kEp1v6, 1);
+    add_port("ep2", 1, kMacEp2, kEp2, kEp2v6, 2);
+    add_port("ep3", 2, kMacEp3, kEp3, kEp3v6, 1);
     add_host_addr(kHostAddr, "up0");
+    add_host_addr(kHostAddr6, "up0");
     cnet_uplink uplink{};
-    uplink.addr_count = 1;
+    uplink.addr_count = 2;
     uplink.addrs[0] = {addr(kHostAddr), 96 + 24};
+    uplink.addrs[1] = {addr(kHostAddr6), 64};
     ok(maps().uplink.update(ifindex("up0"), uplink));
 }
 
@@ -193,11 +208,13 @@ void HostTest::set_port_flags(const char* device, uint32_t flags) {
 }
 
 void HostTest::publish(uint32_t id, cnet_l4 l4, uint16_t host_port, const char* target,
-                       uint16_t target_port, uint32_t network_id, uint16_t count) {
+                       uint16_t target_port, uint32_t network_id, uint16_t count,
+                       const char* target6) {
     cnet_binding binding{};
     binding.id = id;
     binding.network_id = network_id;
     binding.target4 = addr(target);
+    if (target6) binding.target6 = addr(target6);
     binding.host_port = host_port;
     binding.target_port = target_port;
     binding.port_count = count;

@@ -7,6 +7,8 @@
 //   ep1 10.1.0.2 --+                                     ep3 10.2.0.2 --+
 //   ep2 10.1.0.3 --+-- hp1 = gw1 (the host)                            +-- hp2 = gw2
 //                                   up0 198.51.100.1/24 -- router 198.51.100.254 -- the world
+//
+// and the same in IPv6: fd00:1::2, fd00:1::3, fd00:2::2, gateways ::1, up0 2001:db8:f::1/64.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,6 +31,9 @@ inline constexpr char kMacEp1[] = "02:00:00:00:01:02", kMacEp2[] = "02:00:00:00:
                       kMacBroadcast[] = "ff:ff:ff:ff:ff:ff";
 inline constexpr char kHostAddr[] = "198.51.100.1", kWorld[] = "203.0.113.9", kEp1[] = "10.1.0.2",
                       kEp2[] = "10.1.0.3", kEp3[] = "10.2.0.2", kGw1[] = "10.1.0.1";
+inline constexpr char kHostAddr6[] = "2001:db8:f::1", kWorld6[] = "2001:db8:9::9",
+                      kRouter6[] = "2001:db8:f::fe", kEp1v6[] = "fd00:1::2", kEp2v6[] = "fd00:1::3",
+                      kEp3v6[] = "fd00:2::2", kGw1v6[] = "fd00:1::1";
 
 enum class Verdict { kNext = -1, kDrop = 2, kRedirect = 7 };
 
@@ -67,8 +72,10 @@ protected:
     uint32_t ifindex(const char* device) const;
     // Rewrites the port of an endpoint's device with other flags.
     void set_port_flags(const char* device, uint32_t flags);
+    // `target6` is the IPv6 address of the same endpoint, if it has one.
     void publish(uint32_t id, cnet_l4 l4, uint16_t host_port, const char* target,
-                 uint16_t target_port, uint32_t network_id = 1, uint16_t count = 1);
+                 uint16_t target_port, uint32_t network_id = 1, uint16_t count = 1,
+                 const char* target6 = nullptr);
     cnet_ct_key key4(uint32_t zone, uint8_t protocol, const char* src, uint16_t src_port,
                      const char* dst, uint16_t dst_port) const;
     size_t flows();
@@ -78,9 +85,9 @@ private:
     void make_devices();
     void fill_maps();
     void add_port(const char* device, uint32_t network, const char* mac, const char* addr,
-                  uint32_t flood_index);
+                  const char* addr6, uint32_t flood_index);
     void add_host_port(const char* outer, const char* inner, uint32_t network, const char* mac,
-                       const char* addr);
+                       const char* addr, const char* addr6);
     void add_host_addr(const char* addr, const char* device);
 
     std::unique_ptr<NetnsGuard> netns_;

@@ -87,7 +87,7 @@ TEST_F(Layer2, SourcesBeforeAnAddressAreAllowed) {
 
 TEST_F(Layer2, Ipv6IsSwitchedFromItsOwnLinkLocalAlone) {
     auto own = Ethernet{.src = kMacEp1, .dst = kMacEp2} /
-               Ipv6{.src = "fe80::ff:fe00:102", .dst = "fe80::1"} /
+               Ipv6{.src = "fe80::ff:fe00:102", .dst = "fe80::1", .next_header = 58} /
                Raw{"\200\0\0\0 echo request of some length"};
     expect(endpoint("ep1", own), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SWITCHED, own);
     auto other = Ethernet{.src = kMacEp1, .dst = kMacEp2} /
@@ -96,7 +96,8 @@ TEST_F(Layer2, Ipv6IsSwitchedFromItsOwnLinkLocalAlone) {
     Bytes advert(32, 0);
     advert[0] = 134;
     auto router = Ethernet{.src = kMacEp1, .dst = kMacEp2} /
-                  Ipv6{.src = "fe80::ff:fe00:102", .dst = "ff02::1"} / Raw{advert};
+                  Ipv6{.src = "fe80::ff:fe00:102", .dst = "ff02::1", .next_header = 58} /
+                  Raw{advert};
     expect_drop(endpoint("ep1", router), CNET_HOOK_ENDPOINT, CNET_R_SPOOFED_IP);
 }
 

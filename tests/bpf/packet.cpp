@@ -44,37 +44,52 @@ void store16(Bytes& out, size_t offset, uint16_t value) {
     out[offset + 1] = static_cast<uint8_t>(value);
 }
 
-// Checksum of an L4 segment with the pseudo header of the IPv4 layer below it.
-uint16_t pseudo_checksum(const Ipv4& ip, uint8_t protocol, const Bytes& segment) {
-    Bytes all;
-    put_ip(all, ip.src);
-    put_ip(all, ip.dst);
-    put16(all, protocol);
-    put16(all, static_cast<uint16_t>(segment.size()));
-    put(all, segment);
-    return checksum(all);
+// The protocol number of a layer above IP.
+uint8_t protocol_of(const Layer* layer) {
+    if (!layer) return 253; // experimental
+    if (std::holds_alternative<Tcp>(*layer)) return IPPROTO_TCP;
+    if (std::holds_alternative<Udp>(*layer)) return IPPROTO_UDP;
+    if (std::holds_alternative<Icmp>(*layer)) return IPPROTO_ICMP;
+    if (std::holds_alternative<Icmp6>(*layer)) return IPPROTO_ICMPV6;
+    if (auto* extension = std::get_if<Extension>(layer)) return extension->type;
+    return 253;
 }
 
 struct Builder {
-    const Layer* below;
-    Bytes inner; // what this layer carries
+    const Layer* below; // the IP layer, for what has a pseudo header
+    Bytes inner;        // what this layer carries
 
-    const Ipv4& ip() const {
-        CNET_CHECK(below && std::holds_alternative<Ipv4>(*below));
-        return std::get<Ipv4>(*below);
-    }
+    // Checksum of an L4 segment with the pseudo header of the IP layer below it.
+    uint16_t pseudo_checksum(uint8_t protocol, const Bytes& segment) const;
 
     Bytes operator()(const Raw& raw) const { return raw.bytes; }
     Bytes operator()(const Ethernet& eth) const;
     Bytes operator()(const Arp& arp) const;
     Bytes operator()(const Ipv4& ip4) const;
     Bytes operator()(const Ipv6& ip6) const;
+    Bytes operator()(const Extension& extension) const;
     Bytes operator()(const Tcp& tcp) const;
     Bytes operator()(const Udp& udp) const;
     Bytes operator()(const Icmp& icmp) const;
+    Bytes operator()(const Icmp6& icmp) const;
 
     const Layer* above = nullptr;
 };
+
+uint16_t Builder::pseudo_checksum(uint8_t protocol, const Bytes& segment) const {
+    CNET_CHECK(below);
+    Bytes all;
+    auto put_pseudo = [&](const auto& ip) {
+        put_ip(all, ip.src);
+        put_ip(all, ip.dst);
+    };
+    if (auto* ip4 = std::get_if<Ipv4>(below)) put_pseudo(*ip4);
+    if (auto* ip6 = std::get_if<Ipv6>(below)) put_pseudo(*ip6);
+    put16(all, protocol);
+    put16(all, static_cast<uint16_t>(segment.size()));
+    put(all, segment);
+    return checksum(all);
+}
 
 Bytes Builder::operator()(const Ethernet& eth) const {
     Bytes out;
@@ -103,16 +118,12 @@ Bytes Builder::operator()(const Arp& arp) const {
 }
 
 Bytes Builder::operator()(const Ipv4& ip4) const {
-    uint8_t protocol = 253;
-    if (above && std::holds_alternative<Tcp>(*above)) protocol = IPPROTO_TCP;
-    if (above && std::holds_alternative<Udp>(*above)) protocol = IPPROTO_UDP;
-    if (above && std::holds_alternative<Icmp>(*above)) protocol = IPPROTO_ICMP;
     Bytes out{0x45, ip4.tos};
     put16(out, static_cast<uint16_t>(20 + inner.size()));
     put16(out, ip4.id);
     put16(out, ip4.fragment);
     out.push_back(ip4.ttl);
-    out.push_back(ip4.protocol.value_or(protocol));
+    out.push_back(ip4.protocol.value_or(protocol_of(above)));
     put16(out, 0);
     put_ip(out, ip4.src);
     put_ip(out, ip4.dst);
@@ -125,10 +136,17 @@ Bytes Builder::operator()(const Ipv6& ip6) const {
     Bytes out;
     put32(out, 0x60000000);
     put16(out, static_cast<uint16_t>(inner.size()));
-    out.push_back(ip6.next_header);
-    out.push_back(255);
+    out.push_back(ip6.next_header.value_or(protocol_of(above)));
+    out.push_back(ip6.hop_limit);
     put_ip(out, ip6.src);
     put_ip(out, ip6.dst);
+    put(out, inner);
+    return out;
+}
+
+Bytes Builder::operator()(const Extension& extension) const {
+    Bytes out{extension.next_header.value_or(protocol_of(above)), 0};
+    put(out, extension.body);
     put(out, inner);
     return out;
 }
@@ -143,7 +161,7 @@ Bytes Builder::operator()(const Tcp& tcp) const {
     put16(out, 65535);
     put32(out, 0);
     put(out, inner);
-    store16(out, 16, pseudo_checksum(ip(), IPPROTO_TCP, out));
+    store16(out, 16, pseudo_checksum(IPPROTO_TCP, out));
     return out;
 }
 
@@ -154,7 +172,7 @@ Bytes Builder::operator()(const Udp& udp) const {
     put16(out, static_cast<uint16_t>(8 + inner.size()));
     put16(out, 0);
     put(out, inner);
-    if (udp.checksum) store16(out, 6, pseudo_checksum(ip(), IPPROTO_UDP, out));
+    if (udp.checksum) store16(out, 6, pseudo_checksum(IPPROTO_UDP, out));
     return out;
 }
 
@@ -167,12 +185,40 @@ Bytes Builder::operator()(const Icmp& icmp) const {
     return out;
 }
 
+Bytes Builder::operator()(const Icmp6& icmp) const {
+    Bytes out{icmp.type, icmp.code, 0, 0};
+    if (icmp.word) {
+        put32(out, icmp.word);
+    } else {
+        put16(out, icmp.id);
+        put16(out, icmp.seq);
+    }
+    put(out, inner);
+    store16(out, 2, pseudo_checksum(IPPROTO_ICMPV6, out));
+    return out;
+}
+
 } // namespace
+
+Bytes ip_bytes(const std::string& address) {
+    Bytes out;
+    put_ip(out, address);
+    return out;
+}
+
+Bytes mac_bytes(const std::string& mac) {
+    Bytes out;
+    put_mac(out, mac);
+    return out;
+}
 
 Bytes Packet::bytes() const {
     Bytes inner;
     for (size_t i = layers_.size(); i-- > 0;) {
-        Builder builder{i ? &layers_[i - 1] : nullptr, std::move(inner),
+        size_t below = i;
+        while (below > 0 && std::holds_alternative<Extension>(layers_[below - 1]))
+            below--;
+        Builder builder{below ? &layers_[below - 1] : nullptr, std::move(inner),
                         i + 1 < layers_.size() ? &layers_[i + 1] : nullptr};
         inner = std::visit(builder, layers_[i]);
     }

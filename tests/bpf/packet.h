@@ -19,6 +19,9 @@ namespace cnet::test {
 
 using Bytes = std::vector<uint8_t>;
 
+Bytes ip_bytes(const std::string& address);
+Bytes mac_bytes(const std::string& mac);
+
 struct Ethernet {
     std::string src = {}, dst = {};
     std::optional<uint16_t> type = {};
@@ -40,7 +43,15 @@ struct Ipv4 {
 
 struct Ipv6 {
     std::string src = {}, dst = {};
-    uint8_t next_header = 58;
+    uint8_t hop_limit = 64;
+    std::optional<uint8_t> next_header = {};
+};
+
+// An IPv6 extension header of eight bytes; `type` is its own number.
+struct Extension {
+    uint8_t type = 60;
+    Bytes body = {1, 4, 0, 0, 0, 0}; // PadN
+    std::optional<uint8_t> next_header = {};
 };
 
 inline constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;
@@ -62,13 +73,20 @@ struct Icmp {
     uint16_t seq = 0; // echo; MTU in fragmentation-needed
 };
 
+// ICMPv6; the last four bytes of its header are an identifier and a sequence number, or one word.
+struct Icmp6 {
+    uint8_t type = 128, code = 0;
+    uint16_t id = 0, seq = 0;
+    uint32_t word = 0; // in place of both when not 0
+};
+
 struct Raw {
     Bytes bytes;
     Raw(Bytes data) : bytes(std::move(data)) {}
     Raw(const char* text) : bytes(text, text + std::char_traits<char>::length(text)) {}
 };
 
-using Layer = std::variant<Ethernet, Arp, Ipv4, Ipv6, Tcp, Udp, Icmp, Raw>;
+using Layer = std::variant<Ethernet, Arp, Ipv4, Ipv6, Extension, Tcp, Udp, Icmp, Icmp6, Raw>;
 
 class Packet {
 public:

@@ -165,9 +165,6 @@ TEST_F(Snat, NothingThatCannotBeginAFlowMakesOne) {
     Packet gre = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
                  Ipv4{.src = kEp1, .dst = kWorld, .protocol = 47} / Raw{"generic routing"};
     expect_drop(endpoint("ep1", gre), CNET_HOOK_ENDPOINT, CNET_R_L4_UNSUPPORTED);
-    auto fragment = out_udp();
-    fragment.get<Ipv4>().fragment = 0x2000;
-    expect_drop(endpoint("ep1", fragment), CNET_HOOK_ENDPOINT, CNET_R_FRAGMENT);
     EXPECT_EQ(flows(), 0u);
 }
 

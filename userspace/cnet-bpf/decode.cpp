@@ -301,6 +301,38 @@ Json ct_value(const void* bytes, const Decoder& decoder) {
     return fields;
 }
 
+Json frag_datagram(const cnet_frag_key& key) {
+    return {{"protocol", protocol(key.l4_proto)},
+            {"src", address(key.src)},
+            {"dst", address(key.dst)},
+            {"zone", zone(key.zone)},
+            {"id", ntohl(key.id)},
+            {"hook", maps::hook_name(key.hook)}};
+}
+Json frag_key(const void* bytes, const Decoder&) {
+    return frag_datagram(read<cnet_frag_key>(bytes));
+}
+Json frag_value(const void* bytes, const Decoder& decoder) {
+    auto frag = read<cnet_frag>(bytes);
+    return {{"age_s", seconds_since(frag.first_ns, decoder)},
+            {"received", frag.received},
+            {"total", optional_id(frag.total)},
+            {"held", frag.held},
+            {"has_first", frag.has_first != 0},
+            {"src_port", ntohs(frag.src_port_be)},
+            {"dst_port", ntohs(frag.dst_port_be)}};
+}
+Json frag_held_key(const void* bytes, const Decoder&) {
+    auto key = read<cnet_frag_held_key>(bytes);
+    Json fields = frag_datagram(key.datagram);
+    fields["index"] = key.index;
+    return fields;
+}
+Json frag_held_value(const void* bytes, const Decoder& decoder) {
+    auto held = read<cnet_frag_held>(bytes);
+    return {{"age_s", seconds_since(held.since_ns, decoder)}, {"bytes", held.len}};
+}
+
 // A newer version's hooks and reasons stay apart by their numbers.
 Json counter_key(const void* bytes, const Decoder&) {
     auto index = read<uint32_t>(bytes);
@@ -334,6 +366,8 @@ constexpr std::array kFormats = {
     format<cnet_bind_key, uint32_t>("cnet_bind_addr", bind_addr_key, bind_addr_value),
     format<uint32_t, cnet_binding>("cnet_binding", binding_key, binding_value),
     format<cnet_ct_key, cnet_ct_entry>("cnet_ct", ct_key, ct_value),
+    format<cnet_frag_key, cnet_frag>("cnet_frag", frag_key, frag_value),
+    format<cnet_frag_held_key, cnet_frag_held>("cnet_frag_held", frag_held_key, frag_held_value),
     format<uint32_t, cnet_counter>("cnet_counters", counter_key, counter_value),
 };
 

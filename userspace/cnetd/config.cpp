@@ -14,15 +14,15 @@ constexpr uint32_t kDayS = 86400;
 constexpr uint32_t kMapEntriesMax = 16u << 20;
 
 // Maps whose size is a matter of taste. cnet_fdb_count has an entry for each network and follows.
-constexpr std::array<std::string_view, 10> kSizedMaps = {
-    "cnet_port",    "cnet_network",   "cnet_flood",     "cnet_fdb",     "cnet_neigh",
-    "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding", "cnet_ct"};
+constexpr std::array<std::string_view, 12> kSizedMaps = {
+    "cnet_port",      "cnet_network",   "cnet_flood",   "cnet_fdb", "cnet_neigh", "cnet_uplinks",
+    "cnet_host_addr", "cnet_bind_addr", "cnet_binding", "cnet_ct",  "cnet_frag",  "cnet_frag_held"};
 
 struct TimeoutKey {
     std::string_view key;
     uint32_t control::Timeouts::*field;
 };
-constexpr std::array<TimeoutKey, 8> kTimeoutKeys = {{
+constexpr std::array<TimeoutKey, 9> kTimeoutKeys = {{
     {"tcp_new_s", &control::Timeouts::tcp_new},
     {"tcp_established_s", &control::Timeouts::tcp_established},
     {"tcp_closing_s", &control::Timeouts::tcp_closing},
@@ -31,6 +31,7 @@ constexpr std::array<TimeoutKey, 8> kTimeoutKeys = {{
     {"udp_new_s", &control::Timeouts::udp_new},
     {"udp_established_s", &control::Timeouts::udp_established},
     {"icmp_s", &control::Timeouts::icmp},
+    {"fragment_s", &control::Timeouts::fragment},
 }};
 
 // What is wrong with a value; nothing when it was taken.

@@ -123,6 +123,11 @@ Result<Collector::Swept> Collector::sweep(const State& state) {
     auto macs = purge_macs_older(now_ns, state);
     if (!macs) return macs.error();
     swept.macs = *macs;
+    const uint64_t patience_ns = timeouts_.fragment * kSecondNs;
+    if (now_ns > patience_ns) {
+        status = tables_.drop_fragments_before(now_ns - patience_ns);
+        if (!status) return status.error().because("drop fragments that came to nothing");
+    }
     return swept;
 }
 

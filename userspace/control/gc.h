@@ -32,6 +32,8 @@ struct Timeouts {
     uint32_t udp_established = 300;
     // RFC 5508 REQ-2: not before 60 seconds.
     uint32_t icmp = 60;
+    // RFC 791 and RFC 8200 give a datagram that long to be put together; Linux does for IPv4.
+    uint32_t fragment = 30;
 
     uint32_t of(uint8_t l4_proto, uint8_t state) const;
 };

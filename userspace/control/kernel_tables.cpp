@@ -110,6 +110,26 @@ Result<std::optional<cnet_fdb_entry>> KernelTables::find_fdb(const cnet_fdb_key&
     return maps_.fdb.lookup(key);
 }
 
+Status KernelTables::drop_fragments_before(uint64_t monotonic_ns) {
+    // Deleted after the walk: a walk over a hash that shrinks may begin anew.
+    std::vector<cnet_frag_key> datagrams;
+    auto status = maps_.frag.for_each([&](const cnet_frag_key& key, const cnet_frag& frag) {
+        if (frag.first_ns < monotonic_ns) datagrams.push_back(key);
+    });
+    std::vector<cnet_frag_held_key> held;
+    if (status) {
+        status = maps_.frag_held.for_each(
+            [&](const cnet_frag_held_key& key, const cnet_frag_held& fragment) {
+                if (fragment.since_ns < monotonic_ns) held.push_back(key);
+            });
+    }
+    for (size_t i = 0; status && i < datagrams.size(); i++)
+        status = maps_.frag.erase(datagrams[i]);
+    for (size_t i = 0; status && i < held.size(); i++)
+        status = maps_.frag_held.erase(held[i]);
+    return status;
+}
+
 Result<std::vector<cnet_counter>> KernelTables::counters() {
     return maps_.counters.totals();
 }

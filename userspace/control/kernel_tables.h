@@ -17,6 +17,7 @@ public:
     Status for_each_ct(const CtVisitor& visit) override;
     uint64_t ct_max_entries() const override;
     Status for_each_fdb(const FdbVisitor& visit) override;
+    Status drop_fragments_before(uint64_t monotonic_ns) override;
     Result<std::optional<cnet_fdb_entry>> find_fdb(const cnet_fdb_key& key) override;
     Result<std::vector<cnet_counter>> counters() override;
     Status reset_counters() override;

@@ -105,6 +105,9 @@ public:
     using FdbVisitor = std::function<void(const cnet_fdb_key&, const cnet_fdb_entry&)>;
     virtual Status for_each_fdb(const FdbVisitor& visit) = 0; // learned ones too
     virtual Result<std::optional<cnet_fdb_entry>> find_fdb(const cnet_fdb_key& key) = 0;
+    // Datagrams whose fragments stopped coming, and fragments whose first never came, from before
+    // this time.
+    virtual Status drop_fragments_before(uint64_t monotonic_ns) = 0;
 
     // CNET_COUNTER_COUNT of them, CPUs summed.
     virtual Result<std::vector<cnet_counter>> counters() = 0;

@@ -38,6 +38,7 @@ tcp_closed_s = 5
 udp_new_s = 6
 udp_established_s = 7
 icmp_s = 8
+fragment_s = 9
 [api]
 group = "netops"
 [reconcile]
@@ -61,6 +62,7 @@ auto = false
     EXPECT_EQ(timeouts.udp_new, 6u);
     EXPECT_EQ(timeouts.udp_established, 7u);
     EXPECT_EQ(timeouts.icmp, 8u);
+    EXPECT_EQ(timeouts.fragment, 9u);
     EXPECT_EQ(config->api_group, "netops");
     EXPECT_EQ(config->reconcile_period_s, 60u);
     EXPECT_EQ(config->sweep_period_s, 1u);

@@ -37,6 +37,7 @@ public:
     control::MapContents contents;
     control::Entries<cnet_fdb_key, cnet_fdb_entry> learned;
     control::Entries<cnet_ct_key, cnet_ct_entry> flows;
+    uint64_t fragments_dropped_before_ns = 0;
     std::vector<cnet_counter> counter_values = std::vector<cnet_counter>(CNET_COUNTER_COUNT);
     unsigned changes = 0;
     std::optional<control::Table> full; // refuses new entries
@@ -86,6 +87,12 @@ public:
             visit(key, entry);
         for (const auto& [key, entry] : learned)
             visit(key, entry);
+        return {};
+    }
+
+    Status drop_fragments_before(uint64_t monotonic_ns) override {
+        if (!life_.spend()) return Life::dead();
+        fragments_dropped_before_ns = monotonic_ns;
         return {};
     }
 

@@ -125,6 +125,11 @@ TEST_F(GcTest, AReverseWithoutItsFlowGoesInTheSecondSweep) {
     EXPECT_TRUE(tables.flows.empty());
 }
 
+TEST_F(GcTest, FragmentsThatCameToNothingGo) {
+    sweep();
+    EXPECT_EQ(tables.fragments_dropped_before_ns, clock.monotonic_ns() - 30'000'000'000u);
+}
+
 TEST_F(GcTest, LearnedMacsAge) {
     const cnet_fdb_key key{1, {2, 0, 0, 0, 0, 1}, {}};
     const cnet_fdb_key orphan{7, {2, 0, 0, 0, 0, 1}, {}};
