@@ -3,6 +3,7 @@
 #include "lib/arp.h"
 #include "lib/bridge.h"
 #include "lib/gateway.h"
+#include "lib/hairpin.h"
 #include "lib/nd.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -27,6 +28,7 @@ int cnet_endpoint(struct __sk_buff* skb) {
     if (verdict == V_NEXT) verdict = nd_answer(skb, &pkt);
     if (verdict == V_NEXT && mac_equal(pkt.dst_mac, port->gateway_mac))
         verdict = gateway_forward(skb, &pkt);
+    if (verdict == V_NEXT) verdict = hairpin_answer(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);
     return tc_exit(&pkt, verdict);

@@ -33,6 +33,7 @@ static long collect_ct(__u32 index, void* data) {
     struct cnet_gc_ct candidate;
     struct cnet_ct_entry *entry, *other;
     struct cnet_ct_key other_key;
+    __u8 flags, other_flags = 0;
 
     if (bpf_skb_load_bytes(walk->skb, sizeof(struct cnet_gc_header) + index * sizeof(candidate),
                            &candidate, sizeof(candidate)))
@@ -42,11 +43,13 @@ static long collect_ct(__u32 index, void* data) {
     other_key = entry->other;
     other = bpf_map_lookup_elem(&cnet_ct, &other_key);
     if (entry->kind == CNET_CT_REVERSE && other) return 0;
+    flags = entry->kind == CNET_CT_REVERSE ? entry->flags : 0;
+    if (other && other->kind == CNET_CT_REVERSE) other_flags = other->flags;
     if (!claim(&entry->last_seen_ns, candidate.last_seen_ns)) return 0;
     if (entry->kind == CNET_CT_FORWARD && !bpf_map_delete_elem(&cnet_ct, &other_key))
-        slot_hold(&other_key, -1);
+        slot_hold(&other_key, other_flags, -1);
     if (!bpf_map_delete_elem(&cnet_ct, &candidate.key)) {
-        slot_hold(&candidate.key, -1);
+        slot_hold(&candidate.key, flags, -1);
         walk->deleted++;
     }
     return 0;

@@ -75,6 +75,7 @@ enum cnet_port_flag {
     CNET_PORT_ICC_OFF = 1 << 4,      /* network option, on every port but the host's */
     CNET_PORT_INTERNAL = 1 << 5,     /* network option: nothing beyond the host */
     CNET_PORT_MASQUERADE = 1 << 6,   /* network option: SNAT towards uplinks */
+    CNET_PORT_PUBLISHED = 1 << 9,    /* in cnet_port alone: some binding leads to this endpoint */
 };
 
 struct cnet_port {
@@ -161,10 +162,11 @@ struct cnet_neigh_entry {
     __u32 port_flags; /* enum cnet_port_flag of that port */
     __u32 endpoint_id;
     __u32 peer_id; /* 0: local */
+    __u32 mtu;     /* of the network, bytes */
     __u8 mac[CNET_MAC_LEN];
     __u8 gateway_mac[CNET_MAC_LEN]; /* source MAC of what the gateway delivers */
 };
-CNET_SIZE(struct cnet_neigh_entry, 4 * 4 + 6 + 6);
+CNET_SIZE(struct cnet_neigh_entry, 5 * 4 + 6 + 6);
 
 /* ---- cnet_uplinks: ifindex -> uplink. Writer: cnetd, following netlink. ---- */
 #define CNET_UPLINK_ADDRS_MAX 8
@@ -206,9 +208,10 @@ enum cnet_l4 {
 
 /*
  * binding_id: written by cnetd alone, as one 32-bit store through its mapping of the array.
- * nat_refs: written by BPF alone, atomically. It counts the cnet_ct entries for which the host must
+ * nat_refs: written by BPF alone, atomically. It counts the cnet_ct entries for which somebody must
  * look at a packet: an entry in zone WORLD holds the slot of its key's destination port, one in
- * zone HOST that of its source port. Both zero means: not ours, at the price of one array look-up.
+ * zone HOST, or with CNET_CT_SWITCHED, that of its source port. Both zero means: not ours, at the
+ * price of one array look-up.
  */
 struct cnet_slot {
     __u32 binding_id;

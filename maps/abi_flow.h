@@ -54,6 +54,8 @@ enum cnet_ct_state {
 enum cnet_ct_flag {
     CNET_CT_FIN_FORWARD = 1 << 0, /* FIN seen from the side that began */
     CNET_CT_FIN_REPLY = 1 << 1,
+    CNET_CT_SWITCHED =
+        1 << 2, /* REVERSE: its packets are addressed to a sibling, not the gateway */
 };
 
 /*

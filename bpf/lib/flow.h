@@ -15,9 +15,10 @@
 
 /* Beyond 25 tries the chance hardly grows (cilium/cilium#37389). */
 #define FLOW_PORT_TRIES 32
-/* Hairpin masquerade stays above the default ip_local_port_range, so that it meets no socket of the
- * host. */
+/* Source ports of hairpin flows stay above the default ip_local_port_range while there are any, so
+ * that they meet no connection that the client, or the host, has with the endpoint directly. */
 #define FLOW_HAIRPIN_PORT_MIN 61000
+#define FLOW_HAIRPIN_WIDE_PORT_MIN 1024
 
 enum flow_result { FLOW_OK = 0, FLOW_NO_PORT, FLOW_MAP_FULL, FLOW_EXISTS };
 
@@ -67,11 +68,13 @@ static long flow_try_port(__u32 attempt, void* data) {
     struct flow_port_walk* walk = data;
     struct flow_new* flow = walk->flow;
     struct cnet_slot* slot;
+    __u32 span;
     long err;
 
+    if (attempt == FLOW_PORT_TRIES / 2 && flow->port_min == FLOW_HAIRPIN_PORT_MIN)
+        flow->port_min = FLOW_HAIRPIN_WIDE_PORT_MIN;
     if (attempt) {
-        __u32 span = (__u32)flow->port_max - flow->port_min + 1;
-
+        span = (__u32)flow->port_max - flow->port_min + 1;
         flow->reply.dst_port_be = bpf_htons(flow->port_min + bpf_get_prandom_u32() % span);
     }
     if (flow->reply.zone == CNET_ZONE_WORLD && flow->type != CNET_CT_DNAT) {
@@ -153,6 +156,7 @@ static __always_inline void flow_entry(struct cnet_ct_entry* entry, const struct
     entry->network_id = flow->network_id;
     entry->kind = kind;
     entry->type = flow->type;
+    if (kind == CNET_CT_REVERSE) entry->flags = flow->reverse_flags;
 }
 
 /*
@@ -180,14 +184,14 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
         scratch->flow_pretended = 1;
         return FLOW_OK;
     }
-    slot_hold(&flow->reply, 1);
-    slot_hold(&flow->forward, 1);
+    slot_hold(&flow->reply, flow->reverse_flags, 1);
+    slot_hold(&flow->forward, 0, 1);
     flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
     err = bpf_map_update_elem(&cnet_ct, &flow->forward, entry, BPF_NOEXIST);
     if (!err) return FLOW_OK;
     bpf_map_delete_elem(&cnet_ct, &flow->reply);
-    slot_hold(&flow->reply, -1);
-    slot_hold(&flow->forward, -1);
+    slot_hold(&flow->reply, flow->reverse_flags, -1);
+    slot_hold(&flow->forward, 0, -1);
     return err == -17 ? FLOW_EXISTS : FLOW_MAP_FULL;
 }
 

@@ -231,6 +231,14 @@ static __always_inline enum cnet_verdict frag_later(struct __sk_buff* skb, struc
     return V_NEXT;
 }
 
+/* Has the first fragment of this one's datagram been tracked in the zone? */
+static __always_inline int frag_is_tracked(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                           __u32 zone) {
+    struct frag_piece piece = {};
+
+    return frag_piece_load(skb, pkt, zone, &piece) && bpf_map_lookup_elem(&cnet_frag, &piece.key);
+}
+
 /*
  * V_NEXT: the packet's tuple is complete, and it may be handled like a whole one. FRAGMENT_FULL is
  * a drop where we alone carry the packet; on an uplink the caller leaves it to the host.

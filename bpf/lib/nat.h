@@ -103,6 +103,9 @@ static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, s
     struct cnet_neigh_entry* neigh = neigh_lookup(hit->entry->other.zone, to->dst);
 
     if (unlikely(!neigh)) return drop(pkt, CNET_R_NO_NEIGH);
+    /* What a router would fragment is handed over whole: it is in memory, not on a link. */
+    if (unlikely(exceeds_mtu(skb, pkt, neigh->mtu)) && !(pkt->flags & PKT_MAY_SPLIT))
+        return icmp_too_big(skb, pkt, neigh->mtu);
     /* point of no return */
     if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to) ||
         eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))

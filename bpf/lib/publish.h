@@ -36,27 +36,29 @@ static __always_inline enum cnet_verdict publish_from_world(struct cnet_pkt* pkt
 }
 
 /*
- * From an endpoint. Within one network the client must not see the answer come straight from its
- * sibling (or itself), so the gateway stands in as source; from another network the client keeps
- * its address.
+ * From an endpoint. The client keeps its address, but for one that dials itself: its own address
+ * would not do as a source, so the gateway's stands in. The answer to a sibling is addressed to
+ * that sibling, past the gateway; hairpin.h looks out for it.
  */
 static __always_inline enum cnet_verdict publish_from_endpoint(struct cnet_pkt* pkt,
                                                                const struct cnet_binding* binding) {
+    int to_itself = addr_equal(binding_target(binding, &pkt->tuple.src), &pkt->tuple.src);
     int same_network = binding->network_id == pkt->network_id;
     struct scratch* scratch = scratch_get();
     union cnet_addr client = pkt->tuple.src;
     struct flow_new* flow;
 
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
-    if (same_network) router_address(pkt, &client);
+    if (same_network && to_itself) router_address(pkt, &client);
     flow = flow_prepare(scratch, CNET_CT_HAIRPIN, binding->network_id, binding->id);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);
     publish_reply_tuple(flow, pkt, binding, &client);
     flow->port_min = FLOW_HAIRPIN_PORT_MIN;
     flow->port_max = 65535;
-    if (same_network)
-        flow->reply.dst_port_be = bpf_htons(
-            FLOW_HAIRPIN_PORT_MIN + bpf_get_prandom_u32() % (65536 - FLOW_HAIRPIN_PORT_MIN));
+    if (!same_network) return V_NEXT;
+    if (!to_itself) flow->reverse_flags = CNET_CT_SWITCHED;
+    flow->reply.dst_port_be =
+        bpf_htons(FLOW_HAIRPIN_PORT_MIN + bpf_get_prandom_u32() % (65536 - FLOW_HAIRPIN_PORT_MIN));
     return V_NEXT;
 }
 

@@ -38,8 +38,9 @@ struct flow_new {
     __u32 binding_id;
     __u16 port_min; /* for tries after the first, host byte order */
     __u16 port_max;
-    __u8 type; /* enum cnet_ct_type */
-    __u8 pad[3];
+    __u8 type;          /* enum cnet_ct_type */
+    __u8 reverse_flags; /* enum cnet_ct_flag of the REVERSE entry */
+    __u8 pad[2];
 };
 
 struct scratch {

@@ -20,14 +20,17 @@ static __always_inline int slot_concerns_us(const struct cnet_slot* slot) {
     return slot && (slot->nat_refs || slot->binding_id != CNET_BINDING_NONE);
 }
 
-/* The entry under this key makes the host look at a port; `delta` is +1 when it goes in, -1 when it
- * comes out. */
-static __always_inline void slot_hold(const struct cnet_ct_key* key, int delta) {
+/* The entry under this key, with these flags, makes somebody look at a port; `delta` is +1 when it
+ * goes in, -1 when it comes out. */
+static __always_inline void slot_hold(const struct cnet_ct_key* key, __u8 entry_flags, int delta) {
     struct cnet_slot* slot;
 
-    if (key->zone != CNET_ZONE_WORLD && key->zone != CNET_ZONE_HOST) return;
-    slot = slot_lookup(key->l4_proto,
-                       key->zone == CNET_ZONE_WORLD ? key->dst_port_be : key->src_port_be);
+    if (key->zone == CNET_ZONE_WORLD)
+        slot = slot_lookup(key->l4_proto, key->dst_port_be);
+    else if (key->zone == CNET_ZONE_HOST || entry_flags & CNET_CT_SWITCHED)
+        slot = slot_lookup(key->l4_proto, key->src_port_be);
+    else
+        return;
     if (slot) __sync_fetch_and_add(&slot->nat_refs, delta);
 }
 

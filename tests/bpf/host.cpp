@@ -130,6 +130,7 @@ void HostTest::add_port(const char* device, uint32_t network, const char* mac, c
 
     cnet_neigh_entry neigh{};
     neigh.ifindex = ifindex(device);
+    neigh.mtu = 1500;
     neigh.port_flags = port.flags;
     neigh.endpoint_id = port.endpoint_id;
     copy_mac(neigh.mac, mac);
@@ -160,6 +161,7 @@ void HostTest::add_host_port(const char* outer, const char* inner, uint32_t netw
 
     cnet_neigh_entry neigh{};
     neigh.ifindex = ifindex(outer);
+    neigh.mtu = 1500;
     neigh.port_flags = CNET_PORT_HOST;
     copy_mac(neigh.mac, mac);
     copy_mac(neigh.gateway_mac, mac);

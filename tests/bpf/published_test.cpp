@@ -94,21 +94,82 @@ TEST_F(Published, TwoPortsOfOneServiceForOneClientPort) {
     EXPECT_EQ(flows(), 2u);
 }
 
-TEST_F(Published, SiblingGoesThroughTheGateway) {
+TEST_F(Published, SiblingKeepsItsAddress) {
     publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    set_port_flags("ep1", CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_PUBLISHED);
     Packet dial = Ethernet{.src = kMacEp2, .dst = kMacGw1} / Ipv4{.src = kEp2, .dst = kHostAddr} /
                   Tcp{.src_port = 50000, .dst_port = 8080};
     auto outcome = endpoint("ep2", dial);
     auto port = static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
     EXPECT_GE(port, 61000);
     Packet arrives = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                     Ipv4{.src = kEp2, .dst = kEp1, .ttl = 63} /
+                     Tcp{.src_port = port, .dst_port = 80};
+    expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, arrives);
+    // The answer is addressed to the sibling itself.
+    Packet answer = Ethernet{.src = kMacEp1, .dst = kMacEp2} / Ipv4{.src = kEp1, .dst = kEp2} /
+                    Tcp{.src_port = 80, .dst_port = port, .flags = kSyn | kAck};
+    Packet back = Ethernet{.src = kMacGw1, .dst = kMacEp2} /
+                  Ipv4{.src = kHostAddr, .dst = kEp2, .ttl = 63} /
+                  Tcp{.src_port = 8080, .dst_port = 50000, .flags = kSyn | kAck};
+    expect(endpoint("ep1", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, back);
+    // What else the two say to each other is switched.
+    Packet direct = Ethernet{.src = kMacEp1, .dst = kMacEp2} / Ipv4{.src = kEp1, .dst = kEp2} /
+                    Tcp{.src_port = 80, .dst_port = 1234};
+    expect(endpoint("ep1", direct), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SWITCHED,
+           direct);
+    Packet later = Ethernet{.src = kMacEp1, .dst = kMacEp2} /
+                   Ipv4{.src = kEp1, .dst = kEp2, .fragment = 100, .protocol = 17} / Raw{"later"};
+    expect(endpoint("ep1", later), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SWITCHED, later);
+    EXPECT_EQ(maps().slot.nat_refs(CNET_SLOT_INDEX(CNET_L4_TCP, 80)), 1u);
+}
+
+TEST_F(Published, ClosedPortOfASiblingAnswersWithAnErrorFromWhereItWasDialled) {
+    publish(7, CNET_L4_UDP, 5353, kEp1, 53);
+    set_port_flags("ep1", CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_PUBLISHED);
+    Packet dial = Ethernet{.src = kMacEp2, .dst = kMacGw1} / Ipv4{.src = kEp2, .dst = kHostAddr} /
+                  Udp{.src_port = 50000, .dst_port = 5353} / Raw{"question"};
+    auto arrived = endpoint("ep2", dial).packet;
+    Packet error = Ethernet{.src = kMacEp1, .dst = kMacEp2} / Ipv4{.src = kEp1, .dst = kEp2} /
+                   Icmp{.type = 3, .code = 3} / Raw{Bytes(arrived.begin() + 14, arrived.end())};
+    dial.get<Ipv4>().ttl--;
+    auto dialled = dial.bytes();
+    Packet back = Ethernet{.src = kMacGw1, .dst = kMacEp2} /
+                  Ipv4{.src = kHostAddr, .dst = kEp2, .ttl = 63} / Icmp{.type = 3, .code = 3} /
+                  Raw{Bytes(dialled.begin() + 14, dialled.end())};
+    expect(endpoint("ep1", error), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ICMP_ERROR_NAT,
+           back);
+}
+
+TEST_F(Published, LargerThanTheNetworksMtu) {
+    publish(7, CNET_L4_UDP, 53, kEp1, 53);
+    Packet big = Ethernet{.src = kMacRouter, .dst = kMacUp} /
+                 Ipv4{.src = kWorld, .dst = kHostAddr} / Udp{.src_port = 5000, .dst_port = 53} /
+                 Raw{Bytes(1480, 'b')};
+    auto quoted = big.bytes();
+    Packet error = Ethernet{.src = kMacUp, .dst = kMacRouter} /
+                   Ipv4{.src = kHostAddr, .dst = kWorld, .tos = 0xc0, .id = 0, .fragment = 0} /
+                   Icmp{.type = 3, .code = 4, .seq = 1500} /
+                   Raw{Bytes(quoted.begin() + 14, quoted.begin() + 14 + 68)};
+    expect(uplink(big), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_ICMP_ERROR_SENT, error);
+    big.get<Ipv4>().fragment = 0;
+    EXPECT_EQ(uplink(big).counted[0].second, CNET_R_DNAT) << "without DF it is delivered whole";
+}
+
+TEST_F(Published, ItselfIsShownTheGateway) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    Packet dial = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kHostAddr} /
+                  Tcp{.src_port = 50000, .dst_port = 8080};
+    auto outcome = endpoint("ep1", dial);
+    auto port = static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+    Packet arrives = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
                      Ipv4{.src = kGw1, .dst = kEp1, .ttl = 63} /
                      Tcp{.src_port = port, .dst_port = 80};
     expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, arrives);
     Packet answer = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kGw1} /
                     Tcp{.src_port = 80, .dst_port = port, .flags = kSyn | kAck};
-    Packet back = Ethernet{.src = kMacGw1, .dst = kMacEp2} /
-                  Ipv4{.src = kHostAddr, .dst = kEp2, .ttl = 63} /
+    Packet back = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                  Ipv4{.src = kHostAddr, .dst = kEp1, .ttl = 63} /
                   Tcp{.src_port = 8080, .dst_port = 50000, .flags = kSyn | kAck};
     expect(endpoint("ep1", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, back);
 }

@@ -29,6 +29,7 @@ constexpr Bit kPortFlags[] = {
     {CNET_PORT_ICC_OFF, "icc_off"},
     {CNET_PORT_INTERNAL, "internal"},
     {CNET_PORT_MASQUERADE, "masquerade"},
+    {CNET_PORT_PUBLISHED, "published"},
 };
 constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};
 constexpr Bit kBindingFlags[] = {{CNET_BINDING_LOOPBACK, "loopback"}};
@@ -217,6 +218,7 @@ Json neigh_value(const void* bytes, const Decoder& decoder) {
             {"port_flags", flags(entry.port_flags, kPortFlags)},
             {"endpoint", optional_id(entry.endpoint_id)},
             {"peer", optional_id(entry.peer_id)},
+            {"mtu", entry.mtu},
             {"gateway_mac", mac(entry.gateway_mac)}};
 }
 

@@ -68,6 +68,7 @@ void add_neigh(MapContents& maps, const Network& network, const IpAddress& addre
     entry.ifindex = ifindex;
     entry.port_flags = port_flags;
     entry.endpoint_id = endpoint_id;
+    entry.mtu = network.mtu;
     copy_mac(entry.mac, mac);
     copy_mac(entry.gateway_mac, network.gateway_mac);
     maps.neigh[key] = entry;
@@ -139,6 +140,13 @@ void add_host_addresses(MapContents& maps, const State& state, const Observed& o
     }
 }
 
+void mark_published(MapContents& maps, const State& state, const Observed& observed) {
+    for (const auto& [id, port] : state.ports) {
+        const auto* link = find_endpoint_link(state.endpoints.at(port.endpoint_id), observed);
+        if (link) maps.port[link->ifindex].flags |= CNET_PORT_PUBLISHED;
+    }
+}
+
 } // namespace
 
 HostPort find_host_port(const Network& network, const Observed& observed) {
@@ -168,6 +176,7 @@ MapContents desired_maps(const State& state, const Observed& observed) {
         add_endpoint(maps, flood[endpoint.network_id], state.networks.at(endpoint.network_id),
                      endpoint, link->ifindex, host ? host.outer->ifindex : 0);
     }
+    mark_published(maps, state, observed);
     for (const StaticFdb& entry : state.fdb) {
         const Endpoint& endpoint = state.endpoints.at(entry.endpoint_id);
         if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
