@@ -31,7 +31,7 @@ constexpr std::string_view kResizable[] = {
     "cnet_port",  "cnet_network", "cnet_flood",     "cnet_fdb",       "cnet_fdb_count",
     "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding",
     "cnet_ct",    "cnet_frag",    "cnet_frag_held"};
-constexpr std::string_view kFixed[] = {kMetaMap, "cnet_slot", "cnet_counters"};
+constexpr std::string_view kFixed[] = {kMetaMap, "cnet_slot", "cnet_sock", "cnet_counters"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
@@ -201,7 +201,7 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     LinkTable links(paths.pins, settings.attach_kind.value_or(features->attach_kind));
     std::unique_ptr<DataPath> path(
         new DataPath({paths, settings.dry_run, *cookie, std::move(*objects), std::move(*data_maps),
-                      std::move(links), std::move(warnings)}));
+                      std::move(links), SockLinks(paths.pins), std::move(warnings)}));
     if (settings.dry_run) return path;
     // From here on the set of maps is complete; nothing was attached before.
     cnet_meta meta{CNET_ABI_VERSION, 0, *cookie};
@@ -276,6 +276,21 @@ Result<std::vector<maps::HookDevice>> DataPath::attachments() {
     return where;
 }
 
+Result<unsigned> DataPath::attach_sock(const std::filesystem::path& cgroup) {
+    if (parts_.dry_run) return Error(ErrorKind::kInvalid, "a dry data path attaches nothing");
+    if (!program(sock_programs().front())) {
+        return Error(ErrorKind::kSystem,
+                     "this kernel runs no programs on cgroups (CONFIG_CGROUP_BPF)");
+    }
+    return parts_.sock_links.attach(cgroup,
+                                    [this](std::string_view name) { return program(name); });
+}
+
+Status DataPath::detach_sock() {
+    if (parts_.dry_run) return Error(ErrorKind::kInvalid, "a dry data path detaches nothing");
+    return parts_.sock_links.detach();
+}
+
 Result<unsigned> DataPath::collect(const std::vector<cnet_gc_ct>& candidates) {
     if (candidates.empty()) return 0u;
     return run_collector(collector_input(CNET_GC_CT, candidates), candidates.size());
@@ -319,6 +334,7 @@ Result<int> DataPath::program(std::string_view name) const {
 Status DataPath::release() {
     if (parts_.dry_run) return {};
     if (auto status = check_namespace(); !status) return status.error();
+    if (auto status = parts_.sock_links.detach(); !status) return status.error();
     if (auto status = parts_.links.detach_all(); !status) return status.error();
     return remove_pins(parts_.paths);
 }

@@ -19,6 +19,7 @@
 
 #include "loader/link.h"
 #include "loader/object.h"
+#include "loader/sock_link.h"
 #include "maps/maps.h"
 #include "userspace/base/paths.h"
 #include "userspace/base/result.h"
@@ -69,6 +70,13 @@ public:
     // What is attached and alive now, by our pins. Pins of dead links are removed on the way.
     Result<std::vector<maps::HookDevice>> attachments();
 
+    // Has the `sock` programs run for the sockets of processes below this cgroup, and below no
+    // other any more; the same again is success, and how many were not attached before is returned.
+    // kNotFound or kInvalid when it is no cgroup, kSystem when the kernel has no such programs.
+    Result<unsigned> attach_sock(const std::filesystem::path& cgroup);
+    // Absent is success.
+    Status detach_sock();
+
     // Runs the collector on at most CNET_GC_BATCH_MAX candidates; how many it deleted.
     Result<unsigned> collect(const std::vector<cnet_gc_ct>& candidates);
     Result<unsigned> collect(const std::vector<cnet_gc_fdb>& candidates);
@@ -89,6 +97,7 @@ private:
         std::vector<Object> objects;
         maps::DataPathMaps maps;
         LinkTable links;
+        SockLinks sock_links;
         std::vector<std::string> warnings;
     };
 

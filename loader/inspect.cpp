@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "loader/pin.h"
+#include "loader/sock_link.h"
 #include "loader/tcx.h"
 #include "maps/pin_path.h"
 
@@ -93,6 +94,18 @@ Result<std::optional<LoadedProgram>> unpinned_program(uint32_t id) {
     return std::optional<LoadedProgram>(std::move(*program));
 }
 
+// The program with this id among the pinned ones, or added to them; null when it has just gone.
+Result<LoadedProgram*> find_or_add(std::vector<LoadedProgram>& programs, uint32_t id) {
+    auto known = std::find_if(programs.begin(), programs.end(),
+                              [&](const LoadedProgram& program) { return program.id == id; });
+    if (known != programs.end()) return &*known;
+    auto program = unpinned_program(id);
+    if (!program) return program.error();
+    if (!*program) return static_cast<LoadedProgram*>(nullptr);
+    programs.push_back(std::move(**program));
+    return &programs.back();
+}
+
 } // namespace
 
 Result<std::vector<Attached>> list_attached(const fs::path& pins) {
@@ -123,16 +136,16 @@ Result<std::vector<LoadedProgram>> list_programs(const fs::path& pins) {
     auto attached = list_attached(pins);
     if (!attached) return attached.error();
     for (const Attached& attachment : *attached) {
-        auto known = std::find_if(programs.begin(), programs.end(), [&](const LoadedProgram& p) {
-            return p.id == attachment.prog_id;
-        });
-        if (known == programs.end()) {
-            auto program = unpinned_program(attachment.prog_id);
-            if (!program) return program.error();
-            if (!*program) continue;
-            known = programs.insert(programs.end(), std::move(**program));
-        }
-        known->attached.push_back(attachment);
+        auto program = find_or_add(programs, attachment.prog_id);
+        if (!program) return program.error();
+        if (*program) (*program)->attached.push_back(attachment);
+    }
+    auto on_cgroups = sock_attached(pins);
+    if (!on_cgroups) return on_cgroups.error();
+    for (const SockAttached& attachment : *on_cgroups) {
+        auto program = find_or_add(programs, attachment.prog_id);
+        if (!program) return program.error();
+        if (*program) (*program)->cgroups.push_back(attachment.cgroup_id);
     }
     std::stable_sort(programs.begin(), programs.end(),
                      [](const auto& left, const auto& right) { return left.name < right.name; });

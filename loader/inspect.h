@@ -27,6 +27,7 @@ struct LoadedProgram {
     uint32_t jited_bytes = 0;
     uint64_t loaded_at_ns = 0; // CLOCK_BOOTTIME
     std::vector<Attached> attached;
+    std::vector<uint64_t> cgroups; // ids, of a `sock` program
 };
 
 // By name. kNotFound when there are no pins. An attachment whose program is not among the pinned

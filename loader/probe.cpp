@@ -1,6 +1,7 @@
 #include "loader/probe.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <cerrno>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -54,6 +55,10 @@ Result<Features> probe_kernel() {
         return on_loopback.error().because("find out whether the kernel has tcx");
     }
     return features;
+}
+
+bool has_cgroup_programs() {
+    return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, nullptr) == 1;
 }
 
 Status raise_memlock() {

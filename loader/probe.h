@@ -16,6 +16,9 @@ struct Features {
 // An error is one sentence for the user: no BPF in this kernel (kSystem), or not for us (kDenied).
 Result<Features> probe_kernel();
 
+// Whether programs can be attached to cgroups: without CONFIG_CGROUP_BPF they do not even load.
+bool has_cgroup_programs();
+
 // RLIMIT_MEMLOCK to infinity. Kernels that account BPF memory to cgroups (5.11 on) do not need it,
 // so a refusal is success.
 Status raise_memlock();

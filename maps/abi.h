@@ -255,6 +255,27 @@ CNET_SIZE(struct cnet_counter, 8 + 8);
 #define CNET_COUNTER_INDEX(hook, reason) ((__u32)(hook)*CNET_REASON_MAX + (__u32)(reason))
 #define CNET_COUNTER_COUNT (CNET_HOOK_MAX * CNET_REASON_MAX)
 
+/*
+ * ---- cnet_sock: socket -> what it dialled. Writer: BPF (`sock`). ----
+ * A host process that dials a published port is connected to the endpoint itself; this is how the
+ * endpoint's address becomes again what the process knows, in recvmsg and getpeername.
+ */
+#define CNET_SOCK_PEERS 8 /* a power of two */
+
+struct cnet_sock_peer {
+    union cnet_addr backend; /* the endpoint's */
+    union cnet_addr dialled; /* the host's */
+    __be16 backend_port_be;  /* 0: unused */
+    __be16 dialled_port_be;
+};
+CNET_SIZE(struct cnet_sock_peer, 2 * 16 + 2 + 2);
+
+struct cnet_sock {
+    __u32 next; /* counts takeovers: whose turn it is to be forgotten when all are in use */
+    struct cnet_sock_peer peers[CNET_SOCK_PEERS];
+};
+CNET_SIZE(struct cnet_sock, 4 + 8 * 36);
+
 /* ---- Settings that are constants to the verifier, `cnet_cfg` in .rodata of every object. ---- */
 struct cnet_config {
     __u8 dry_run; /* explain: no map write, no clone, no counter */

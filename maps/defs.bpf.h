@@ -138,4 +138,11 @@ struct {
     __type(value, struct cnet_counter);
 } cnet_counters SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct cnet_sock);
+} cnet_sock SEC(".maps");
+
 #endif

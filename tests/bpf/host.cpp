@@ -244,11 +244,27 @@ size_t HostTest::flows() {
     return *count / 2;
 }
 
+std::vector<HookReason> HostTest::counted_by(const std::function<void()>& action) {
+    std::vector<HookReason> counted;
+    auto before = maps().counters.totals();
+    action();
+    auto after = maps().counters.totals();
+    for (uint32_t hook = 0; hook < CNET_HOOK_MAX; hook++)
+        for (uint32_t reason = 0; reason < CNET_R_COUNT; reason++) {
+            uint32_t index = CNET_COUNTER_INDEX(hook, reason);
+            for (uint64_t i = (*before)[index].packets; i < (*after)[index].packets; i++) {
+                counted.emplace_back(static_cast<cnet_hook>(hook),
+                                     static_cast<cnet_reason>(reason));
+                coverage().push_back(counted.back());
+            }
+        }
+    return counted;
+}
+
 Outcome HostTest::run(const char* program, const char* device, const Packet& packet) {
     Outcome outcome{};
     auto fd = data_path_->program(program);
     EXPECT_TRUE(fd);
-    auto before = maps().counters.totals();
     Bytes in = packet.bytes();
     outcome.packet.resize(in.size() + 512);
     struct __sk_buff context {};
@@ -262,20 +278,10 @@ Outcome HostTest::run(const char* program, const char* device, const Packet& pac
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
     options.repeat = 1;
-    EXPECT_EQ(bpf_prog_test_run_opts(*fd, &options), 0) << strerror(errno);
+    outcome.counted =
+        counted_by([&] { EXPECT_EQ(bpf_prog_test_run_opts(*fd, &options), 0) << strerror(errno); });
     outcome.packet.resize(options.data_size_out);
     outcome.verdict = static_cast<Verdict>(static_cast<int32_t>(options.retval));
-
-    auto after = maps().counters.totals();
-    for (uint32_t hook = 0; hook < CNET_HOOK_MAX; hook++)
-        for (uint32_t reason = 0; reason < CNET_R_COUNT; reason++) {
-            uint32_t index = CNET_COUNTER_INDEX(hook, reason);
-            for (uint64_t i = (*before)[index].packets; i < (*after)[index].packets; i++) {
-                outcome.counted.emplace_back(static_cast<cnet_hook>(hook),
-                                             static_cast<cnet_reason>(reason));
-                coverage().push_back(outcome.counted.back());
-            }
-        }
     return outcome;
 }
 

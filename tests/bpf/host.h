@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -56,6 +57,8 @@ protected:
     loader::DataPath& data_path() { return *data_path_; }
     maps::DataPathMaps& maps() { return data_path_->maps(); }
 
+    // Every reason that moved meanwhile, each once per increment.
+    std::vector<HookReason> counted_by(const std::function<void()>& action);
     Outcome run(const char* program, const char* device, const Packet& packet);
     Outcome endpoint(const char* device, const Packet& packet) {
         return run("cnet_endpoint", device, packet);
@@ -80,6 +83,7 @@ protected:
                      const char* dst, uint16_t dst_port) const;
     size_t flows();
     void shell(const std::string& command) const;
+    void add_host_addr(const char* addr, const char* device);
 
 private:
     void make_devices();
@@ -88,7 +92,6 @@ private:
                   const char* addr6, uint32_t flood_index);
     void add_host_port(const char* outer, const char* inner, uint32_t network, const char* mac,
                        const char* addr, const char* addr6);
-    void add_host_addr(const char* addr, const char* device);
 
     std::unique_ptr<NetnsGuard> netns_;
     std::filesystem::path root_;

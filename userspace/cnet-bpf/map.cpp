@@ -36,6 +36,11 @@ View prog_view() {
             if (name.empty()) name = "#" + text_at(device, "ifindex");
             text += (text.empty() ? "" : ",") + name;
         }
+        for (const Json& cgroup : list_at(program, "cgroups")) {
+            std::string name = text_at(cgroup, "path");
+            if (name.empty()) name = "cgroup #" + text_at(cgroup, "id");
+            text += (text.empty() ? "" : ",") + name;
+        }
         return text;
     };
     auto runs = [](const Json& program) {

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 
+#include "loader/cgroup.h"
 #include "loader/inspect.h"
 #include "loader/pin.h"
+#include "loader/sock_link.h"
 #include "maps/maps.h"
 #include "maps/pin_path.h"
 #include "maps/reasons.h"
@@ -78,6 +80,8 @@ Json memory_of(int fd) {
 
 Result<Json> count_entries(const OpenMap& map) {
     if (is_array(map.info.type)) return Json(map.info.max_entries);
+    // Each socket has its own; the kernel keeps no list.
+    if (map.info.type == BPF_MAP_TYPE_SK_STORAGE) return Json();
     uint64_t entries = 0;
     auto status = maps::for_each_raw(map.fd.get(), map.info, map.info.value_size,
                                      [&](const void*, const void*) { return ++entries != 0; });
@@ -185,6 +189,10 @@ Json hook_of(const loader::LoadedProgram& program) {
             return maps::hook_name(hook);
         }
     }
+    auto on_cgroups = loader::sock_programs();
+    if (std::find(on_cgroups.begin(), on_cgroups.end(), program.name) != on_cgroups.end()) {
+        return maps::hook_name(CNET_HOOK_SOCK);
+    }
     return {};
 }
 
@@ -197,12 +205,18 @@ Json describe_program(const loader::LoadedProgram& program,
                            {"device", name.empty() ? Json() : Json(name)},
                            {"attach", loader::to_string(attached.kind)}});
     }
+    Json cgroups = Json::array();
+    for (uint64_t id : program.cgroups) {
+        std::string path = loader::cgroup_path(id);
+        cgroups.push_back({{"id", id}, {"path", path.empty() ? Json() : Json(path)}});
+    }
     Json ns_per_run = program.run_count ? Json(program.run_time_ns / program.run_count) : Json();
     return {{"hook", hook_of(program)},
             {"name", program.name},
             {"id", program.id},
             {"tag", program.tag},
             {"devices", devices},
+            {"cgroups", cgroups},
             {"runs", program.run_count},
             {"run_time_ns", program.run_time_ns},
             {"ns_per_run", ns_per_run},
@@ -236,6 +250,10 @@ Status dump_map(const fs::path& pins, std::string_view name, const Visit& visit)
     auto meta = read_meta(pins);
     if (!meta) return meta.error();
     const MapFormat* format = find_map_format(*full);
+    if (*full == "cnet_sock") {
+        return Error(ErrorKind::kConflict,
+                     "the entries of cnet_sock are with their sockets, of which there is no list");
+    }
     if (!format) return Error(ErrorKind::kConflict, *full + " has no form that can be decoded");
     if (meta->abi_version != CNET_ABI_VERSION && *full != "cnet_meta") {
         return Error(ErrorKind::kConflict, "cannot decode " + *full + ": the pins are of version " +
@@ -265,12 +283,15 @@ Json summarize_pins(const fs::path& pins) {
     auto map_names = loader::list_pins(maps::map_dir(pins));
     auto program_names = loader::list_pins(maps::prog_dir(pins));
     auto attached = loader::list_attached(pins);
+    auto on_cgroups = loader::sock_attached(pins);
+    Json attachments;
+    if (attached && on_cgroups) attachments = attached->size() + on_cgroups->size();
     auto count = [](const auto& list) { return list ? Json(list->size()) : Json(); };
     return {{"path", pins.native()},
             {"abi_version", meta ? Json(meta->abi_version) : Json()},
             {"maps", count(map_names)},
             {"programs", count(program_names)},
-            {"attachments", count(attached)}};
+            {"attachments", attachments}};
 }
 
 } // namespace cnet::cli

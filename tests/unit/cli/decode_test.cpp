@@ -252,7 +252,9 @@ TEST(Decode, EveryMapThatThereIs) {
     std::regex definition("\\} (\\w+) SEC\\(\"\\.maps\"\\)");
     size_t maps = 0;
     for (std::sregex_iterator map(text->begin(), text->end(), definition), end; map != end; ++map) {
-        EXPECT_NE(find_map_format((*map)[1].str()), nullptr) << (*map)[1];
+        // What sockets hold is listed nowhere.
+        bool listed = (*map)[1] != "cnet_sock";
+        EXPECT_EQ(find_map_format((*map)[1].str()) != nullptr, listed) << (*map)[1];
         maps++;
     }
     EXPECT_GE(maps, 14u);
