@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from harness import cgroup  # noqa: E402
 from harness import host as hosts  # noqa: E402
 from harness.bridge_host import BridgeHost  # noqa: E402
 from harness.netns import remove_stale_namespaces  # noqa: E402
@@ -37,6 +38,7 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session", autouse=True)
 def _clean_slate():
     remove_stale_namespaces()
+    cgroup.remove_stale()
 
 
 def _passed(request):

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from . import api
+from . import api, cgroup
 from .netns import PREFIX, Namespace
 from .topology import Container, Network, Published
 from .wait import wait_until
@@ -45,10 +45,12 @@ class CnetHost:
         self.daemon = None
         self._containers = []
         self._namespaces = []
-        if config:
-            os.makedirs(os.path.join(self.root, "etc"))
-            with open(os.path.join(self.root, "etc", "cnetd.toml"), "w", encoding="utf-8") as file:
-                file.write(config)
+        if "[sock]" not in config:
+            config = f"{config}\n{cgroup.config()}"
+        os.makedirs(os.path.join(self.root, "etc"))
+        self.config_path = os.path.join(self.root, "etc", "cnetd.toml")
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(config)
         live_hosts.append(self)
         if start:
             self.start()
@@ -180,8 +182,8 @@ class CnetHost:
         self._containers.append(container)
         return container
 
-    def publish(self, container, host_port, port, protocol="tcp"):
-        published = Published(container, host_port, port, protocol)
+    def publish(self, container, host_port, port, protocol="tcp", host_ip=""):
+        published = Published(container, host_port, port, protocol, host_ip)
         self.cli("port", "publish", container.name, published.spec)
         return published
 

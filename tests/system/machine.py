@@ -36,6 +36,9 @@ class Machine:
         self.name = f"cnts{os.getpid()}"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.stage = install(self.directory / "stage")
+        # The machine's cgroups are those of whoever runs the tests.
+        config = self.stage / "etc/cnet/cnetd.toml"
+        config.write_text(config.read_text().replace("[sock]\n", "[sock]\nenabled = false\n"))
         self.console = self.directory / "console.log"
         (self.stage / "usr/lib/systemd/system/cnet-test.target").write_text(TARGET)
         self.bpffs = self.directory / "bpf"

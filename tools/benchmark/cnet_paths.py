@@ -51,6 +51,9 @@ class CnetHost:
         self.host, self.outside = wired_host(lab, lab.namespace("host"))
         self.root = lab.directory / "cnet"
         self._log = lab.directory / "cnetd.log"
+        # No process of the host dials a published port here, and others' processes are left alone.
+        (self.root / "etc").mkdir(parents=True)
+        (self.root / "etc" / "cnetd.toml").write_text("[sock]\nenabled = false\n")
         self._process = lab.daemon(
             self.host, self._bin / "cnetd", "--root", self.root, log=self._log
         )

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "userspace/api/routes.h"
@@ -12,6 +13,13 @@ class Controller;
 
 namespace cnet::api {
 
+// Whether host processes reach published ports.
+struct SockStatus {
+    bool enabled = false;
+    std::string cgroup; // whose processes; empty while none do
+    std::string error;  // why none do, although they should
+};
+
 // What GET /v1/status tells beside control's own figures.
 struct HostInfo {
     std::string version;
@@ -19,6 +27,7 @@ struct HostInfo {
     std::string kernel;
     std::string attach; // "tcx", "clsact"
     std::chrono::steady_clock::time_point started;
+    std::function<SockStatus()> sock;
 };
 
 // The controller must outlive the router.

@@ -10,6 +10,14 @@
 namespace cnet::api {
 namespace {
 
+Json sock_json(const SockStatus& status) {
+    Json json;
+    json["enabled"] = status.enabled;
+    json["cgroup"] = status.cgroup.empty() ? Json(nullptr) : Json(status.cgroup);
+    json["error"] = status.error.empty() ? Json(nullptr) : Json(status.error);
+    return json;
+}
+
 Json status_json(const control::StatusView& view, const HostInfo& host) {
     auto uptime = std::chrono::steady_clock::now() - host.started;
     Json reconcile;
@@ -25,6 +33,7 @@ Json status_json(const control::StatusView& view, const HostInfo& host) {
     json["root"] = host.root;
     json["kernel"] = host.kernel;
     json["attach"] = host.attach;
+    json["sock"] = sock_json(host.sock());
     json["networks"] = view.networks;
     json["endpoints"] = view.endpoints;
     json["ports"] = view.ports;

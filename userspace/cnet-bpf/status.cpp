@@ -20,11 +20,19 @@ View status_view() {
     auto last_error = [](const Json& status) {
         return Cell{text_at(value_at(status, "reconcile"), "last_error"), Style::kBad};
     };
+    auto sock = [](const Json& status) {
+        const Json& hooks = value_at(status, "sock");
+        std::string error = text_at(hooks, "error");
+        if (!error.empty()) return Cell{error, Style::kBad};
+        if (value_at(hooks, "enabled") == Json(false)) return Cell{"off"};
+        return Cell{text_at(hooks, "cgroup")};
+    };
     return {
         {"CNETD", plain(daemon)},
         {"ROOT", key("root")},
         {"KERNEL", key("kernel")},
         {"ATTACH", key("attach")},
+        {"SOCK", sock},
         {"MAPS-VERSION", key("abi_version")},
         {"NETWORKS", key("networks")},
         {"ENDPOINTS", key("endpoints")},

@@ -59,6 +59,13 @@ Fault take(const toml::node& node, std::string& out) {
     return {};
 }
 
+Fault take_absolute_path(const toml::node& node, std::string& out) {
+    auto value = node.value_exact<std::string>();
+    if (!value || !value->starts_with('/')) return "must be an absolute path";
+    out = *value;
+    return {};
+}
+
 Fault take_log_level(const toml::node& node, Config& config) {
     std::string text;
     if (Fault fault = take(node, text)) return fault;
@@ -87,6 +94,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "log" && key == "level") return {true, take_log_level(node, config)};
     if (section == "api" && key == "group") return {true, take(node, config.api_group)};
     if (section == "uplinks" && key == "auto") return {true, take(node, config.auto_uplinks)};
+    if (section == "sock" && key == "enabled") return {true, take(node, config.sock)};
+    if (section == "sock" && key == "cgroup")
+        return {true, take_absolute_path(node, config.sock_cgroup)};
     if (section == "reconcile" && key == "period_s")
         return {true, take(node, 1, kDayS, config.reconcile_period_s)};
     if (section == "reconcile" && key == "sweep_period_s")
@@ -103,8 +113,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 6> kSections = {"log", "maps",      "nat",
-                                                           "api", "reconcile", "uplinks"};
+    constexpr std::array<std::string_view, 7> kSections = {"log",       "maps",    "nat", "api",
+                                                           "reconcile", "uplinks", "sock"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 

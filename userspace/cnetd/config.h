@@ -22,6 +22,8 @@ struct Config {
     uint32_t reconcile_period_s = 30;          // [reconcile] period_s
     uint32_t sweep_period_s = 5;               // [reconcile] sweep_period_s
     bool auto_uplinks = true;                  // [uplinks] auto
+    bool sock = true;                          // [sock] enabled
+    std::string sock_cgroup;                   // [sock] cgroup; empty: the root of cgroup2
 };
 
 // `file` is for messages: "FILE:LINE: ...".

@@ -129,13 +129,17 @@ Status Daemon::open_controller() {
                              : control::UplinkPolicy::kAddedOnly);
     if (!controller) return controller.error();
     controller_ = *std::move(controller);
+    // Only now do the maps say which ports are published.
+    sock_ = std::make_unique<SockHooks>(*data_path_, config_);
+    sock_->follow();
     return {};
 }
 
 Status Daemon::open_api() {
-    router_ = api::make_router(
-        *controller_, {CNET_VERSION, options_.root.string(), kernel_release(),
-                       std::string(to_string(data_path_->attach_kind())), steady_clock::now()});
+    router_ =
+        api::make_router(*controller_, {CNET_VERSION, options_.root.string(), kernel_release(),
+                                        std::string(to_string(data_path_->attach_kind())),
+                                        steady_clock::now(), [this] { return sock_->status(); }});
     auto server = api::Server::open(std::move(listener_), [this](const api::Request& request) {
         return router_.handle(request);
     });
@@ -232,6 +236,7 @@ void Daemon::follow_links() {
 
 void Daemon::reconcile() {
     report("reconcile", controller_->reconcile(), reconcile_error_);
+    sock_->follow();
     reconcile_timer_.arm(std::chrono::seconds(config_.reconcile_period_s));
 }
 

@@ -16,6 +16,7 @@
 #include "userspace/cnetd/data_path_hooks.h"
 #include "userspace/cnetd/event_loop.h"
 #include "userspace/cnetd/options.h"
+#include "userspace/cnetd/sock_hooks.h"
 #include "userspace/control/controller.h"
 #include "userspace/control/kernel_namespaces.h"
 #include "userspace/control/kernel_tables.h"
@@ -71,6 +72,7 @@ private:
     std::unique_ptr<netlink::Monitor> monitor_;
     std::unique_ptr<loader::DataPath> data_path_;
     std::unique_ptr<DataPathHooks> hooks_;
+    std::unique_ptr<SockHooks> sock_;
     std::unique_ptr<control::KernelTables> tables_;
     std::unique_ptr<store::SqliteStore> store_;
     std::unique_ptr<control::Controller> controller_;

@@ -18,6 +18,8 @@ TEST(Config, HasDefaults) {
     EXPECT_EQ(config->reconcile_period_s, 30u);
     EXPECT_EQ(config->sweep_period_s, 5u);
     EXPECT_TRUE(config->auto_uplinks);
+    EXPECT_TRUE(config->sock);
+    EXPECT_EQ(config->sock_cgroup, "");
     EXPECT_TRUE(config->map_sizes.empty());
     EXPECT_EQ(config->timeouts.udp_established, control::Timeouts{}.udp_established);
 }
@@ -46,9 +48,14 @@ period_s = 60
 sweep_period_s = 1
 [uplinks]
 auto = false
+[sock]
+enabled = false
+cgroup = "/sys/fs/cgroup/system.slice"
 )",
                                "cnetd.toml");
     ASSERT_TRUE(config) << config.error().message();
+    EXPECT_FALSE(config->sock);
+    EXPECT_EQ(config->sock_cgroup, "/sys/fs/cgroup/system.slice");
     EXPECT_EQ(config->log_level, LogLevel::kDebug);
     EXPECT_EQ(config->map_sizes,
               (std::map<std::string, uint32_t>{

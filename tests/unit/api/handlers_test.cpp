@@ -25,8 +25,9 @@ class HandlersTest : public test::World {
 protected:
     void SetUp() override {
         World::SetUp();
-        router_ = make_router(
-            *controller, {"1.2.3", "/srv/host1", "6.1.0", "tcx", std::chrono::steady_clock::now()});
+        router_ =
+            make_router(*controller, {"1.2.3", "/srv/host1", "6.1.0", "tcx",
+                                      std::chrono::steady_clock::now(), [this] { return sock_; }});
     }
 
     Answer ask(const std::string& method, const std::string& path, const json& body = nullptr,
@@ -47,7 +48,16 @@ protected:
     }
 
     Router router_;
+    SockStatus sock_{true, "/sys/fs/cgroup", ""};
 };
+
+TEST_F(HandlersTest, SockInStatus) {
+    EXPECT_EQ(ask("GET", "/v1/status").body["sock"],
+              json({{"enabled", true}, {"cgroup", "/sys/fs/cgroup"}, {"error", nullptr}}));
+    sock_ = {true, "", "cgroup2 is not mounted"};
+    EXPECT_EQ(ask("GET", "/v1/status").body["sock"],
+              json({{"enabled", true}, {"cgroup", nullptr}, {"error", "cgroup2 is not mounted"}}));
+}
 
 TEST_F(HandlersTest, Status) {
     make_network_and_endpoint();

@@ -133,11 +133,13 @@ TEST(Status, ShowsTheDaemon) {
     std::string text = shown(
         {"status"}, "{\"version\":\"0.1.0\",\"abi_version\":1,\"pid\":42,\"uptime_s\":200,"
                     "\"root\":\"/\",\"kernel\":\"6.1.0\",\"attach\":\"tcx\",\"networks\":1,"
+                    "\"sock\":{\"enabled\":true,\"cgroup\":\"/sys/fs/cgroup\",\"error\":null},"
                     "\"endpoints\":2,\"ports\":3,\"uplinks\":4,\"sandboxes\":5,\"connections\":6,"
                     "\"reconcile\":{\"runs\":7,\"repairs\":8,\"last_error\":null}}");
     EXPECT_NE(text.find("CNETD         0.1.0, pid 42, up 3m20s\n"), std::string::npos) << text;
     EXPECT_NE(text.find("REPAIRS       8 in 7 runs\n"), std::string::npos) << text;
     EXPECT_NE(text.find("LAST-ERROR    -\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("SOCK          /sys/fs/cgroup\n"), std::string::npos) << text;
 }
 
 TEST(Status, ShowsThePinsWithoutADaemon) {

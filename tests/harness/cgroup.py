@@ -1,0 +1,71 @@
+"""A cgroup of this test run's own, for the programs that hosts attach to one: they see the sockets of
+this process and its children, and of nobody else on the machine.
+
+path() makes it and moves this process into it; both are undone when the run ends. All hosts of a run
+share it, each acting only for its own network namespace. What a run that was killed left behind is
+removed by the next one.
+"""
+
+import atexit
+import contextlib
+import os
+import re
+
+_made = None
+
+
+def cgroup2():
+    """Where cgroup2 is mounted; None when it is not."""
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        return next((line.split()[1] for line in file if line.split()[2] == "cgroup2"), None)
+
+
+def _enter(directory, pid):
+    with open(os.path.join(directory, "cgroup.procs"), "w", encoding="ascii") as file:
+        file.write(str(pid))
+
+
+def _current():
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        line = next(line for line in file if line.startswith("0::"))
+    return os.path.join(cgroup2(), line.strip()[4:])
+
+
+def path():
+    """The directory, with this process in it; None where there is no cgroup2."""
+    global _made
+    if _made is None and cgroup2():
+        home = _current()
+        _made = os.path.join(cgroup2(), f"cnt{os.getpid()}")
+        os.mkdir(_made)
+        _enter(_made, os.getpid())
+        atexit.register(_remove, _made, home)
+    return _made
+
+
+def _remove(top, home):
+    """With what was made below it, by a test or by systemd-nspawn. Processes that outlive the run,
+    which are mistakes of their own, do not keep it here.
+    """
+    for directory, _, _ in os.walk(top, topdown=False):
+        with open(os.path.join(directory, "cgroup.procs"), encoding="ascii") as file:
+            pids = file.read().split()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                _enter(home, pid)
+        os.rmdir(directory)
+
+
+def config():
+    """The section of cnetd.toml that keeps a daemon away from the machine's processes."""
+    return f'[sock]\ncgroup = "{path()}"\n' if path() else "[sock]\nenabled = false\n"
+
+
+def remove_stale():
+    """Deletes what test runs that no longer live have left behind."""
+    for name in os.listdir(cgroup2()) if cgroup2() else []:
+        match = re.fullmatch(r"cnt(\d+)", name)
+        if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            # Another run may be at it as well.
+            with contextlib.suppress(FileNotFoundError):
+                _remove(os.path.join(cgroup2(), name), cgroup2())
