@@ -60,8 +60,8 @@ class BridgeHost:
         self._load_rules()
         return container
 
-    def publish(self, container, host_port, port, protocol="tcp"):
-        published = Published(container, host_port, port, protocol)
+    def publish(self, container, host_port, port, protocol="tcp", host_ip=""):
+        published = Published(container, host_port, port, protocol, host_ip)
         self._published.append(published)
         self._load_rules()
         return published
@@ -106,6 +106,8 @@ class BridgeHost:
             of_container = f"-s {ip}/32 -d {ip}/32 -p {one.protocol} --dport {port}"
             yield f"-A POSTROUTING {of_container} -j MASQUERADE"
             of_host = f"-p {one.protocol} --dport {one.host_port}"
+            if one.host_ip:
+                of_host = f"-d {one.host_ip}/32 {of_host}"
             yield f"-A DOCKER {of_host} -j DNAT --to-destination {ip}:{port}"
 
     def _filter_rules(self):
