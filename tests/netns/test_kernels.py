@@ -9,18 +9,25 @@ One host for all tests, since a daemon's start is what takes longest on an emula
 import os
 import pathlib
 import re
+import socket
 
 import pytest
 
+from harness import cgroup as own_cgroup
 from harness import world as outside
 from harness.host import REPOSITORY, CnetHost
 from harness.icmp import ping
 from harness.sockets import (
     TcpServer,
     UdpServer,
+    echo_once,
     hash_back,
+    open_socket,
     send_and_compare,
+    tcp_connect,
     tcp_talk,
+    udp_connect,
+    udp_echo_once,
     udp_icmp_error,
     udp_talk,
 )
@@ -70,7 +77,9 @@ def test_every_program_loads_and_is_attached(scene, record_property):
     best = "tcx" if kernel >= TCX_SINCE else "clsact"
     assert host.cli("status")["attach"] == best
     for name, row in programs.items():
-        if row["hook"] and name not in UNUSED:
+        if row["hook"] == "sock":
+            assert [cgroup["path"] for cgroup in row["cgroups"]] == [own_cgroup.path()], name
+        elif row["hook"] and name not in UNUSED:
             assert {device["attach"] for device in row["devices"]} == {best}, name
 
 
@@ -115,6 +124,21 @@ def test_published_port_by_kernel(scene):
     """From outside, with the client's address, from a sibling and from the container itself."""
     _, world, alpha, beta = scene
     _published_port_answers(world, alpha, beta)
+
+
+def test_host_process_by_kernel(scene):
+    """connect, sendmsg, recvmsg and getpeername, from sockets of both families."""
+    host, _, alpha, _ = scene
+    host.publish(alpha, 8053, 53, "udp")
+    with TcpServer(alpha.namespace, 80), UdpServer(alpha.namespace, 53):
+        for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", outside.HOST):
+            with tcp_connect(host.namespace, address, 8080) as sock:
+                assert echo_once(sock) and sock.getpeername()[:2] == (address, 8080)
+            with udp_connect(host.namespace, address, 8053) as sock:
+                assert udp_echo_once(sock) and sock.getpeername()[:2] == (address, 8053)
+        with open_socket(host.namespace, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"?", ("127.0.0.1", 8053))
+            assert sock.recvfrom(100) == (b"?", ("127.0.0.1", 8053))
 
 
 def test_restart_by_kernel(scene):
