@@ -75,6 +75,10 @@ enum cnet_port_flag {
     CNET_PORT_ICC_OFF = 1 << 4,      /* network option, on every port but the host's */
     CNET_PORT_INTERNAL = 1 << 5,     /* network option: nothing beyond the host */
     CNET_PORT_MASQUERADE = 1 << 6,   /* network option: SNAT towards uplinks */
+    CNET_PORT_ROUTED = 1 << 7,       /* network option, on the host's port too: reachable as it is,
+                                        from outside and from other networks */
+    CNET_PORT_ISOLATED = 1 << 8,     /* network option, on the host's port too: the host has no
+                                        address here; comes with CNET_PORT_INTERNAL */
     CNET_PORT_PUBLISHED = 1 << 9,    /* in cnet_port alone: some binding leads to this endpoint */
 };
 
@@ -178,9 +182,9 @@ struct cnet_uplink_addr {
 CNET_SIZE(struct cnet_uplink_addr, 16 + 4);
 
 struct cnet_uplink {
-    __u32 flags; /* reserved */
-    __u32
-        addr_count; /* global-scope addresses, kernel order: the first of a family is its primary */
+    __u32 flags;      /* reserved */
+    __u32 addr_count; /* global-scope addresses, neither temporary, deprecated nor tentative, in the
+                         kernel's order: the first of a family is its primary */
     struct cnet_uplink_addr addrs[CNET_UPLINK_ADDRS_MAX];
 };
 CNET_SIZE(struct cnet_uplink, 4 + 4 + 8 * 20);
@@ -242,9 +246,23 @@ struct cnet_binding {
     __u16 port_count;
     __u8 l4;             /* enum cnet_l4 */
     __u8 flags;          /* enum cnet_binding_flag */
-    __u32 allow_list_id; /* 0: everybody */
+    __u32 allow_list_id; /* 0: everybody; else who is in cnet_allow under it */
 };
 CNET_SIZE(struct cnet_binding, 3 * 4 + 2 * 16 + 3 * 2 + 2 + 4);
+
+/*
+ * ---- cnet_allow: LPM trie, (list, client address) -> 1: may use the bindings with this
+ * allow_list_id; 0, or no entry: may not. Writer: cnetd, which fills a list before a binding names
+ * it. 0 is what IPv4 gets in a list with ::/0, where it lies within. ----
+ */
+#define CNET_ALLOW_PREFIX_LEN(addr_prefix_len) (32u + (addr_prefix_len)) /* of the 128-bit form */
+
+struct cnet_allow_key {
+    __u32 prefix_len; /* bits that count, from list_id on: a look-up takes all 160 */
+    __u32 list_id;
+    union cnet_addr addr;
+};
+CNET_SIZE(struct cnet_allow_key, 4 + 4 + 16);
 
 /* ---- cnet_counters: per-CPU array, index CNET_COUNTER_INDEX. Writer: BPF. ---- */
 struct cnet_counter {

@@ -108,6 +108,14 @@ struct {
 } cnet_binding SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, 16384);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct cnet_allow_key);
+    __type(value, __u32);
+} cnet_allow SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 262144);
     __uint(map_flags, BPF_F_NO_PREALLOC);

@@ -31,7 +31,8 @@ struct DataPathMaps {
     TypedMap<cnet_addr, cnet_host_addr> host_addr;
     SlotTable slot;
     TypedMap<cnet_bind_key, uint32_t> bind_addr;
-    TypedMap<uint32_t, cnet_binding> binding;  // by binding id
+    TypedMap<uint32_t, cnet_binding> binding; // by binding id
+    TypedMap<cnet_allow_key, uint32_t> allow;
     TypedMapRo<cnet_ct_key, cnet_ct_entry> ct; // written by BPF alone
     TypedMap<cnet_frag_key, cnet_frag> frag;
     TypedMap<cnet_frag_held_key, cnet_frag_held> frag_held;
@@ -53,6 +54,7 @@ struct DataPathMapsRo {
     SlotTableRo slot;
     TypedMapRo<cnet_bind_key, uint32_t> bind_addr;
     TypedMapRo<uint32_t, cnet_binding> binding;
+    TypedMapRo<cnet_allow_key, uint32_t> allow;
     TypedMapRo<cnet_ct_key, cnet_ct_entry> ct;
     TypedMapRo<cnet_frag_key, cnet_frag> frag;
     TypedMapRo<cnet_frag_held_key, cnet_frag_held> frag_held;

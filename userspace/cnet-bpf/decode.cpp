@@ -29,6 +29,8 @@ constexpr Bit kPortFlags[] = {
     {CNET_PORT_ICC_OFF, "icc_off"},
     {CNET_PORT_INTERNAL, "internal"},
     {CNET_PORT_MASQUERADE, "masquerade"},
+    {CNET_PORT_ROUTED, "routed"},
+    {CNET_PORT_ISOLATED, "isolated"},
     {CNET_PORT_PUBLISHED, "published"},
 };
 constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};
@@ -279,6 +281,18 @@ Json binding_value(const void* bytes, const Decoder&) {
             {"allow_list", optional_id(binding.allow_list_id)}};
 }
 
+// The prefix as its family writes it; the list's id is a part of the trie's key.
+Json allow_key(const void* bytes, const Decoder&) {
+    auto key = read<cnet_allow_key>(bytes);
+    const IpAddress addr = IpAddress::from_abi(key.addr);
+    uint32_t length = key.prefix_len - std::min(key.prefix_len, CNET_ALLOW_PREFIX_LEN(0));
+    if (addr.is_v4() && length >= 96) length -= 96;
+    return {{"list", key.list_id}, {"prefix", IpPrefix(addr, length).to_string()}};
+}
+Json allow_value(const void* bytes, const Decoder&) {
+    return {{"allowed", read<uint32_t>(bytes) != 0}};
+}
+
 Json ct_key(const void* bytes, const Decoder&) {
     return tuple(read<cnet_ct_key>(bytes));
 }
@@ -367,6 +381,7 @@ constexpr std::array kFormats = {
     format<uint32_t, cnet_slot>("cnet_slot", slot_key, slot_value),
     format<cnet_bind_key, uint32_t>("cnet_bind_addr", bind_addr_key, bind_addr_value),
     format<uint32_t, cnet_binding>("cnet_binding", binding_key, binding_value),
+    format<cnet_allow_key, uint32_t>("cnet_allow", allow_key, allow_value),
     format<cnet_ct_key, cnet_ct_entry>("cnet_ct", ct_key, ct_value),
     format<cnet_frag_key, cnet_frag>("cnet_frag", frag_key, frag_value),
     format<cnet_frag_held_key, cnet_frag_held>("cnet_frag_held", frag_held_key, frag_held_value),

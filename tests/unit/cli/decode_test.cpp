@@ -129,6 +129,10 @@ TEST(Decode, PublishedPorts) {
     cnet_bind_key key{addr("127.0.0.1"), CNET_SLOT_INDEX(CNET_L4_TCP, 8080)};
     EXPECT_EQ(decoded("cnet_bind_addr", key, 12u),
               "address=127.0.0.1 protocol=tcp port=8080 -> binding=12");
+    cnet_allow_key allowed{CNET_ALLOW_PREFIX_LEN(96 + 8), 12, addr("10.0.0.0")};
+    EXPECT_EQ(decoded("cnet_allow", allowed, 1u), "list=12 prefix=10.0.0.0/8 -> allowed=on");
+    allowed = {CNET_ALLOW_PREFIX_LEN(64), 12, addr("2001:db8::")};
+    EXPECT_EQ(decoded("cnet_allow", allowed, 1u), "list=12 prefix=2001:db8::/64 -> allowed=on");
     cnet_binding binding{};
     binding.id = 12;
     binding.network_id = 3;
@@ -232,7 +236,7 @@ TEST(Decode, FieldsAreDocumented) {
     for (const char* map :
          {"cnet_meta", "cnet_port", "cnet_network", "cnet_flood", "cnet_fdb", "cnet_fdb_count",
           "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_slot", "cnet_bind_addr",
-          "cnet_binding", "cnet_ct", "cnet_counters"}) {
+          "cnet_binding", "cnet_allow", "cnet_ct", "cnet_counters"}) {
         size_t start = text->find("| `" + std::string(map) + "` |");
         ASSERT_NE(start, std::string::npos) << map;
         std::string row = text->substr(start, text->find('\n', start) - start);
