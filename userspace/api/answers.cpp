@@ -7,18 +7,6 @@
 namespace cnet::api {
 namespace {
 
-std::string_view word_of(control::Mode mode) {
-    switch (mode) {
-    case control::Mode::kNat:
-        return "nat";
-    case control::Mode::kRouted:
-        return "routed";
-    case control::Mode::kIsolated:
-        break;
-    }
-    return "isolated";
-}
-
 template <typename T> Json texts(const std::vector<T>& values) {
     Json list = Json::array();
     for (const T& value : values)
@@ -45,7 +33,7 @@ std::string render(const control::NetworkView& view) {
     Json json;
     json["id"] = network.id;
     json["name"] = network.name;
-    json["mode"] = word_of(network.mode);
+    json["mode"] = control::to_string(network.mode);
     json["subnets"] = std::move(subnets);
     json["gateways"] = std::move(gateways);
     json["ip_ranges"] = std::move(ip_ranges);
@@ -54,6 +42,7 @@ std::string render(const control::NetworkView& view) {
     json["icc"] = network.icc;
     json["masquerade"] = network.masquerade;
     json["snat"] = network.snat4 ? Json(network.snat4->to_string()) : Json(nullptr);
+    json["snat6"] = network.snat6 ? Json(network.snat6->to_string()) : Json(nullptr);
     json["learning"] = network.learning;
     json["ageing_s"] = network.ageing_s;
     json["mac_limit"] = network.mac_limit;
@@ -99,6 +88,8 @@ std::string render(const control::PortView& view) {
     json["port"] = view.port;
     json["port_end"] = view.port_end;
     json["protocol"] = view.protocol;
+    json["allow_from"] = texts(view.allow_from);
+    json["reservation"] = view.reservation;
     return to_text(json);
 }
 

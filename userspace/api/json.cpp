@@ -124,10 +124,11 @@ std::optional<std::vector<std::string>> ObjectReader::find_texts(const char* key
     return texts;
 }
 
-template <typename T> void ObjectReader::read_parsed(const char* key, T& out) {
+template <typename T, typename Parse>
+void ObjectReader::read_parsed(const char* key, T& out, Parse parse) {
     auto text = find_text(key);
     if (!text) return;
-    auto parsed = T::parse(*text);
+    auto parsed = parse(*text);
     if (parsed)
         out = *parsed;
     else
@@ -151,10 +152,13 @@ void ObjectReader::read(const char* key, std::string& out) {
 }
 
 void ObjectReader::read(const char* key, IpAddress& out) {
-    read_parsed(key, out);
+    read_parsed(key, out, IpAddress::parse);
 }
 void ObjectReader::read(const char* key, MacAddress& out) {
-    read_parsed(key, out);
+    read_parsed(key, out, MacAddress::parse);
+}
+void ObjectReader::read(const char* key, control::Mode& out) {
+    read_parsed(key, out, control::parse_mode);
 }
 void ObjectReader::read(const char* key, std::vector<IpAddress>& out) {
     read_parsed_list(key, out);

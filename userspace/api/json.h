@@ -13,6 +13,7 @@
 
 #include "userspace/base/ip.h"
 #include "userspace/base/result.h"
+#include "userspace/control/model.h"
 
 namespace cnet::api {
 
@@ -34,6 +35,7 @@ public:
     void read(const char* key, std::string& out);
     void read(const char* key, IpAddress& out);
     void read(const char* key, MacAddress& out);
+    void read(const char* key, control::Mode& out);
     void read(const char* key, std::vector<IpAddress>& out);
     void read(const char* key, std::vector<IpPrefix>& out);
 
@@ -71,7 +73,7 @@ private:
     // The string below `key`, or nothing after fail().
     std::optional<std::string> find_text(const char* key);
     std::optional<std::vector<std::string>> find_texts(const char* key);
-    template <typename T> void read_parsed(const char* key, T& out);
+    template <typename T, typename Parse> void read_parsed(const char* key, T& out, Parse parse);
     template <typename T> void read_parsed_list(const char* key, std::vector<T>& out);
 
     const Json& object_;

@@ -61,10 +61,12 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
         in.read("gateways", out.gateways);
         in.read("ip_ranges", out.ip_ranges);
         in.read("mtu", out.mtu);
+        in.read("mode", out.mode);
         in.read("internal", out.internal);
         in.read("icc", out.icc);
         in.read("masquerade", out.masquerade);
         in.read_nullable("snat", out.snat);
+        in.read_nullable("snat6", out.snat6);
         in.read("learning", out.learning);
         in.read("ageing_s", out.ageing_s);
         in.read("mac_limit", out.mac_limit);
@@ -76,9 +78,11 @@ Result<control::NetworkPatch> parse_network_patch(std::string_view body) {
     return parse_with<control::NetworkPatch>(
         body, [](ObjectReader& in, control::NetworkPatch& out) {
             in.read_optional("mtu", out.mtu);
+            in.read_optional("mode", out.mode);
             in.read_optional("icc", out.icc);
             in.read_optional("masquerade", out.masquerade);
             if (in.has("snat")) in.read_nullable("snat", out.snat.emplace());
+            if (in.has("snat6")) in.read_nullable("snat6", out.snat6.emplace());
             in.read_optional("learning", out.learning);
             in.read_optional("ageing_s", out.ageing_s);
             in.read_optional("mac_limit", out.mac_limit);

@@ -18,6 +18,13 @@ std::string options_of(const Json& network) {
     return text;
 }
 
+std::string snat_of(const Json& network) {
+    const std::string snat6 = text_at(network, "snat6");
+    std::string text = text_at(network, "snat");
+    if (!text.empty() && !snat6.empty()) text += ",";
+    return text + snat6;
+}
+
 View network_view() {
     return {
         {"NAME", key("name"), Align::kLeft, true},
@@ -30,7 +37,7 @@ View network_view() {
         {"ID", key("id"), Align::kRight, false, true},
         {"IP-RANGES", key("ip_ranges"), Align::kLeft, false, true},
         {"MTU", key("mtu"), Align::kRight, false, true},
-        {"SNAT", key("snat"), Align::kLeft, false, true},
+        {"SNAT", plain(snat_of), Align::kLeft, false, true},
         {"AGEING", plain([](const Json& network) { return seconds_at(network, "ageing_s"); }),
          Align::kRight, false, true},
         {"MAC-LIMIT", key("mac_limit"), Align::kRight, false, true},
@@ -43,9 +50,29 @@ std::string created(const Json& network) {
            ", gateway " + text_at(network, "gateways");
 }
 
+// One list on the command line, a key a family in the request. "none" is of both.
+Result<Json> settings_of(const Verb& verb, const Arguments& arguments) {
+    Json body = body_of(verb, arguments);
+    if (!body.contains("snat")) return body;
+    const Json addresses = body["snat"];
+    body.erase("snat");
+    for (const Json& address : addresses) {
+        const bool v6 = address.is_string() && text_of(address).find(':') != std::string::npos;
+        for (const char* key : {"snat", "snat6"}) {
+            if (address.is_string() && v6 != (std::string_view(key) == "snat6")) continue;
+            if (body.contains(key))
+                return Error(ErrorKind::kInvalid, "--snat takes one address a family, or none");
+            body[key] = address;
+        }
+    }
+    return body;
+}
+
 int create(Context& context, const Verb& verb, const Arguments& arguments) {
+    auto settings = settings_of(verb, arguments);
+    if (!settings) return context.fail(kUsage, "network create: " + settings.error().message());
     Json body = {{"name", arguments.positionals[0]}};
-    body.update(body_of(verb, arguments));
+    body.update(*settings);
     return change(context, "POST", kNetworks, body, created);
 }
 
@@ -56,12 +83,13 @@ int show(Context& context, const Verb&, const Arguments& arguments) {
 }
 
 int set(Context& context, const Verb& verb, const Arguments& arguments) {
-    Json body = body_of(verb, arguments);
-    if (body.empty()) {
+    auto body = settings_of(verb, arguments);
+    if (!body) return context.fail(kUsage, "network set: " + body.error().message());
+    if (body->empty()) {
         return context.fail(kUsage, "network set: nothing to set; options are in "
                                     "`cnet-bpf network set --help`");
     }
-    return change(context, "PATCH", member(kNetworks, arguments.positionals[0]), body);
+    return change(context, "PATCH", member(kNetworks, arguments.positionals[0]), *body);
 }
 
 int remove(Context& context, const Verb&, const Arguments& arguments) {
@@ -72,10 +100,12 @@ std::vector<Option> settings_that_change() {
     using enum OptionKind;
     return {
         {"--mtu", kNumber, "N", "largest packet, in bytes (1500)", "mtu"},
+        {"--mode", kText, "nat|routed|isolated",
+         "masquerade; reachable as it is; without the host (nat)", "mode"},
         {"--icc", kOnOff, "on|off", "endpoints may talk to each other (on)", "icc"},
         {"--masquerade", kOnOff, "on|off", "translate sources towards uplinks (on)", "masquerade"},
-        {"--snat", kTextOrNone, "ADDRESS", "masquerade with this address; none: the uplink's",
-         "snat"},
+        {"--snat", kTextOrNone, "ADDRESS",
+         "masquerade with this address, one a family; none: the uplink's", "snat", true},
         {"--learning", kOnOff, "on|off", "learn source MACs (off)", "learning"},
         {"--ageing", kNumber, "S", "forget a learned MAC after S seconds (300), 0: never",
          "ageing_s"},

@@ -95,13 +95,27 @@ Status Applier::silence(const std::string& name) {
     return set_ipv6_sysctl(rtnl_, name, "disable_ipv6", "1");
 }
 
+Status Applier::set_host_ipv6(const BringUpHostPort& change) {
+    using enum BringUpHostPort::Ipv6;
+    if (change.ipv6 == kOff) return silence(change.outer);
+    // bpf_fib_lookup asks for forwarding on the device that a packet is said to come from. The host
+    // itself forwards IPv6 only with conf/all, which stays as it is.
+    const bool routes = change.ipv6 == kRouter;
+    auto status = set_ipv6_sysctl(rtnl_, change.outer, "forwarding", routes ? "1" : "0");
+    if (status) status = set_ipv6_sysctl(rtnl_, change.outer, "accept_ra", "0");
+    // The MAC is given by us, and so is the link-local address made from it.
+    if (status) status = set_ipv6_sysctl(rtnl_, change.outer, "accept_dad", "0");
+    if (status) status = set_ipv6_sysctl(rtnl_, change.outer, "addr_gen_mode", "0");
+    if (status && routes) status = set_ipv6_sysctl(rtnl_, change.outer, "disable_ipv6", "0");
+    return status;
+}
+
 Status Applier::run(const BringUpHostPort& change) {
     // What the programs hand up may go on to the host's other devices. Loose reverse-path filtering
     // even where conf/all asks for strict: the larger of the two counts, and 2 is the loose one.
     auto status = rtnl_.set_sysctl("ipv4", change.outer, "forwarding", "1");
     if (status) status = rtnl_.set_sysctl("ipv4", change.outer, "rp_filter", "2");
-    if (status) status = set_ipv6_sysctl(rtnl_, change.outer, "forwarding", "0");
-    if (status) status = set_ipv6_sysctl(rtnl_, change.outer, "accept_ra", "0");
+    if (status) status = set_host_ipv6(change);
     if (status) status = silence(change.inner);
     if (status) status = up(change.inner);
     if (status) status = up(change.outer);
@@ -113,6 +127,12 @@ Status Applier::run(const BringUpEndpoint& change) {
     if (status) status = rtnl_.configure_endpoint(change.setup);
     if (status) status = up(change.host_ifname);
     return status;
+}
+
+Status Applier::run(const UpdateEndpoint& change) {
+    auto status = rtnl_.update_endpoint(change.update);
+    if (!status || observed_.links[change.host_ifname].mtu == change.update.mtu) return status;
+    return run(SetMtu{change.host_ifname, change.update.mtu});
 }
 
 Status Applier::run(const AttachHook& change) {

@@ -28,6 +28,7 @@ private:
     Status run(const DeleteAddress& change);
     Status run(const BringUpHostPort& change);
     Status run(const BringUpEndpoint& change);
+    Status run(const UpdateEndpoint& change);
     Status run(const AttachHook& change);
     Status run(const DetachHook& change);
     Status run(const TableChange& change);
@@ -38,6 +39,7 @@ private:
     Status look_up(const std::string& name);
     Status up(const std::string& name);
     Status silence(const std::string& name);
+    Status set_host_ipv6(const BringUpHostPort& change);
     Status make_way(const cnet_fdb_key& key);
 
     netlink::Rtnl& rtnl_;

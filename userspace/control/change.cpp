@@ -37,6 +37,9 @@ std::string text(const BringUpHostPort& c) {
 std::string text(const BringUpEndpoint& c) {
     return "configure " + c.setup.ifname + " in " + c.setup.netns;
 }
+std::string text(const UpdateEndpoint& c) {
+    return "update " + c.host_ifname + " and its end in " + c.update.netns;
+}
 std::string text(const AttachHook& c) {
     return "attach " + std::string(maps::hook_name(c.attachment.hook)) + " to " + c.device;
 }

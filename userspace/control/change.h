@@ -37,16 +37,27 @@ struct DeleteAddress {
     IpPrefix address;
 };
 
-// Sysctls of both ends, then up: a host port that is up has been configured.
+// Sysctls of both ends, then up: a host port that is up has been configured. Again when its
+// addresses change.
 struct BringUpHostPort {
+    // What IPv6 is on the outer end: not there, as the distribution has it, or a router's.
+    enum class Ipv6 { kOff, kLinkLocal, kRouter };
+
     std::string outer;
     std::string inner;
+    Ipv6 ipv6 = Ipv6::kLinkLocal;
 };
 
 // The inside first, the host's end last: an endpoint whose host end is up has been configured.
 struct BringUpEndpoint {
     std::string host_ifname;
     netlink::Rtnl::EndpointSetup setup;
+};
+
+// The inside first again: a host end with the right MTU has an inside with it.
+struct UpdateEndpoint {
+    std::string host_ifname;
+    netlink::Rtnl::EndpointUpdate update;
 };
 
 struct AttachHook {
@@ -75,8 +86,8 @@ struct PurgeMacs {
 };
 
 using Change = std::variant<CreateVeth, DeleteLink, SetMtu, AddAddress, DeleteAddress,
-                            BringUpHostPort, BringUpEndpoint, AttachHook, DetachHook, TableChange,
-                            SlotChange, PurgeFlows, PurgeMacs>;
+                            BringUpHostPort, BringUpEndpoint, UpdateEndpoint, AttachHook,
+                            DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
 
 // For the log and for errors, "create veth cnet5"; the same for the same change.
 std::string describe(const Change& change);

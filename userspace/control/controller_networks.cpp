@@ -2,6 +2,7 @@
 
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/network_rules.h"
+#include "userspace/control/port_spec.h"
 #include "userspace/control/uplink_choice.h"
 
 namespace cnet::control {
@@ -42,13 +43,27 @@ size_t count_endpoints(const State& state, NetworkId id) {
 
 void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.mtu) network.mtu = *patch.mtu;
+    if (patch.mode) network.mode = *patch.mode;
     if (patch.icc) network.icc = *patch.icc;
     if (patch.masquerade) network.masquerade = *patch.masquerade;
     if (patch.snat) network.snat4 = *patch.snat;
+    if (patch.snat6) network.snat6 = *patch.snat6;
     if (patch.learning) network.learning = *patch.learning;
     if (patch.ageing_s) network.ageing_s = *patch.ageing_s;
     if (patch.mac_limit) network.mac_limit = *patch.mac_limit;
     if (patch.allow_spoofing) network.allow_spoofing = *patch.allow_spoofing;
+}
+
+// Nothing is published from a network that has no outside.
+Status check_no_ports(const Network& network, const State& state) {
+    for (const auto& [id, port] : state.ports) {
+        const Endpoint& endpoint = state.endpoints.at(port.endpoint_id);
+        if (endpoint.network_id != network.id) continue;
+        return Error(ErrorKind::kConflict, "endpoint " + endpoint.name + " of network " +
+                                               network.name + " publishes " + to_string(port) +
+                                               ": unpublish it first");
+    }
+    return {};
 }
 
 } // namespace
@@ -59,8 +74,6 @@ NetworkView Controller::Impl::view(const Network& network) const {
 
 Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     auto status = check_name("network", spec.name);
-    if (status) status = check_mtu(spec.mtu);
-    if (status) status = check_snat(spec.snat);
     if (!status) return status.error();
     if (impl_->find_network(spec.name)) {
         return Error(ErrorKind::kConflict, "network " + spec.name + " exists already");
@@ -75,15 +88,19 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     network.name = spec.name;
     network.subnets = std::move(*subnets);
     network.mtu = spec.mtu;
+    network.mode = spec.mode;
     network.internal = spec.internal;
     network.icc = spec.icc;
     network.masquerade = spec.masquerade;
     network.snat4 = spec.snat;
+    network.snat6 = spec.snat6;
     network.learning = spec.learning;
     network.allow_spoofing = spec.allow_spoofing;
     network.ageing_s = spec.ageing_s;
     network.mac_limit = spec.mac_limit;
     network.gateway_mac = gateway_mac(network.id, network.name);
+    status = check_network(network);
+    if (!status) return status.error();
 
     State next = impl_->state;
     next.networks[network.id] = network;
@@ -96,14 +113,13 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
 Result<NetworkView> Controller::update_network(const std::string& name, const NetworkPatch& patch) {
     auto found = impl_->find_network(name);
     if (!found) return found.error();
-    Status status;
-    if (patch.mtu) status = check_mtu(*patch.mtu);
-    if (status && patch.snat) status = check_snat(*patch.snat);
-    if (!status) return status.error();
-
     const Network before = **found;
     Network after = before;
     apply_patch(after, patch);
+    auto status = check_network(after);
+    if (status && after.is_internal()) status = check_no_ports(after, impl_->state);
+    if (!status) return status.error();
+
     State next = impl_->state;
     next.networks[after.id] = after;
     status =

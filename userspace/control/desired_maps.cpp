@@ -21,28 +21,38 @@ const Subnet* first_subnet(const Network& network, bool v4) {
     return it == network.subnets.end() ? nullptr : &*it;
 }
 
+// Those that the host's port has too: they say what the network is.
+uint32_t network_flags(const Network& network) {
+    if (network.mode == Mode::kIsolated) return CNET_PORT_ISOLATED;
+    return network.mode == Mode::kRouted ? CNET_PORT_ROUTED : 0;
+}
+
 // What every port of a network shares.
 cnet_port port_template(const Network& network, uint32_t host_ifindex) {
     cnet_port port{};
     port.network_id = network.id;
     port.host_ifindex = host_ifindex;
+    port.flags = network_flags(network);
+    if (network.mode == Mode::kIsolated) return port; // nothing is addressed to the host
     copy_mac(port.gateway_mac, network.gateway_mac);
+    if (network.snat4) port.snat4_be = network.snat4->to_abi().words_be[3];
+    if (network.snat6) port.snat6 = network.snat6->to_abi();
     if (const Subnet* subnet = first_subnet(network, true)) {
         port.gateway4_be = subnet->gateway.to_abi().words_be[3];
     }
     if (const Subnet* subnet = first_subnet(network, false))
         port.gateway6 = subnet->gateway.to_abi();
-    if (network.snat4) port.snat4_be = network.snat4->to_abi().words_be[3];
     return port;
 }
 
 uint32_t endpoint_flags(const Network& network) {
-    uint32_t flags = CNET_PORT_PEER;
+    uint32_t flags = CNET_PORT_PEER | network_flags(network);
     if (!network.allow_spoofing) flags |= CNET_PORT_CHECK_SOURCE;
     if (network.learning || network.allow_spoofing) flags |= CNET_PORT_LEARNING;
     if (!network.icc) flags |= CNET_PORT_ICC_OFF;
-    if (network.internal) flags |= CNET_PORT_INTERNAL;
-    if (network.masquerade && !network.internal) flags |= CNET_PORT_MASQUERADE;
+    if (network.is_internal()) flags |= CNET_PORT_INTERNAL;
+    if (network.mode == Mode::kNat && network.masquerade && !network.internal)
+        flags |= CNET_PORT_MASQUERADE;
     return flags;
 }
 
@@ -77,17 +87,18 @@ void add_neigh(MapContents& maps, const Network& network, const IpAddress& addre
 void add_host_port(MapContents& maps, FloodMembers& flood, const Network& network,
                    const HostPort& host) {
     cnet_port port = port_template(network, host.outer->ifindex);
-    port.flags = CNET_PORT_HOST;
+    port.flags |= CNET_PORT_HOST;
     copy_mac(port.mac, network.gateway_mac);
     // The program sits on the inner end; a route or a packet through the outer one is known as
     // ours.
     maps.port[host.inner->ifindex] = port;
     maps.port[host.outer->ifindex] = port;
-    flood[host.outer->ifindex] = CNET_PORT_HOST;
-    add_static_fdb(maps, network.id, network.gateway_mac, host.outer->ifindex, CNET_PORT_HOST);
+    if (network.mode == Mode::kIsolated) return; // nothing is sent to the host
+    flood[host.outer->ifindex] = port.flags;
+    add_static_fdb(maps, network.id, network.gateway_mac, host.outer->ifindex, port.flags);
     for (const Subnet& subnet : network.subnets) {
         add_neigh(maps, network, subnet.gateway, network.gateway_mac, host.outer->ifindex,
-                  CNET_PORT_HOST, 0);
+                  port.flags, 0);
         cnet_host_addr entry{};
         entry.ifindex = host.outer->ifindex;
         maps.host_addr[subnet.gateway.to_abi()] = entry;
@@ -132,7 +143,7 @@ void add_host_addresses(MapContents& maps, const State& state, const Observed& o
         auto it = observed.addresses.find(link.ifindex);
         if (it == observed.addresses.end()) continue;
         for (const netlink::AddressInfo& address : it->second) {
-            if (address.prefix.address().is_loopback()) continue;
+            if (address.prefix.address().is_loopback() || address.tentative) continue;
             cnet_host_addr entry{};
             entry.ifindex = link.ifindex;
             maps.host_addr[address.prefix.address().to_abi()] = entry;

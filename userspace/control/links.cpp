@@ -1,6 +1,8 @@
 #include "userspace/control/links.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "userspace/control/desired_maps.h"
@@ -39,33 +41,62 @@ netlink::VethSpec endpoint_spec(const Endpoint& endpoint, const Network& network
     return spec;
 }
 
+// As with Docker, a network without an outside is nobody's way out.
+std::vector<IpAddress> default_gateways(const Endpoint& endpoint, const Network& network) {
+    std::vector<IpAddress> gateways;
+    if (!endpoint.default_route || network.is_internal()) return gateways;
+    for (const Subnet& subnet : network.subnets) {
+        const bool on_it = std::any_of(
+            endpoint.addresses.begin(), endpoint.addresses.end(),
+            [&](const IpPrefix& address) { return subnet.prefix.contains(address.address()); });
+        const bool has_family =
+            std::any_of(gateways.begin(), gateways.end(), [&](const IpAddress& gateway) {
+                return gateway.is_v4() == subnet.gateway.is_v4();
+            });
+        if (on_it && !has_family) gateways.push_back(subnet.gateway);
+    }
+    return gateways;
+}
+
 netlink::Rtnl::EndpointSetup endpoint_setup(const Endpoint& endpoint, const Network& network) {
     netlink::Rtnl::EndpointSetup setup;
     setup.netns = endpoint.netns;
     setup.ifname = endpoint.ifname;
     setup.addresses = endpoint.addresses;
-    // As with Docker, a network without an outside is nobody's way out.
-    if (!endpoint.default_route || network.internal) return setup;
-    for (const Subnet& subnet : network.subnets) {
-        const bool on_it = std::any_of(
-            endpoint.addresses.begin(), endpoint.addresses.end(),
-            [&](const IpPrefix& address) { return subnet.prefix.contains(address.address()); });
-        const bool has_family = std::any_of(
-            setup.default_gateways.begin(), setup.default_gateways.end(),
-            [&](const IpAddress& gateway) { return gateway.is_v4() == subnet.gateway.is_v4(); });
-        if (on_it && !has_family) setup.default_gateways.push_back(subnet.gateway);
-    }
+    setup.default_gateways = default_gateways(endpoint, network);
     return setup;
+}
+
+// What a live endpoint is to have by now; a gateway that it is not to use is one it may have used.
+netlink::Rtnl::EndpointUpdate endpoint_update(const Endpoint& endpoint, const Network& network) {
+    netlink::Rtnl::EndpointUpdate update;
+    update.netns = endpoint.netns;
+    update.mac = endpoint.mac;
+    update.mtu = network.mtu;
+    update.default_gateways = default_gateways(endpoint, network);
+    if (!endpoint.default_route || !update.default_gateways.empty()) return update;
+    for (const Subnet& subnet : network.subnets)
+        update.former_gateways.push_back(subnet.gateway);
+    return update;
 }
 
 void set_mtu(std::vector<Change>& changes, const netlink::LinkInfo& link, const Network& network) {
     if (link.mtu != network.mtu) changes.push_back(SetMtu{link.name, network.mtu});
 }
 
-void set_gateways(std::vector<Change>& changes, const netlink::LinkInfo& outer,
-                  const Network& network, const Observed& observed) {
+BringUpHostPort::Ipv6 host_ipv6(const Network& network) {
+    using enum BringUpHostPort::Ipv6;
+    if (network.mode == Mode::kIsolated) return kOff;
+    return network.has_family(false) ? kRouter : kLinkLocal;
+}
+
+// The host's addresses on the network: what is missing and what is too many.
+std::vector<Change> gateway_changes(const netlink::LinkInfo& outer, const Network& network,
+                                    const Observed& observed) {
+    std::vector<Change> changes;
     std::set<IpPrefix> wanted;
     for (const Subnet& subnet : network.subnets) {
+        if (network.mode == Mode::kIsolated) break;
         wanted.insert(IpPrefix(subnet.gateway, subnet.prefix.length()));
     }
     std::set<IpPrefix> seen;
@@ -80,6 +111,7 @@ void set_gateways(std::vector<Change>& changes, const netlink::LinkInfo& outer,
     for (const IpPrefix& address : seen) {
         if (!wanted.contains(address)) changes.push_back(DeleteAddress{outer.name, address});
     }
+    return changes;
 }
 
 } // namespace
@@ -110,24 +142,32 @@ std::vector<Change> missing_links(const State& desired, const Observed& observed
 
 std::vector<Change> link_settings(const State& desired, const Observed& observed) {
     std::vector<Change> changes;
+    std::map<NetworkId, std::vector<Change>> gateways;
     for (const auto& [id, network] : desired.networks) {
         const HostPort host = find_host_port(network, observed);
         if (!host) continue;
         set_mtu(changes, *host.outer, network);
         set_mtu(changes, *host.inner, network);
-        if (!host.outer->up || !host.inner->up) {
-            changes.push_back(BringUpHostPort{host.outer->name, host.inner->name});
+        gateways[id] = gateway_changes(*host.outer, network, observed);
+        if (!host.outer->up || !host.inner->up || !gateways[id].empty()) {
+            changes.push_back(
+                BringUpHostPort{host.outer->name, host.inner->name, host_ipv6(network)});
         }
-        set_gateways(changes, *host.outer, network, observed);
     }
     for (const auto& [id, endpoint] : desired.endpoints) {
         const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed);
         if (!link) continue;
         const Network& network = desired.networks.at(endpoint.network_id);
-        set_mtu(changes, *link, network);
-        if (!link->up)
+        if (!link->up) {
+            set_mtu(changes, *link, network);
             changes.push_back(BringUpEndpoint{link->name, endpoint_setup(endpoint, network)});
+        } else if (link->mtu != network.mtu || !gateways[network.id].empty()) {
+            changes.push_back(UpdateEndpoint{link->name, endpoint_update(endpoint, network)});
+        }
     }
+    // Last: a host port with the right addresses has endpoints with the right routes.
+    for (auto& [id, addresses] : gateways)
+        std::move(addresses.begin(), addresses.end(), std::back_inserter(changes));
     return changes;
 }
 

@@ -1,5 +1,6 @@
 #include "userspace/control/model.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -18,6 +19,35 @@ std::string device_name(std::string_view prefix, uint32_t id) {
 }
 
 } // namespace
+
+std::string_view to_string(Mode mode) {
+    switch (mode) {
+    case Mode::kNat:
+        return "nat";
+    case Mode::kRouted:
+        return "routed";
+    case Mode::kIsolated:
+        break;
+    }
+    return "isolated";
+}
+
+Result<Mode> parse_mode(std::string_view text) {
+    for (Mode mode : {Mode::kNat, Mode::kRouted, Mode::kIsolated})
+        if (to_string(mode) == text) return mode;
+    return Error(ErrorKind::kInvalid,
+                 "mode \"" + std::string(text) + "\" is neither nat, routed nor isolated");
+}
+
+bool Network::has_family(bool v4) const {
+    return std::any_of(subnets.begin(), subnets.end(),
+                       [&](const Subnet& subnet) { return subnet.prefix.is_v4() == v4; });
+}
+
+bool Endpoint::has_family(bool v4) const {
+    return std::any_of(addresses.begin(), addresses.end(),
+                       [&](const IpPrefix& address) { return address.is_v4() == v4; });
+}
 
 std::string Network::host_port_outer() const {
     return device_name("cngw", id);

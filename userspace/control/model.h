@@ -6,9 +6,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/base/ip.h"
+#include "userspace/base/result.h"
 
 namespace cnet::control {
 
@@ -24,7 +26,10 @@ struct Subnet {
     bool operator==(const Subnet&) const = default;
 };
 
+// Masqueraded; reachable as it is; a network without the host.
 enum class Mode { kNat, kRouted, kIsolated };
+std::string_view to_string(Mode mode); // "nat"
+Result<Mode> parse_mode(std::string_view text);
 
 struct Network {
     NetworkId id = 0;
@@ -35,12 +40,17 @@ struct Network {
     bool internal = false;
     bool icc = true;
     bool masquerade = true;
-    std::optional<IpAddress> snat4;
+    std::optional<IpAddress> snat4; // masquerade with this address, none: the uplink's own
+    std::optional<IpAddress> snat6;
     bool learning = false;       // learn source MACs (implied by allow_spoofing)
     bool allow_spoofing = false; // no source check, learning on
     uint32_t ageing_s = 300;
     uint32_t mac_limit = 1024;
     MacAddress gateway_mac;
+
+    // Nothing beyond the host, or not even the host.
+    bool is_internal() const { return internal || mode == Mode::kIsolated; }
+    bool has_family(bool v4) const;
 
     // "cngw" + id in hex: the host port's outer end, with the gateway address.
     std::string host_port_outer() const;
@@ -60,6 +70,8 @@ struct Endpoint {
     MacAddress mac;
     bool default_route = true;
 
+    bool has_family(bool v4) const;
+
     // "cnet" + id in hex: the host side of the veth.
     std::string host_ifname() const;
 
@@ -74,6 +86,7 @@ struct PublishedPort {
     uint16_t port = 0;                // first port at the endpoint
     uint16_t count = 1;
     cnet_l4 l4 = CNET_L4_TCP;
+    std::vector<IpPrefix> allow_from = {}; // host bits zero; none: everybody
 
     bool operator==(const PublishedPort&) const = default;
 };

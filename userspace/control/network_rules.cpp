@@ -115,6 +115,25 @@ Result<Subnet> complete(const IpPrefix& prefix, const NetworkSpec& spec) {
     return subnet;
 }
 
+Status check_mtu(const Network& network) {
+    // RFC 791's least and RFC 8200's: below it the kernel takes IPv6 off a device. And what a veth
+    // takes.
+    const bool v6 = network.has_family(false);
+    const uint32_t least = v6 ? 1280 : 68;
+    if (network.mtu >= least && network.mtu <= 65535) return {};
+    return invalid("mtu " + std::to_string(network.mtu) + " is out of range: " +
+                   std::to_string(least) + " to 65535" + (v6 ? " with IPv6" : ""));
+}
+
+Status check_snat(const std::optional<IpAddress>& snat, bool v4) {
+    if (!snat) return {};
+    if (snat->is_v4() == v4 && !snat->is_unspecified() && !snat->is_multicast() &&
+        !snat->is_loopback())
+        return {};
+    return invalid("snat address " + snat->to_string() + " is not an " + (v4 ? "IPv4" : "IPv6") +
+                   " address that a host can have");
+}
+
 } // namespace
 
 Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
@@ -153,18 +172,15 @@ Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& s
     return subnets;
 }
 
-Status check_mtu(uint32_t mtu) {
-    // RFC 791's least, and what a veth takes.
-    if (mtu >= 68 && mtu <= 65535) return {};
-    return invalid("mtu " + std::to_string(mtu) + " is out of range: 68 to 65535");
-}
-
-Status check_snat(const std::optional<IpAddress>& snat) {
-    if (!snat) return {};
-    if (snat->is_v4() && !snat->is_unspecified() && !snat->is_multicast() && !snat->is_loopback())
-        return {};
-    return invalid("snat address " + snat->to_string() +
-                   " is not an IPv4 address that a host can have");
+Status check_network(const Network& network) {
+    auto status = check_mtu(network);
+    if (status) status = check_snat(network.snat4, true);
+    if (status) status = check_snat(network.snat6, false);
+    if (status && network.internal && network.mode == Mode::kRouted) {
+        status = invalid("network " + network.name +
+                         " is internal: it cannot be routed to from outside");
+    }
+    return status;
 }
 
 MacAddress gateway_mac(NetworkId id, const std::string& name) {

@@ -25,8 +25,8 @@ struct HostPrefix {
 // for all of 10.0.0.0/8 may well have a network in it). Default pools skip whatever is in use.
 Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
                                          const std::vector<HostPrefix>& host);
-Status check_mtu(uint32_t mtu);
-Status check_snat(const std::optional<IpAddress>& snat);
+// What the options must be together: MTU, masquerade addresses, mode.
+Status check_network(const Network& network);
 // Fixed by the network's id and name, locally administered.
 MacAddress gateway_mac(NetworkId id, const std::string& name);
 

@@ -23,7 +23,8 @@ auto fields(const netlink::LinkInfo& link) {
 }
 
 auto fields(const netlink::AddressInfo& address) {
-    return std::tie(address.ifindex, address.prefix, address.global_scope, address.secondary);
+    return std::tie(address.ifindex, address.prefix, address.global_scope, address.secondary,
+                    address.deprecated, address.tentative);
 }
 
 bool same_links(const std::map<std::string, netlink::LinkInfo>& a,

@@ -59,7 +59,7 @@ cnet_uplink uplink_entry(const netlink::LinkInfo& link, const Observed& observed
     auto it = observed.addresses.find(link.ifindex);
     if (it == observed.addresses.end()) return entry;
     for (const netlink::AddressInfo& address : it->second) {
-        if (!address.global_scope) continue;
+        if (!address.is_stable()) continue;
         if (entry.addr_count == CNET_UPLINK_ADDRS_MAX) break;
         cnet_uplink_addr& slot = entry.addrs[entry.addr_count++];
         slot.addr = address.prefix.address().to_abi();

@@ -19,10 +19,12 @@ struct NetworkSpec {
         gateways; // each belongs to the subnet that contains it; else the first address
     std::vector<IpPrefix> ip_ranges; // likewise
     uint32_t mtu = 1500;
+    Mode mode = Mode::kNat;
     bool internal = false;
     bool icc = true;
     bool masquerade = true;
     std::optional<IpAddress> snat;
+    std::optional<IpAddress> snat6;
     bool learning = false;
     uint32_t ageing_s = 300;
     uint32_t mac_limit = 1024;
@@ -30,11 +32,13 @@ struct NetworkSpec {
 };
 
 struct NetworkPatch {
-    std::optional<uint32_t> mtu; // of the host's devices now, inside endpoints of those made later
+    std::optional<uint32_t> mtu; // of the host's devices and inside endpoints
+    std::optional<Mode> mode;
     std::optional<bool> icc;
     std::optional<bool> masquerade;
     std::optional<std::optional<IpAddress>>
         snat; // inner none: "snat": null, back to the uplink's own address
+    std::optional<std::optional<IpAddress>> snat6;
     std::optional<bool> learning;
     std::optional<uint32_t> ageing_s;
     std::optional<uint32_t> mac_limit;
@@ -86,7 +90,9 @@ struct PortView {
     uint16_t host_port_end = 0;
     uint16_t port = 0;
     uint16_t port_end = 0;
-    std::string protocol; // "tcp", "udp"
+    std::string protocol; // "tcp", "udp", "sctp"
+    std::vector<IpPrefix> allow_from;
+    std::string reservation; // "socket", "store" (the kernel has no SCTP), "none" (a process has it)
 };
 
 struct UplinkView {
@@ -117,7 +123,7 @@ struct NeighView {
 
 // Every condition given must hold. Addresses and ports match the original tuple.
 struct CtFilter {
-    std::optional<std::string> proto; // "tcp", "udp", "icmp"
+    std::optional<std::string> proto; // "tcp", "udp", "icmp", "icmpv6", "sctp"
     std::optional<IpAddress> src;
     std::optional<IpAddress> dst;
     std::optional<uint16_t> sport;
@@ -125,10 +131,11 @@ struct CtFilter {
     std::optional<std::string> network;
     std::optional<std::string> endpoint; // either side of the flow
     std::optional<std::string> state;
+    std::optional<std::string> type;
 };
 
 struct CtView {
-    std::string protocol; // "tcp", "udp", "icmp", or the number
+    std::string protocol; // as in the filter, or the number
     std::string state;    // "new", "established", "closing", "time_wait", "closed"
     std::string type;     // "snat", "dnat", "hairpin", "host"
     std::string network;  // empty for the host's own flows

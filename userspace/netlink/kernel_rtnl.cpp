@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "userspace/base/names.h"
 #include "userspace/base/netns.h"
 #include "userspace/netlink/read.h"
@@ -18,11 +20,37 @@ Result<Socket> open_socket_in(const std::string& netns) {
     return open_socket();
 }
 
+std::string sysctl_path(const std::string& family, const std::string& name,
+                        const std::string& key) {
+    return "/proc/sys/net/" + family + "/conf/" + name + "/" + key;
+}
+
 Status write_sysctl(const std::string& path, const std::string& value) {
     const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!fd) return kernel_error("open " + path, errno);
     if (::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size()))
         return kernel_error("write " + value + " to " + path, errno);
+    return {};
+}
+
+// /proc/sys/net shows the namespace of the thread that opens the file. Without IPv6 in the kernel
+// there are no such files.
+Status set_ipv6_sysctls(const Rtnl::EndpointSetup& setup) {
+    struct Sysctl {
+        const char* key;
+        const char* value;
+    };
+    // The link-local address that the data path knows as the endpoint's is made from its MAC.
+    std::vector<Sysctl> sysctls = {{"accept_ra", "0"}, {"addr_gen_mode", "0"}};
+    const bool has_v6 = std::any_of(setup.addresses.begin(), setup.addresses.end(),
+                                    [](const IpPrefix& address) { return !address.is_v4(); });
+    if (has_v6) sysctls.push_back({"disable_ipv6", "0"});
+    auto guard = NetnsGuard::enter(setup.netns);
+    if (!guard) return guard.error();
+    for (const Sysctl& sysctl : sysctls) {
+        auto set = write_sysctl(sysctl_path("ipv6", setup.ifname, sysctl.key), sysctl.value);
+        if (!set && set.error().errno_value() != ENOENT) return set;
+    }
     return {};
 }
 
@@ -35,6 +63,24 @@ Status configure(nl_sock* socket, const Rtnl::EndpointSetup& setup) {
     for (const auto& address : setup.addresses)
         if (auto added = request_add_address(socket, link->ifindex, address); !added) return added;
     for (const auto& gateway : setup.default_gateways)
+        if (auto added = request_default_route(socket, link->ifindex, gateway); !added)
+            return added;
+    return {};
+}
+
+Status update_inside(nl_sock* socket, const Rtnl::EndpointUpdate& update) {
+    auto links = read_links(socket);
+    if (!links) return links.error();
+    auto link = std::find_if(links->begin(), links->end(), [&](const LinkInfo& candidate) {
+        return candidate.kind == "veth" && candidate.mac == update.mac;
+    });
+    if (link == links->end()) return {};
+    if (link->mtu != update.mtu)
+        if (auto set = request_mtu(socket, link->name, update.mtu); !set) return set;
+    for (const auto& gateway : update.former_gateways)
+        if (auto gone = request_no_default_route(socket, link->ifindex, gateway); !gone)
+            return gone;
+    for (const auto& gateway : update.default_gateways)
         if (auto added = request_default_route(socket, link->ifindex, gateway); !added)
             return added;
     return {};
@@ -106,14 +152,24 @@ Status KernelRtnl::set_sysctl(const std::string& family, const std::string& name
     // /proc/sys/net shows the namespace of the thread that opens the file.
     auto guard = NetnsGuard::enter(netns_.get());
     if (!guard) return guard.error();
-    return write_sysctl("/proc/sys/net/" + family + "/conf/" + name + "/" + key, value);
+    return write_sysctl(sysctl_path(family, name, key), value);
 }
 
 Status KernelRtnl::configure_endpoint(const EndpointSetup& setup) {
     auto socket = open_socket_in(setup.netns);
     if (!socket) return socket.error();
-    auto done = configure(socket->get(), setup);
+    auto done = set_ipv6_sysctls(setup);
+    if (done) done = configure(socket->get(), setup);
     if (!done) return done.error().because(setup.netns);
+    return {};
+}
+
+Status KernelRtnl::update_endpoint(const EndpointUpdate& update) {
+    auto socket = open_socket_in(update.netns);
+    if (!socket && socket.error().kind() == ErrorKind::kNotFound) return {};
+    if (!socket) return socket.error();
+    auto done = update_inside(socket->get(), update);
+    if (!done) return done.error().because(update.netns);
     return {};
 }
 

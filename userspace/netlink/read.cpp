@@ -55,6 +55,11 @@ LinkInfo to_link_info(rtnl_link* link) {
     return info;
 }
 
+// An optimistic address is used while it is being probed, RFC 4429.
+bool is_tentative(unsigned flags) {
+    return (flags & IFA_F_DADFAILED) || ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC));
+}
+
 Result<IpAddress> to_ip(const nl_addr* address) {
     if (!address) return Error(ErrorKind::kInvalid, "no address");
     return IpAddress::from_bytes(nl_addr_get_binary_addr(address), nl_addr_get_len(address));
@@ -99,10 +104,11 @@ Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket) {
         const auto local = to_ip(rtnl_addr_get_local(address));
         if (!local) return;
         const auto length = static_cast<unsigned>(rtnl_addr_get_prefixlen(address));
-        addresses.push_back({static_cast<uint32_t>(rtnl_addr_get_ifindex(address)),
-                             IpPrefix(*local, length),
-                             rtnl_addr_get_scope(address) == RT_SCOPE_UNIVERSE,
-                             (rtnl_addr_get_flags(address) & IFA_F_SECONDARY) != 0});
+        const auto flags = rtnl_addr_get_flags(address);
+        addresses.push_back(
+            {static_cast<uint32_t>(rtnl_addr_get_ifindex(address)), IpPrefix(*local, length),
+             rtnl_addr_get_scope(address) == RT_SCOPE_UNIVERSE, (flags & IFA_F_SECONDARY) != 0,
+             (flags & IFA_F_DEPRECATED) != 0, is_tentative(flags)});
     });
     return addresses;
 }

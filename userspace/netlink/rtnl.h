@@ -30,7 +30,14 @@ struct AddressInfo {
     uint32_t ifindex = 0;
     IpPrefix prefix;
     bool global_scope = false;
-    bool secondary = false;
+    bool secondary = false; // IPv6: a temporary one, RFC 8981
+    bool deprecated = false;
+    bool tentative = false; // not the host's: being probed for a duplicate, or one
+
+    // What new connections of the host's may come from.
+    bool is_stable() const {
+        return global_scope && !deprecated && !tentative && (prefix.is_v4() || !secondary);
+    }
 };
 
 struct RouteInfo {
@@ -76,8 +83,9 @@ public:
     virtual Status set_sysctl(const std::string& family, const std::string& name,
                               const std::string& key, const std::string& value) = 0;
 
-    // Inside another namespace: addresses, link up, lo up, default routes; one visit, all or an
-    // error.
+    // Inside another namespace: sysctls, addresses, link up, lo up, default routes; one visit, all
+    // or an error. IPv6 is switched on where the namespace's default is off, when there is an
+    // address for it; router advertisements are not listened to.
     struct EndpointSetup {
         std::string netns; // path
         std::string ifname;
@@ -85,6 +93,16 @@ public:
         std::vector<IpAddress> default_gateways;
     };
     virtual Status configure_endpoint(const EndpointSetup& setup) = 0;
+    // What may change of an endpoint while it is in use. The device is known by its MAC, since its
+    // namespace's path may be another's by now; when either is gone there is nothing to do.
+    struct EndpointUpdate {
+        std::string netns; // path
+        MacAddress mac;
+        uint32_t mtu = 1500;
+        std::vector<IpAddress> default_gateways;
+        std::vector<IpAddress> former_gateways; // of default routes to take away
+    };
+    virtual Status update_endpoint(const EndpointUpdate& update) = 0;
     // The interface as seen inside the namespace; kNotFound when the namespace or the interface is
     // gone.
     virtual Result<LinkInfo> link_in(const std::string& netns, const std::string& name) = 0;

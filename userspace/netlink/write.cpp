@@ -129,8 +129,10 @@ Status request_delete_address(nl_sock* socket, uint32_t ifindex, const IpPrefix&
     return deleted;
 }
 
-Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress& gateway) {
-    Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+namespace {
+
+Message default_route_request(int type, int flags, uint32_t ifindex, const IpAddress& gateway) {
+    Message message(type, flags);
     rtmsg header{};
     header.rtm_family = static_cast<uint8_t>(family_of(gateway));
     header.rtm_table = RT_TABLE_MAIN;
@@ -141,6 +143,13 @@ Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress&
     message.append(header);
     message.put(RTA_GATEWAY, wire_bytes(gateway));
     message.put(RTA_OIF, ifindex);
+    return message;
+}
+
+} // namespace
+
+Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress& gateway) {
+    auto message = default_route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ifindex, gateway);
     auto added = message.send(socket, "add a default route by way of " + gateway.to_string());
     if (added || added.error().errno_value() != EEXIST) return added;
     auto same = has_default_route(socket, gateway, ifindex);
@@ -148,6 +157,13 @@ Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress&
     if (*same) return {};
     return Error(ErrorKind::kConflict,
                  "there is another default route than by way of " + gateway.to_string(), EEXIST);
+}
+
+Status request_no_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress& gateway) {
+    auto deleted = default_route_request(RTM_DELROUTE, 0, ifindex, gateway)
+                       .send(socket, "delete the default route by way of " + gateway.to_string());
+    if (!deleted && deleted.error().errno_value() == ESRCH) return {};
+    return deleted;
 }
 
 } // namespace cnet::netlink

@@ -22,5 +22,7 @@ Status request_delete_address(nl_sock* socket, uint32_t ifindex,
 
 // The same route again is success; another default route of the family is kConflict.
 Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress& gateway);
+Status request_no_default_route(nl_sock* socket, uint32_t ifindex,
+                                const IpAddress& gateway); // absent is success
 
 } // namespace cnet::netlink

@@ -60,6 +60,7 @@ Status load_network(Statement& row, State& state) {
     n.ageing_s = static_cast<uint32_t>(row.next_int());
     n.mac_limit = static_cast<uint32_t>(row.next_int());
     status = parse_into(n.gateway_mac, row.next_text(), owner);
+    if (status) status = parse_into(n.snat6, row.next_optional_text(), owner);
     if (!status) return status;
     state.networks.emplace(n.id, std::move(n));
     return {};
@@ -116,6 +117,15 @@ Status load_port(Statement& row, State& state) {
     return {};
 }
 
+Status load_port_allow(Statement& row, State& state) {
+    control::PublishedPort& port = state.ports[static_cast<control::BindingId>(row.next_int())];
+    IpPrefix prefix;
+    auto status = parse_into(prefix, row.next_text(), "port " + std::to_string(port.id));
+    if (!status) return status;
+    port.allow_from.push_back(prefix);
+    return {};
+}
+
 Status load_fdb(Statement& row, State& state) {
     control::StaticFdb entry;
     entry.network_id = static_cast<control::NetworkId>(row.next_int());
@@ -148,8 +158,7 @@ Status load_state(Database& db, State& state) {
     };
     constexpr Query kQueries[] = {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
-         "ageing_s, "
-         "mac_limit, gateway_mac FROM networks",
+         "ageing_s, mac_limit, gateway_mac, snat6 FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},
@@ -158,6 +167,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT endpoint_id, address FROM endpoint_addresses ORDER BY endpoint_id, position",
          load_endpoint_address},
         {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4 FROM ports", load_port},
+        {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT network_id, mac, endpoint_id FROM fdb", load_fdb},

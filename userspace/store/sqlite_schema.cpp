@@ -1,12 +1,14 @@
 #include "userspace/store/sqlite_schema.h"
 
+#include <iterator>
+
 namespace cnet::store {
 
 namespace {
 
-// Addresses, prefixes and MACs are text, so that the file can be read with sqlite3(1). user_version
-// is kSchemaVersion.
-constexpr const char* kSchema = R"sql(
+// Step N makes version N + 1 of version N, an empty file being 0. Addresses, prefixes and MACs are
+// text, so that the file can be read with sqlite3(1).
+constexpr const char* kSteps[] = {R"sql(
 CREATE TABLE networks (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, mtu INTEGER NOT NULL,
     mode INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 2),
@@ -39,7 +41,15 @@ CREATE INDEX fdb_by_endpoint ON fdb (endpoint_id);
 CREATE TABLE last_ids (kind TEXT PRIMARY KEY, id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO last_ids VALUES ('network', 0), ('endpoint', 0), ('binding', 0);
 PRAGMA user_version = 1;
-)sql";
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN snat6 TEXT;
+CREATE TABLE port_allow (
+    port_id INTEGER NOT NULL REFERENCES ports ON DELETE CASCADE, position INTEGER NOT NULL,
+    prefix TEXT NOT NULL, PRIMARY KEY (port_id, position)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
+)sql"};
+static_assert(std::size(kSteps) == kSchemaVersion);
 
 Status set_up_connection(Database& db) {
     auto status = db.execute(
@@ -63,6 +73,14 @@ Status check_pages(Database& db) {
                      "); restore it from a backup, or move it away to begin anew");
 }
 
+// A file of version 0 with tables in it is another program's.
+Status check_empty(Database& db) {
+    auto tables = db.query_int("SELECT count(*) FROM sqlite_schema");
+    if (!tables) return tables.error();
+    if (*tables == 0) return {};
+    return Error(ErrorKind::kSystem, "the state file holds another program's tables");
+}
+
 } // namespace
 
 Status prepare_schema(Database& db) {
@@ -76,16 +94,16 @@ Status prepare_schema(Database& db) {
     }
     auto status = set_up_connection(db);
     if (!status) return status;
-    if (*version == kSchemaVersion) return check_pages(db);
-    // A file of version 0 with tables in it is another program's.
-    auto tables = db.query_int("SELECT count(*) FROM sqlite_schema");
-    if (!tables) return tables.error();
-    if (*tables != 0)
-        return Error(ErrorKind::kSystem, "the state file holds another program's tables");
+    if (*version > 0) status = check_pages(db);
+    if (!status || *version == kSchemaVersion) return status;
+    if (*version == 0) status = check_empty(db);
+    if (!status) return status;
     auto transaction = Transaction::begin(db);
     if (!transaction) return transaction.error();
-    status = db.execute(kSchema);
-    if (!status) return status;
+    for (int64_t step = *version; step < kSchemaVersion; step++) {
+        status = db.execute(kSteps[step]);
+        if (!status) return status;
+    }
     return transaction->commit();
 }
 

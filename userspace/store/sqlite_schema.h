@@ -5,10 +5,10 @@
 
 namespace cnet::store {
 
-inline constexpr int64_t kSchemaVersion = 1;
+inline constexpr int64_t kSchemaVersion = 2;
 
-// Sets the connection up (WAL, synchronous=FULL, foreign keys), checks the file and makes the
-// tables of a new one.
+// Sets the connection up (WAL, synchronous=FULL, foreign keys), checks the file and makes its tables
+// those of this version.
 Status prepare_schema(Database& db);
 
 } // namespace cnet::store

@@ -39,18 +39,18 @@ Status write(Database& db, const PutNetwork& put) {
     const control::Network& n = put.network;
     auto status =
         run(db,
-            "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
-            "DO UPDATE SET "
+            "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
+            "(id) DO UPDATE SET "
             "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
             "excluded.internal, "
             "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
             "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
             "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
-            "excluded.gateway_mac",
+            "excluded.gateway_mac, snat6 = excluded.snat6",
             int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode),
             int64_t{n.internal}, int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4),
             int64_t{n.learning}, int64_t{n.allow_spoofing}, int64_t{n.ageing_s},
-            int64_t{n.mac_limit}, n.gateway_mac.to_string());
+            int64_t{n.mac_limit}, n.gateway_mac.to_string(), text(n.snat6));
     if (!status) return status;
     status = write_subnets(db, n);
     if (!status) return status;
@@ -78,6 +78,17 @@ Status write(Database& db, const PutEndpoint& put) {
     return raise_last_id(db, "endpoint", e.id);
 }
 
+Status write_allow_from(Database& db, const control::PublishedPort& port) {
+    auto status = run(db, "DELETE FROM port_allow WHERE port_id = ?", int64_t{port.id});
+    int64_t position = 0;
+    for (const IpPrefix& prefix : port.allow_from) {
+        if (!status) return status;
+        status = run(db, "INSERT INTO port_allow VALUES (?, ?, ?)", int64_t{port.id}, position++,
+                     prefix.to_string());
+    }
+    return status;
+}
+
 Status write(Database& db, const PutPort& put) {
     const control::PublishedPort& p = put.port;
     auto status =
@@ -88,6 +99,7 @@ Status write(Database& db, const PutPort& put) {
             "l4 = excluded.l4",
             int64_t{p.id}, int64_t{p.endpoint_id}, text(p.host_ip), int64_t{p.host_port},
             int64_t{p.port}, int64_t{p.count}, static_cast<int64_t>(p.l4));
+    if (status) status = write_allow_from(db, p);
     if (!status) return status;
     return raise_last_id(db, "binding", p.id);
 }

@@ -20,6 +20,7 @@ control::NetworkView sample_network() {
     view.network.mtu = 1400;
     view.network.icc = false;
     view.network.snat4 = *IpAddress::parse("192.0.2.1");
+    view.network.snat6 = *IpAddress::parse("2001:db8::1");
     view.network.gateway_mac = *MacAddress::parse("02:00:00:00:00:03");
     view.host_port = "cngw3";
     view.endpoints = 2;
@@ -30,7 +31,7 @@ TEST(Answers, NetworkHasEveryKey) {
     EXPECT_EQ(json::parse(render(sample_network())), json::parse(R"({
         "id": 3, "name": "web", "mode": "nat", "subnets": ["10.88.0.0/24"],
         "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400,
-        "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1",
+        "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2})"));
 }
@@ -79,9 +80,10 @@ TEST(Answers, EndpointHasEveryKey) {
 }
 
 TEST(Answers, PortSandboxAndUplinkHaveEveryKey) {
-    EXPECT_EQ(json::parse(render(control::PortView{1, "a", "0.0.0.0", 8080, 8081, 80, 81, "tcp"})),
+    EXPECT_EQ(json::parse(render(control::PortView{1, "a", "0.0.0.0", 8080, 8081, 80, 81, "tcp",
+                                                  {*IpPrefix::parse("10.0.0.0/8")}, "socket"})),
               json::parse(R"({"id": 1, "endpoint": "a", "host_ip": "0.0.0.0", "host_port": 8080,
-            "host_port_end": 8081, "port": 80, "port_end": 81, "protocol": "tcp"})"));
+            "host_port_end": 8081, "port": 80, "port_end": 81, "protocol": "tcp", "allow_from": ["10.0.0.0/8"], "reservation": "socket"})"));
     EXPECT_EQ(json::parse(render(control::SandboxView{"box", "/run/netns/box", 1})),
               json::parse(R"({"name": "box", "path": "/run/netns/box", "endpoints": 1})"));
     EXPECT_EQ(json::parse(render(control::UplinkView{

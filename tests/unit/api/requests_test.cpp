@@ -25,7 +25,7 @@ TEST(NetworkSpec, TakesEveryKey) {
     auto spec = parse_network_spec(
         R"({"name": "web", "subnets": ["10.88.0.0/24"], "gateways": ["10.88.0.1"],
             "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "internal": true, "icc": false,
-            "masquerade": false, "snat": "192.0.2.1", "learning": true, "ageing_s": 30,
+            "masquerade": false, "snat": "192.0.2.1", "snat6": "2001:db8::1", "mode": "routed", "learning": true, "ageing_s": 30,
             "mac_limit": 16, "allow_spoofing": true})");
     ASSERT_TRUE(spec) << spec.error().message();
     EXPECT_EQ(spec->subnets[0].to_string(), "10.88.0.0/24");
@@ -36,6 +36,8 @@ TEST(NetworkSpec, TakesEveryKey) {
     EXPECT_FALSE(spec->icc);
     EXPECT_FALSE(spec->masquerade);
     EXPECT_EQ(spec->snat->to_string(), "192.0.2.1");
+    EXPECT_EQ(spec->snat6->to_string(), "2001:db8::1");
+    EXPECT_EQ(spec->mode, control::Mode::kRouted);
     EXPECT_TRUE(spec->learning);
     EXPECT_EQ(spec->ageing_s, 30u);
     EXPECT_EQ(spec->mac_limit, 16u);

@@ -30,9 +30,11 @@ TEST(Requests, Networks) {
                           "--icc", "off", "--snat", "192.0.2.1", "--ageing", "0"}),
               "POST /v1/networks {\"name\":\"n\",\"subnets\":[\"10.1.0.0/24\",\"10.2.0.0/24\"],"
               "\"gateways\":[\"10.1.0.9\"],\"internal\":true,\"mtu\":1400,\"icc\":false,"
-              "\"snat\":\"192.0.2.1\",\"ageing_s\":0}");
+              "\"ageing_s\":0,\"snat\":\"192.0.2.1\"}");
     EXPECT_EQ(request_of({"net", "set", "n", "--snat", "none", "--allow-spoofing", "on"}),
-              "PATCH /v1/networks/n {\"snat\":null,\"allow_spoofing\":true}");
+              "PATCH /v1/networks/n {\"allow_spoofing\":true,\"snat\":null,\"snat6\":null}");
+    EXPECT_EQ(request_of({"net", "set", "n", "--snat", "2001:db8::1", "--mode", "routed"}),
+              "PATCH /v1/networks/n {\"mode\":\"routed\",\"snat6\":\"2001:db8::1\"}");
     EXPECT_EQ(request_of({"net", "del", "a/b?c"}), "DELETE /v1/networks/a%2Fb%3Fc");
     EXPECT_EQ(request_of({"net", "show", ".."}), "GET /v1/networks/..");
 }

@@ -293,6 +293,10 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.configure_endpoint(setup);
     }
+    Status update_endpoint(const EndpointUpdate& update) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.update_endpoint(update);
+    }
     Result<netlink::LinkInfo> link_in(const std::string& netns, const std::string& name) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.link_in(netns, name);

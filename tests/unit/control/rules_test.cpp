@@ -125,14 +125,40 @@ TEST_F(Rules, WhatAGatewayMayNotBe) {
 }
 
 TEST(RulesOfOptions, MtuAndSnat) {
-    EXPECT_TRUE(check_mtu(68));
-    EXPECT_TRUE(check_mtu(65535));
-    EXPECT_FALSE(check_mtu(67));
-    EXPECT_FALSE(check_mtu(65536));
-    EXPECT_TRUE(check_snat(ip("192.0.2.1")));
-    EXPECT_TRUE(check_snat(std::nullopt));
-    EXPECT_FALSE(check_snat(ip("fd00::1")));
-    EXPECT_FALSE(check_snat(ip("0.0.0.0")));
+    Network network;
+    network.name = "n";
+    network.subnets = {{prefix("10.1.0.0/24"), ip("10.1.0.1"), std::nullopt}};
+    auto mtu = [&](uint32_t bytes) {
+        network.mtu = bytes;
+        return check_network(network);
+    };
+    EXPECT_TRUE(mtu(68));
+    EXPECT_TRUE(mtu(65535));
+    EXPECT_FALSE(mtu(67));
+    EXPECT_FALSE(mtu(65536));
+    network.subnets.push_back({prefix("fd00:1::/64"), ip("fd00:1::1"), std::nullopt});
+    EXPECT_EQ(mtu(1279).error().message(), "mtu 1279 is out of range: 1280 to 65535 with IPv6");
+    EXPECT_TRUE(mtu(1280));
+    network.snat4 = ip("192.0.2.1");
+    network.snat6 = ip("2001:db8::1");
+    EXPECT_TRUE(check_network(network));
+    std::swap(network.snat4, network.snat6);
+    EXPECT_EQ(check_network(network).error().message(),
+              "snat address 2001:db8::1 is not an IPv4 address that a host can have");
+    network.snat4.reset();
+    EXPECT_FALSE(check_network(network));
+    network.snat6 = ip("::");
+    EXPECT_FALSE(check_network(network));
+}
+
+TEST(RulesOfOptions, AnInternalNetworkIsNotRouted) {
+    Network network;
+    network.mode = Mode::kRouted;
+    EXPECT_TRUE(check_network(network));
+    network.internal = true;
+    EXPECT_FALSE(check_network(network));
+    network.mode = Mode::kIsolated;
+    EXPECT_TRUE(check_network(network)) << "isolated says more than internal";
 }
 
 TEST(RulesOfOptions, GatewayMacIsFixedAndLocal) {

@@ -52,6 +52,10 @@ public:
         link.addresses = addresses;
         return add(std::move(link));
     }
+    // IFA_F_DEPRECATED and the like, until set again.
+    void set_address_state(const IpAddress& address, const netlink::AddressInfo& state) {
+        address_states_[address] = state;
+    }
     void add_route(const IpPrefix& destination, uint32_t ifindex) {
         routes_.push_back({destination, ifindex});
     }
@@ -95,7 +99,7 @@ public:
         for (const auto& [index, link] : links_) {
             if (!link.netns.empty()) continue;
             for (const auto& address : link.addresses)
-                all.push_back({index, address, !address.address().is_loopback(), false});
+                all.push_back(info_of(index, address));
         }
         return all;
     }
@@ -172,6 +176,21 @@ public:
         return {};
     }
 
+    Status update_endpoint(const EndpointUpdate& update) override {
+        if (auto error = failure("update_endpoint")) return *error;
+        for (auto& [index, link] : links_) {
+            if (link.netns != update.netns || link.info.mac != update.mac) continue;
+            ++changes_;
+            link.info.mtu = update.mtu;
+            auto& gateways = gateways_[update.netns];
+            for (const auto& gateway : update.former_gateways)
+                std::erase(gateways, gateway);
+            for (const auto& gateway : update.default_gateways)
+                if (!std::ranges::count(gateways, gateway)) gateways.push_back(gateway);
+        }
+        return {};
+    }
+
     Result<netlink::LinkInfo> link_in(const std::string& netns, const std::string& name) override {
         if (auto error = failure("link_in")) return *error;
         if (!namespaces_.contains(netns)) return no_netns(netns);
@@ -188,6 +207,16 @@ public:
     }
 
 private:
+    netlink::AddressInfo info_of(uint32_t index, const IpPrefix& address) const {
+        netlink::AddressInfo info;
+        if (auto it = address_states_.find(address.address()); it != address_states_.end())
+            info = it->second;
+        info.ifindex = index;
+        info.prefix = address;
+        info.global_scope = !address.address().is_loopback();
+        return info;
+    }
+
     static Error no_device(const std::string& name) {
         return {ErrorKind::kNotFound, name + ": No such device", ENODEV};
     }
@@ -270,7 +299,8 @@ private:
     std::vector<netlink::RouteInfo> routes_;
     std::map<std::string, std::vector<IpAddress>> gateways_; // by namespace
     std::map<std::string, std::string> sysctls_;             // "family/device/key"
-    std::map<std::string, Error> failures_;                  // by method
+    std::map<IpAddress, netlink::AddressInfo> address_states_;
+    std::map<std::string, Error> failures_; // by method
     std::set<std::string> namespaces_;
     uint32_t last_index_ = 0;
     unsigned changes_ = 0;

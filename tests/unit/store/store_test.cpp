@@ -65,6 +65,7 @@ Network network(control::NetworkId id, const std::string& name) {
     n.icc = false;
     n.masquerade = false;
     n.snat4 = *IpAddress::parse("192.0.2.7");
+    n.snat6 = *IpAddress::parse("2001:db8::7");
     n.learning = true;
     n.allow_spoofing = true;
     n.ageing_s = 17;
@@ -87,7 +88,14 @@ Endpoint endpoint(control::EndpointId id, const std::string& name, control::Netw
 }
 
 PublishedPort port(control::BindingId id, control::EndpointId endpoint_id) {
-    return {id, endpoint_id, *IpAddress::parse("192.0.2.1"), 8000, 80, 10, CNET_L4_UDP};
+    return {id,
+            endpoint_id,
+            *IpAddress::parse("192.0.2.1"),
+            8000,
+            80,
+            10,
+            CNET_L4_UDP,
+            {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("2001:db8::/32")}};
 }
 
 void expect_same(const control::State& a, const control::State& b) {
@@ -239,11 +247,26 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 2");
+    execute("PRAGMA user_version = 3");
     EXPECT_NE(
-        open_error().find("has schema version 2, written by a newer cnetd; this one knows up to 1"),
+        open_error().find("has schema version 3, written by a newer cnetd; this one knows up to 2"),
         std::string::npos)
         << open_error();
+}
+
+TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
+    const Network before = network(1, "web");
+    ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
+    execute("DROP TABLE port_allow; ALTER TABLE networks DROP COLUMN snat6;"
+            "PRAGMA user_version = 1");
+    auto store = open();
+    auto loaded = store->load();
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    Network expected = before;
+    expected.snat6.reset();
+    EXPECT_EQ(loaded->state.networks.at(1), expected);
+    EXPECT_TRUE(store->commit({store::PutNetwork{before}})) << "and has all columns now";
+    EXPECT_EQ(store->load()->state.networks.at(1), before);
 }
 
 TEST_F(StoreTest, AnotherProgramsFileIsRefused) {
