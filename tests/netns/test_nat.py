@@ -115,7 +115,7 @@ def test_tcp_states(host, alpha, services):
 def test_idle_flows_are_collected(make_host, make_world):
     """What is idle beyond the timeout of its state goes; what talks stays."""
     host = make_host(
-        "[reconcile]\nsweep_period_s = 1\n[nat]\ntcp_closed_s = 1\nudp_established_s = 3\n"
+        "[reconcile]\nsweep_period_s = 1\n[conntrack]\ntcp_closed_s = 1\nudp_established_s = 3\n"
     )
     world = make_world(host)
     alpha = host.container(host.network("red", "10.88.1.0/24"), "alpha")

@@ -9,7 +9,7 @@ void add_flow_routes(Router& router, control::Controller& controller) {
     router.add({"GET",
                 "/v1/ct",
                 200,
-                {"proto", "src", "dst", "sport", "dport", "network", "endpoint", "state"},
+                {"proto", "src", "dst", "sport", "dport", "network", "endpoint", "state", "type"},
                 [&controller](const Call& call) -> Result<std::string> {
                     auto filter = parse_ct_filter(call.query);
                     if (!filter) return filter.error();

@@ -15,9 +15,17 @@ void add_port_routes(Router& router, control::Controller& controller) {
                 }});
     router.add(
         {"POST", "/v1/ports", 201, {}, [&controller](const Call& call) -> Result<std::string> {
-             auto request = parse_port_request(call.body);
+             auto request = parse_port_publication(call.body);
              if (!request) return request.error();
-             return answer(controller.publish(request->endpoint, request->spec));
+             return answer(
+                 controller.publish(request->endpoint, request->spec, request->allow_from));
+         }});
+    router.add(
+        {"PATCH", "/v1/ports", 200, {}, [&controller](const Call& call) -> Result<std::string> {
+             auto request = parse_port_patch(call.body);
+             if (!request) return request.error();
+             return answer(
+                 controller.update_port(request->endpoint, request->spec, request->allow_from));
          }});
     router.add(
         {"DELETE", "/v1/ports", 200, {}, [&controller](const Call& call) -> Result<std::string> {

@@ -48,6 +48,7 @@ Result<control::CtFilter> read_ct_filter(const Json& object) {
     reader.read_optional("network", filter.network);
     reader.read_optional("endpoint", filter.endpoint);
     reader.read_optional("state", filter.state);
+    reader.read_optional("type", filter.type);
     if (Status status = reader.finish(); !status) return status.error();
     return filter;
 }
@@ -107,6 +108,22 @@ Result<PortRequest> parse_port_request(std::string_view body) {
     return parse_with<PortRequest>(body, [](ObjectReader& in, PortRequest& out) {
         in.read_required("endpoint", out.endpoint);
         in.read_required("spec", out.spec);
+    });
+}
+
+Result<PortRequest> parse_port_publication(std::string_view body) {
+    return parse_with<PortRequest>(body, [](ObjectReader& in, PortRequest& out) {
+        in.read_required("endpoint", out.endpoint);
+        in.read_required("spec", out.spec);
+        in.read("allow_from", out.allow_from);
+    });
+}
+
+Result<PortRequest> parse_port_patch(std::string_view body) {
+    return parse_with<PortRequest>(body, [](ObjectReader& in, PortRequest& out) {
+        in.read_required("endpoint", out.endpoint);
+        in.read_required("spec", out.spec);
+        in.read_required("allow_from", out.allow_from);
     });
 }
 

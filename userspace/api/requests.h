@@ -14,6 +14,7 @@ namespace cnet::api {
 struct PortRequest {
     std::string endpoint;
     std::string spec;
+    std::vector<IpPrefix> allow_from; // of a publication or a change alone
 };
 
 struct FdbRequest {
@@ -26,6 +27,8 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body);
 Result<control::NetworkPatch> parse_network_patch(std::string_view body);
 Result<control::EndpointSpec> parse_endpoint_spec(std::string_view body);
 Result<PortRequest> parse_port_request(std::string_view body);
+Result<PortRequest> parse_port_publication(std::string_view body);
+Result<PortRequest> parse_port_patch(std::string_view body);
 Result<FdbRequest> parse_fdb_addition(std::string_view body);
 Result<FdbRequest> parse_fdb_deletion(std::string_view body);
 // {"network"}, {"name"}, {"device"}: the one string below `key`.

@@ -9,8 +9,8 @@ namespace cnet::cli {
 namespace {
 
 constexpr const char* kCt = "/v1/ct";
-constexpr std::array<std::string_view, 8> kFilterKeys = {"proto", "src",     "dst",      "sport",
-                                                         "dport", "network", "endpoint", "state"};
+constexpr std::array<std::string_view, 9> kFilterKeys = {
+    "proto", "src", "dst", "sport", "dport", "network", "endpoint", "state", "type"};
 
 struct Condition {
     std::string key;
@@ -31,7 +31,7 @@ Result<std::vector<Condition>> parse_filter(const std::vector<std::string>& word
         if (std::find(kFilterKeys.begin(), kFilterKeys.end(), key) == kFilterKeys.end()) {
             return Error(ErrorKind::kInvalid, "no filter '" + key +
                                                   "'; there are: proto, src, dst, sport, dport, "
-                                                  "network, endpoint, state");
+                                                  "network, endpoint, state, type");
         }
         if (condition.value.empty()) {
             return Error(ErrorKind::kInvalid, "filter " + key + " needs a value");
@@ -160,7 +160,7 @@ Object ct_object() {
             {
                 {{"list", "show", "ls"},
                  "Every flow, or those that fit all conditions of FILTER: proto, src, dst, sport, "
-                 "dport, network, endpoint or state, each followed by its value.",
+                 "dport, network, endpoint, state or type, each followed by its value.",
                  {{"FILTER", false, true}},
                  {},
                  list,

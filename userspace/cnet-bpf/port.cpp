@@ -27,20 +27,35 @@ View port_view() {
         {"HOST", plain(host_side)},
         {"PORT", plain(endpoint_side)},
         {"PROTOCOL", key("protocol")},
+        {"ALLOW-FROM", key("allow_from"), Align::kLeft, true},
         {"ID", key("id"), Align::kRight, false, true},
+        {"RESERVATION", key("reservation"), Align::kLeft, false, true},
     };
 }
 
 std::string published(const Json& port) {
-    return host_side(port) + "->" + endpoint_side(port) + "/" + text_at(port, "protocol");
+    std::string text =
+        host_side(port) + "->" + endpoint_side(port) + "/" + text_at(port, "protocol");
+    if (text_at(port, "reservation") == "store")
+        text += " (this kernel has no SCTP: no socket holds the port)";
+    return text;
 }
 
 Json request(const Arguments& arguments) {
     return {{"endpoint", arguments.positionals[0]}, {"spec", arguments.positionals[1]}};
 }
 
-int publish(Context& context, const Verb&, const Arguments& arguments) {
-    return change(context, "POST", kPorts, request(arguments), published);
+int publish(Context& context, const Verb& verb, const Arguments& arguments) {
+    Json body = request(arguments);
+    body.update(body_of(verb, arguments));
+    return change(context, "POST", kPorts, body, published);
+}
+
+int set(Context& context, const Verb& verb, const Arguments& arguments) {
+    Json body = request(arguments);
+    const Json given = body_of(verb, arguments)["allow_from"];
+    body["allow_from"] = given == Json::array({nullptr}) ? Json::array() : given;
+    return change(context, "PATCH", kPorts, body);
 }
 
 int unpublish(Context& context, const Verb&, const Arguments& arguments) {
@@ -54,27 +69,35 @@ int list(Context& context, const Verb&, const Arguments& arguments) {
 } // namespace
 
 Object port_object() {
-    return {"port",
-            "ports of the host that lead to an endpoint",
-            {
-                {{"list", "show", "ls"},
-                 "Every published port, or those of an endpoint.",
-                 {{"ENDPOINT", false}},
-                 {},
-                 list,
-                 Verb::Repeat::kWatch},
-                {{"publish", "add"},
-                 "Publishes SPEC: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp]. Without HOSTPORT "
-                 "a free one is chosen and printed.",
-                 {{"ENDPOINT"}, {"SPEC"}},
-                 {},
-                 publish},
-                {{"unpublish", "delete"},
-                 "Takes a published port back.",
-                 {{"ENDPOINT"}, {"SPEC"}},
-                 {},
-                 unpublish},
-            }};
+    return {
+        "port",
+        "ports of the host that lead to an endpoint",
+        {
+            {{"list", "show", "ls"},
+             "Every published port, or those of an endpoint.",
+             {{"ENDPOINT", false}},
+             {},
+             list,
+             Verb::Repeat::kWatch},
+            {{"publish", "add"},
+             "Publishes SPEC: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without "
+             "HOSTPORT, or with a range of them for one PORT, a free one is chosen and printed.",
+             {{"ENDPOINT"}, {"SPEC"}},
+             {{"--allow-from", OptionKind::kText, "CIDR", "only to these clients (everybody)",
+               "allow_from", true}},
+             publish},
+            {{"set"},
+             "Changes who may use a published port; connections of others end.",
+             {{"ENDPOINT"}, {"SPEC"}},
+             {{"--allow-from", OptionKind::kTextOrNone, "CIDR",
+               "only to these clients; none: to everybody", "allow_from", true, true}},
+             set},
+            {{"unpublish", "delete"},
+             "Takes a published port back.",
+             {{"ENDPOINT"}, {"SPEC"}},
+             {},
+             unpublish},
+        }};
 }
 
 } // namespace cnet::cli

@@ -23,7 +23,7 @@ struct TimeoutKey {
     std::string_view key;
     uint32_t control::Timeouts::*field;
 };
-constexpr std::array<TimeoutKey, 9> kTimeoutKeys = {{
+constexpr std::array<TimeoutKey, 12> kTimeoutKeys = {{
     {"tcp_new_s", &control::Timeouts::tcp_new},
     {"tcp_established_s", &control::Timeouts::tcp_established},
     {"tcp_closing_s", &control::Timeouts::tcp_closing},
@@ -31,6 +31,9 @@ constexpr std::array<TimeoutKey, 9> kTimeoutKeys = {{
     {"tcp_closed_s", &control::Timeouts::tcp_closed},
     {"udp_new_s", &control::Timeouts::udp_new},
     {"udp_established_s", &control::Timeouts::udp_established},
+    {"sctp_new_s", &control::Timeouts::sctp_new},
+    {"sctp_established_s", &control::Timeouts::sctp_established},
+    {"sctp_closing_s", &control::Timeouts::sctp_closing},
     {"icmp_s", &control::Timeouts::icmp},
     {"fragment_s", &control::Timeouts::fragment},
 }};
@@ -104,7 +107,7 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
         return {true, take(node, 1, kDayS, config.sweep_period_s)};
     if (section == "maps" && std::count(kSizedMaps.begin(), kSizedMaps.end(), key) != 0)
         return {true, take_map_size(key, node, config)};
-    if (section == "nat") {
+    if (section == "conntrack") {
         for (const TimeoutKey& timeout : kTimeoutKeys) {
             if (timeout.key != key) continue;
             return {true, take(node, 1, 100 * kDayS, config.timeouts.*timeout.field)};
@@ -114,8 +117,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 7> kSections = {"log",       "maps",    "nat", "api",
-                                                           "reconcile", "uplinks", "sock"};
+    constexpr std::array<std::string_view, 7> kSections = {
+        "log", "maps", "conntrack", "api", "reconcile", "uplinks", "sock"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 

@@ -1,6 +1,7 @@
 #include "userspace/control/change.h"
 
 #include "maps/reasons.h"
+#include "userspace/control/allow_list.h"
 
 namespace cnet::control {
 
@@ -65,6 +66,9 @@ std::string text(const PurgeMacs&) {
 
 bool PurgeFlows::matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const {
     if (entry.binding_id != 0 && bindings.contains(entry.binding_id)) return true;
+    if (auto clients = narrowed.find(entry.binding_id); clients != narrowed.end()) {
+        if (!permits(clients->second, IpAddress::from_abi(forward.src))) return true;
+    }
     // Both tuples have a side in some zone; an endpoint is either side of a tuple in its network's.
     for (const cnet_ct_key* tuple : {&forward, &entry.other}) {
         const IpAddress src = IpAddress::from_abi(tuple->src);

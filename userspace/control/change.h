@@ -1,6 +1,7 @@
 // One step from what is observed to what is desired. reconcile() orders them, Applier does them.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -70,13 +71,17 @@ struct DetachHook {
     Attachment attachment;
 };
 
-// Flows of an endpoint's address, of a binding, or that use an address of the host: any of these.
+// Flows of an endpoint's address, of a binding, of a binding whose clients are these alone by now,
+// or that use an address of the host: any of these.
 struct PurgeFlows {
     std::set<std::pair<NetworkId, IpAddress>> endpoints;
     std::set<BindingId> bindings;
+    std::map<BindingId, std::vector<IpPrefix>> narrowed;
     std::set<IpAddress> host_addresses;
 
-    bool empty() const { return endpoints.empty() && bindings.empty() && host_addresses.empty(); }
+    bool empty() const {
+        return endpoints.empty() && bindings.empty() && narrowed.empty() && host_addresses.empty();
+    }
     bool matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
 };
 

@@ -68,8 +68,13 @@ public:
     Result<std::vector<EndpointView>> endpoints(const std::string& network = {}) const;
     Result<EndpointView> endpoint(const std::string& name) const;
 
-    // `spec` as docs/api.md has it: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp].
-    Result<PortView> publish(const std::string& endpoint, const std::string& spec);
+    // `spec` as docs/api.md has it: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without
+    // `allow_from` everybody may use the port.
+    Result<PortView> publish(const std::string& endpoint, const std::string& spec,
+                             const std::vector<IpPrefix>& allow_from = {});
+    // Flows of clients that may no longer use it go.
+    Result<PortView> update_port(const std::string& endpoint, const std::string& spec,
+                                 const std::vector<IpPrefix>& allow_from);
     Status unpublish(const std::string& endpoint, const std::string& spec);
     // Of one endpoint when `endpoint` is not empty.
     Result<std::vector<PortView>> ports(const std::string& endpoint = {}) const;

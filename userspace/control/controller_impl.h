@@ -6,6 +6,7 @@
 
 #include "userspace/control/applier.h"
 #include "userspace/control/controller.h"
+#include "userspace/control/port_spec.h"
 #include "userspace/control/ports.h"
 
 namespace cnet::control {
@@ -72,9 +73,13 @@ struct Controller::Impl {
                                                    const std::vector<IpAddress>& wanted) const;
     // For the next automatic address; those that were `asked` for don't count.
     void remember_given(const Endpoint& endpoint, const std::vector<IpAddress>& asked);
-    // Against our own published ports, then the host's processes. reserve_any also sets host_port.
+    // Against our own published ports, then the host's processes. reserve_free also sets host_port:
+    // to a free one of the spec's choice, or of the ephemeral range.
     Status reserve_given(const PublishedPort& port);
-    Status reserve_any(PublishedPort& port);
+    Status reserve_free(PublishedPort& port, const PortSpec& spec);
+    Families families_of(const PublishedPort& port) const;
+    // The one that `spec` names.
+    Result<PublishedPort> find_port(const std::string& endpoint, const std::string& spec) const;
     // The sockets of a binding that is gone from the state.
     void release(BindingId id) {
         reservations.release(id);

@@ -1,26 +1,15 @@
 #include <algorithm>
-#include <cstdio>
 
-#include "userspace/base/file.h"
 #include "userspace/control/controller_impl.h"
+#include "userspace/control/free_ports.h"
 #include "userspace/control/port_spec.h"
 
 namespace cnet::control {
 
 namespace {
 
-struct PortRange {
-    uint32_t first = 32768; // the kernel's defaults
-    uint32_t last = 60999;
-};
-
-PortRange local_port_range() {
-    PortRange range;
-    auto text = read_file("/proc/sys/net/ipv4/ip_local_port_range");
-    if (!text || std::sscanf(text->c_str(), "%u %u", &range.first, &range.last) != 2)
-        return PortRange();
-    return range;
-}
+// As many tries to bind a port that nobody of ours has as Docker makes.
+constexpr unsigned kMaxTries = 10;
 
 // Can one packet be for both addresses?
 bool addresses_meet(const std::optional<IpAddress>& a, const std::optional<IpAddress>& b) {
@@ -43,16 +32,14 @@ std::optional<uint16_t> taken_port(const State& state, const PublishedPort& want
 }
 
 Status check_target(const PortSpec& spec, const Endpoint& endpoint, const Network& network) {
-    if (network.internal) {
-        return Error(ErrorKind::kInvalid,
-                     "network " + network.name + " is internal: its endpoints publish no ports");
+    if (network.is_internal()) {
+        return Error(ErrorKind::kInvalid, "network " + network.name + " is " +
+                                              (network.internal ? "internal" : "isolated") +
+                                              ": its endpoints publish no ports");
     }
     if (!spec.host_ip) return {};
     const bool v4 = spec.host_ip->is_v4();
-    const bool has_family =
-        std::any_of(endpoint.addresses.begin(), endpoint.addresses.end(),
-                    [&](const IpPrefix& address) { return address.is_v4() == v4; });
-    if (has_family) return {};
+    if (endpoint.has_family(v4)) return {};
     return Error(ErrorKind::kInvalid, "endpoint " + endpoint.name + " has no " +
                                           (v4 ? "IPv4" : "IPv6") + " address to publish on " +
                                           spec.host_ip->to_string());
@@ -70,8 +57,45 @@ bool same_host_ip(const std::optional<IpAddress>& a, const std::optional<IpAddre
 bool matches(const PortSpec& spec, const PublishedPort& port) {
     if (spec.l4 != port.l4 || spec.port != port.port || spec.count != port.count) return false;
     if (!spec.host_ip && !spec.host_port) return true;
-    if (spec.host_port && *spec.host_port != port.host_port) return false;
+    if (spec.host_port &&
+        (port.host_port < *spec.host_port || port.host_port - *spec.host_port >= spec.host_choice))
+        return false;
     return same_host_ip(spec.host_ip, port.host_ip);
+}
+
+// What a port chosen by us must keep clear of: other published ports, and what the administrator
+// reserved where the choice is ours alone.
+std::vector<PortRange> taken_ports(const State& state, const PublishedPort& wanted,
+                                   const PortSpec& spec) {
+    std::vector<PortRange> taken;
+    if (!spec.host_port) taken = reserved_ports();
+    for (const auto& [id, port] : state.ports) {
+        if (port.l4 != wanted.l4 || !addresses_meet(port.host_ip, wanted.host_ip)) continue;
+        taken.push_back({port.host_port, uint32_t{port.host_port} + port.count - 1});
+    }
+    return taken;
+}
+
+Status check_allow_from(const std::vector<IpPrefix>& prefixes) {
+    for (const IpPrefix& prefix : prefixes) {
+        if (prefix.address() == prefix.network()) continue;
+        return Error(ErrorKind::kInvalid,
+                     "allow-from " + prefix.to_string() + " has host bits set: the network is " +
+                         IpPrefix(prefix.network(), prefix.length()).to_string());
+    }
+    return {};
+}
+
+const char* reservation_word(PortReservations::Held held) {
+    switch (held) {
+    case PortReservations::Held::kSocket:
+        return "socket";
+    case PortReservations::Held::kStore:
+        return "store";
+    case PortReservations::Held::kNone:
+        break;
+    }
+    return "none";
 }
 
 } // namespace
@@ -86,7 +110,13 @@ PortView Controller::Impl::view(const PublishedPort& port) const {
     view.port = port.port;
     view.port_end = static_cast<uint16_t>(port.port + port.count - 1);
     view.protocol = to_string(port.l4);
+    view.allow_from = port.allow_from;
+    view.reservation = reservation_word(reservations.held(port.id));
     return view;
+}
+
+Families Controller::Impl::families_of(const PublishedPort& port) const {
+    return control::families_of(state.endpoints.at(port.endpoint_id));
 }
 
 Status Controller::Impl::reserve_given(const PublishedPort& port) {
@@ -95,36 +125,42 @@ Status Controller::Impl::reserve_given(const PublishedPort& port) {
                                                std::to_string(*taken) +
                                                " failed: port is already allocated");
     }
-    return reservations.reserve(port);
+    return reservations.reserve(port, families_of(port));
 }
 
-Status Controller::Impl::reserve_any(PublishedPort& port) {
-    const PortRange range = local_port_range();
-    if (range.first + port.count > range.last + 1) {
-        return Error(ErrorKind::kExhausted, "no " + std::to_string(port.count) +
-                                                " ports in a row fit into ip_local_port_range");
+Status Controller::Impl::reserve_free(PublishedPort& port, const PortSpec& spec) {
+    PortRange range = local_port_range();
+    uint32_t resume_after = last_host_port;
+    if (spec.host_port) {
+        range = {*spec.host_port, uint32_t{*spec.host_port} + spec.host_choice - 1};
+        resume_after = 0;
     }
-    const uint32_t candidates = range.last + 2 - range.first - port.count;
-    // On from the last one chosen, so that a port just freed is not at once somebody else's.
-    const bool resume = last_host_port >= range.first && last_host_port < range.first + candidates;
-    const uint32_t start = resume ? last_host_port + 1 - range.first : 0;
-    for (uint32_t i = 0; i < candidates; i++) {
-        port.host_port = static_cast<uint16_t>(range.first + (start + i) % candidates);
-        if (taken_port(state, port)) continue;
-        auto status = reservations.reserve(port);
-        if (status) last_host_port = static_cast<uint16_t>(port.host_port + port.count - 1);
+    unsigned tries = 0;
+    Status status;
+    for (uint16_t candidate :
+         free_ports(range, taken_ports(state, port, spec), port.count, resume_after)) {
+        if (tries++ == kMaxTries) return status;
+        port.host_port = candidate;
+        status = reservations.reserve(port, families_of(port));
+        if (status && !spec.host_port) {
+            last_host_port = static_cast<uint16_t>(port.host_port + port.count - 1);
+        }
         if (status || status.error().kind() != ErrorKind::kConflict) return status;
     }
-    return Error(ErrorKind::kExhausted, "every port of ip_local_port_range is in use");
+    return Error(ErrorKind::kExhausted,
+                 "Bind for " + host_ip_text(port.host_ip) + ":" + std::to_string(range.first) +
+                     "-" + std::to_string(range.last) + " failed: all ports are allocated");
 }
 
-Result<PortView> Controller::publish(const std::string& endpoint_name, const std::string& text) {
+Result<PortView> Controller::publish(const std::string& endpoint_name, const std::string& text,
+                                     const std::vector<IpPrefix>& allow_from) {
     Impl& impl = *impl_;
     auto endpoint = impl.find_endpoint(endpoint_name);
     if (!endpoint) return endpoint.error();
     auto spec = parse_port_spec(text);
     if (!spec) return spec.error();
     auto status = check_target(*spec, **endpoint, impl.state.networks.at((*endpoint)->network_id));
+    if (status) status = check_allow_from(allow_from);
     if (!status) return status.error();
 
     PublishedPort port;
@@ -135,7 +171,9 @@ Result<PortView> Controller::publish(const std::string& endpoint_name, const std
     port.port = spec->port;
     port.count = spec->count;
     port.l4 = spec->l4;
-    status = spec->host_port ? impl.reserve_given(port) : impl.reserve_any(port);
+    port.allow_from = allow_from;
+    const bool given = spec->host_port && spec->host_choice == 1;
+    status = given ? impl.reserve_given(port) : impl.reserve_free(port, *spec);
     if (!status) return status.error();
 
     State next = impl.state;
@@ -146,14 +184,14 @@ Result<PortView> Controller::publish(const std::string& endpoint_name, const std
     return impl.view(port);
 }
 
-Status Controller::unpublish(const std::string& endpoint_name, const std::string& text) {
-    Impl& impl = *impl_;
-    auto endpoint = impl.find_endpoint(endpoint_name);
+Result<PublishedPort> Controller::Impl::find_port(const std::string& endpoint_name,
+                                                  const std::string& text) const {
+    auto endpoint = find_endpoint(endpoint_name);
     if (!endpoint) return endpoint.error();
     auto spec = parse_port_spec(text);
     if (!spec) return spec.error();
     std::vector<PublishedPort> found;
-    for (const auto& [id, port] : impl.state.ports) {
+    for (const auto& [id, port] : state.ports) {
         if (port.endpoint_id == (*endpoint)->id && matches(*spec, port)) found.push_back(port);
     }
     if (found.empty()) {
@@ -165,7 +203,30 @@ Status Controller::unpublish(const std::string& endpoint_name, const std::string
                                                "\" " + std::to_string(found.size()) +
                                                " times: give the host port too");
     }
-    const PublishedPort port = found.front();
+    return found.front();
+}
+
+Result<PortView> Controller::update_port(const std::string& endpoint_name, const std::string& text,
+                                         const std::vector<IpPrefix>& allow_from) {
+    Impl& impl = *impl_;
+    auto before = impl.find_port(endpoint_name, text);
+    if (!before) return before.error();
+    auto status = check_allow_from(allow_from);
+    if (!status) return status.error();
+    PublishedPort after = *before;
+    after.allow_from = allow_from;
+    State next = impl.state;
+    next.ports[after.id] = after;
+    status = impl.change(std::move(next), {{store::PutPort{after}}, {store::PutPort{*before}}});
+    if (!status) return status.error();
+    return impl.view(after);
+}
+
+Status Controller::unpublish(const std::string& endpoint_name, const std::string& text) {
+    Impl& impl = *impl_;
+    auto found = impl.find_port(endpoint_name, text);
+    if (!found) return found.error();
+    const PublishedPort port = *found;
     State next = impl.state;
     next.ports.erase(port.id);
     auto status =

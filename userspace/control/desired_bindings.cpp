@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "userspace/control/allow_list.h"
 #include "userspace/control/desired_maps.h"
 
 namespace cnet::control {
@@ -21,6 +22,7 @@ cnet_binding binding_entry(const PublishedPort& port, const Endpoint& endpoint) 
     entry.target_port = port.port;
     entry.port_count = port.count;
     entry.l4 = static_cast<__u8>(port.l4);
+    if (!port.allow_from.empty()) entry.allow_list_id = port.id;
     if (port.host_ip && port.host_ip->is_loopback()) entry.flags |= CNET_BINDING_LOOPBACK;
     return entry;
 }
@@ -49,6 +51,7 @@ void add_bindings(MapContents& maps, const State& state, const Observed& observe
         const Endpoint& endpoint = state.endpoints.at(port.endpoint_id);
         if (!find_endpoint_link(endpoint, observed)) continue;
         maps.binding[id] = binding_entry(port, endpoint);
+        add_allow_list(maps.allow, id, port.allow_from);
         // Commands refuse a wildcard beside a single address on one port, so no slot is both.
         if (port.host_ip) {
             add_address_slots(maps, port);

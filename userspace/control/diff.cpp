@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "userspace/control/allow_list.h"
+
 namespace cnet::control {
 
 namespace {
@@ -11,8 +13,9 @@ namespace {
 // name ports again. So a port's own entry comes last and goes first but for what points to it.
 // Removal is the other way round.
 constexpr Table kOrder[] = {
-    Table::kFdbCount, Table::kFlood,    Table::kNetwork, Table::kPort,    Table::kNeigh,
-    Table::kFdb,      Table::kHostAddr, Table::kUplink,  Table::kBinding, Table::kBindAddr,
+    Table::kFdbCount, Table::kFlood,   Table::kNetwork,  Table::kPort,
+    Table::kNeigh,    Table::kFdb,     Table::kHostAddr, Table::kUplink,
+    Table::kAllow,    Table::kBinding, Table::kBindAddr,
 };
 
 template <typename T> std::vector<uint8_t> bytes_of(const T& value) {
@@ -72,6 +75,23 @@ std::vector<Change> diff_slots(const std::vector<uint32_t>& observed,
     }
 }
 
+// Ports whose list of clients is another one now, with that list.
+void add_narrowed(PurgeFlows& purge, const MapContents& observed, const MapContents& desired) {
+    if (desired.allow.empty()) return;
+    const auto before = allow_lists(observed.allow);
+    const auto after = allow_lists(desired.allow);
+    for (const auto& [id, binding] : desired.binding) {
+        const uint32_t list = binding.allow_list_id;
+        auto seen = observed.binding.find(id);
+        if (list == 0 || seen == observed.binding.end()) continue;
+        auto old = before.find(list);
+        if (seen->second.allow_list_id == list && old != before.end() &&
+            old->second == after.at(list))
+            continue;
+        purge.narrowed[id] = after.at(list);
+    }
+}
+
 } // namespace
 
 MapDiff diff_maps(const MapContents& observed, const MapContents& desired) {
@@ -86,6 +106,9 @@ MapDiff diff_maps(const MapContents& observed, const MapContents& desired) {
                 }
             });
     });
+    // The longest prefixes of an allow-list first: where one says no, it does so before what it is
+    // an exception of says yes.
+    std::reverse(additions[Table::kAllow].begin(), additions[Table::kAllow].end());
     MapDiff diff;
     for (Table table : kOrder)
         append(diff.additions, additions[table]);
@@ -106,6 +129,7 @@ PurgeFlows flows_to_purge(const MapContents& observed, const MapContents& desire
     for (const auto& [id, binding] : observed.binding) {
         if (!desired.binding.contains(id)) purge.bindings.insert(id);
     }
+    add_narrowed(purge, observed, desired);
     for (const auto& [addr, entry] : observed.host_addr) {
         if (!desired.host_addr.contains(addr))
             purge.host_addresses.insert(IpAddress::from_abi(addr));

@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* kStates[] = {"new", "established", "closing", "time_wait", "closed"};
 static_assert(std::size(kStates) == CNET_CT_STATE_MAX);
-constexpr const char* kProtocols[] = {"tcp", "udp", "icmp"};
+constexpr const char* kTypes[] = {"snat", "dnat", "hairpin", "host"};
+constexpr const char* kProtocols[] = {"tcp", "udp", "icmp", "icmpv6", "sctp"};
 
 uint64_t seconds_since(uint64_t now_ns, uint64_t then_ns) {
     return now_ns > then_ns ? (now_ns - then_ns) / 1'000'000'000 : 0;
@@ -32,6 +33,10 @@ std::string protocol_name(uint8_t l4_proto) {
         return "udp";
     case IPPROTO_ICMP:
         return "icmp";
+    case IPPROTO_ICMPV6:
+        return "icmpv6";
+    case IPPROTO_SCTP:
+        return "sctp";
     default:
         return std::to_string(l4_proto);
     }
@@ -88,12 +93,16 @@ Result<FlowFilter> FlowFilter::resolve(const CtFilter& filter, const State& stat
     };
     if (filter.proto && !known(kProtocols, *filter.proto)) {
         return Error(ErrorKind::kInvalid,
-                     "protocol \"" + *filter.proto + "\" is neither tcp, udp nor icmp");
+                     "protocol \"" + *filter.proto + "\" is none of tcp, udp, icmp, icmpv6, sctp");
     }
     if (filter.state && !known(kStates, *filter.state)) {
         return Error(ErrorKind::kInvalid,
                      "state \"" + *filter.state +
                          "\" is none of new, established, closing, time_wait, closed");
+    }
+    if (filter.type && !known(kTypes, *filter.type)) {
+        return Error(ErrorKind::kInvalid,
+                     "type \"" + *filter.type + "\" is none of snat, dnat, hairpin, host");
     }
     if (filter.network) {
         auto network = find_named(state.networks, *filter.network);
@@ -126,6 +135,7 @@ bool FlowFilter::matches_endpoint(const cnet_ct_key& forward, const cnet_ct_entr
 bool FlowFilter::matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const {
     if (filter_.proto && *filter_.proto != protocol_name(forward.l4_proto)) return false;
     if (filter_.state && *filter_.state != flow_state_name(entry.state)) return false;
+    if (filter_.type && *filter_.type != flow_type_name(entry.type)) return false;
     if (filter_.src && *filter_.src != IpAddress::from_abi(forward.src)) return false;
     if (filter_.dst && *filter_.dst != IpAddress::from_abi(forward.dst)) return false;
     if (filter_.sport && *filter_.sport != ntohs(forward.src_port_be)) return false;

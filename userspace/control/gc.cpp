@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "userspace/control/allow_list.h"
+
 namespace cnet::control {
 
 namespace {
@@ -51,7 +53,7 @@ public:
 
     bool has(const cnet_ct_key& forward, const cnet_ct_entry& entry) const {
         if (entry.type == CNET_CT_HOST_XLAT) return true;
-        if (entry.binding_id != 0 && !state_.ports.contains(entry.binding_id)) return false;
+        if (entry.binding_id != 0 && !has_port(entry.binding_id, forward)) return false;
         // The endpoint began a masqueraded flow and answers the others.
         const cnet_ct_key& tuple = entry.type == CNET_CT_SNAT ? forward : entry.other;
         auto network = state_.networks.find(tuple.zone);
@@ -61,6 +63,13 @@ public:
     }
 
 private:
+    bool has_port(BindingId id, const cnet_ct_key& forward) const {
+        auto port = state_.ports.find(id);
+        if (port == state_.ports.end()) return false;
+        const auto& clients = port->second.allow_from;
+        return clients.empty() || permits(clients, IpAddress::from_abi(forward.src));
+    }
+
     const State& state_;
     std::set<std::pair<NetworkId, IpAddress>> addresses_;
 };
@@ -81,6 +90,10 @@ uint32_t Timeouts::of(uint8_t l4_proto, uint8_t state) const {
         default:
             return tcp_new;
         }
+    }
+    if (l4_proto == IPPROTO_SCTP) {
+        if (state == CNET_CT_NEW) return sctp_new;
+        return state == CNET_CT_ESTABLISHED ? sctp_established : sctp_closing;
     }
     if (l4_proto == IPPROTO_UDP) return state == CNET_CT_NEW ? udp_new : udp_established;
     return icmp;

@@ -30,7 +30,11 @@ struct Timeouts {
     // RFC 4787 REQ-5: not before 2 minutes, 5 recommended.
     uint32_t udp_new = 120;
     uint32_t udp_established = 300;
-    // RFC 5508 REQ-2: not before 60 seconds.
+    // An association sends heartbeats, every 30 s unless told otherwise: RFC 9260, 15.
+    uint32_t sctp_new = 30;
+    uint32_t sctp_established = 300;
+    uint32_t sctp_closing = 10;
+    // RFC 5508 REQ-2: not before 60 seconds. ICMPv6 too.
     uint32_t icmp = 60;
     // RFC 791 and RFC 8200 give a datagram that long to be put together; Linux does for IPv4.
     uint32_t fragment = 30;

@@ -53,6 +53,7 @@ Result<MapContents> KernelTables::read() {
         read_into(contents.host_addr, maps_.host_addr),
         read_into(contents.bind_addr, maps_.bind_addr),
         read_into(contents.binding, maps_.binding),
+        read_into(contents.allow, maps_.allow),
     };
     for (const Status& status : statuses) {
         if (!status) return status.error().because("read the maps");
@@ -85,6 +86,8 @@ Status KernelTables::apply(const TableChange& change) {
         return apply_typed(maps_.bind_addr, change);
     case Table::kBinding:
         return apply_typed(maps_.binding, change);
+    case Table::kAllow:
+        return apply_typed(maps_.allow, change);
     }
     return Error(ErrorKind::kSystem, "no such map");
 }

@@ -65,9 +65,11 @@ Status take_protocol(std::string_view& text, std::string_view whole, PortSpec& s
         spec.l4 = CNET_L4_TCP;
     } else if (protocol == "udp") {
         spec.l4 = CNET_L4_UDP;
+    } else if (protocol == "sctp") {
+        spec.l4 = CNET_L4_SCTP;
     } else {
-        return bad_spec(whole,
-                        "the protocol \"" + std::string(protocol) + "\" is neither tcp nor udp");
+        return bad_spec(whole, "the protocol \"" + std::string(protocol) +
+                                   "\" is neither tcp, udp nor sctp");
     }
     return {};
 }
@@ -89,20 +91,18 @@ Result<PortSpec> parse_port_spec(std::string_view text) {
     rest = rest.substr(0, colon);
     status = take_host_ip(rest, text, spec);
     if (!status) return status.error();
-    if (rest.empty()) {
-        // "127.0.0.1::80": an address, any port. ":80" is neither.
-        if (!spec.host_ip) return bad_spec(text, "the host port is missing");
-        return spec;
-    }
+    if (rest.empty()) return spec; // "127.0.0.1::80" or ":80": any port
     auto host = parse_range(rest);
     if (!host) {
         return bad_spec(text, "\"" + std::string(rest) + "\" is not a host port or range of ports");
     }
-    if (host->count != target->count) {
+    spec.host_port = host->first;
+    if (target->count == 1) {
+        spec.host_choice = host->count; // "8000-8009:80": one of them
+    } else if (host->count != target->count) {
         return bad_spec(text, "the two ranges differ in length (" + std::to_string(host->count) +
                                   " and " + std::to_string(target->count) + " ports)");
     }
-    spec.host_port = host->first;
     return spec;
 }
 

@@ -1,4 +1,4 @@
-// "[HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp]" and back.
+// "[HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]" and back.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,8 @@ namespace cnet::control {
 
 struct PortSpec {
     std::optional<IpAddress> host_ip;
-    std::optional<uint16_t> host_port; // none: any free one
+    std::optional<uint16_t> host_port; // none: any free one of the ephemeral range
+    uint16_t host_choice = 1;          // a free one of so many from host_port on
     uint16_t port = 0;
     uint16_t count = 1;
     cnet_l4 l4 = CNET_L4_TCP;

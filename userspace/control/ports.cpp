@@ -58,11 +58,14 @@ bool bind_to(int fd, int family, const std::optional<IpAddress>& address, uint16
     return bind(fd, reinterpret_cast<const sockaddr*>(&sa), sizeof(sa)) == 0;
 }
 
+bool is_stream(const PublishedPort& port) {
+    return port.l4 != CNET_L4_UDP;
+}
+
 // A UDP socket must be the only one; a TCP one may follow another whose connections are still in
 // TIME_WAIT, and listening is what makes it exclusive then.
-bool take(int fd, int family, const PublishedPort& port, uint16_t host_port) {
+bool take(int fd, int family, int v6_only, const PublishedPort& port, uint16_t host_port) {
     const int on = 1;
-    const int v6_only = port.host_ip ? 1 : 0;
     if (!drop_all(fd)) return false;
     if (port.l4 == CNET_L4_TCP && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
         return false;
@@ -71,26 +74,39 @@ bool take(int fd, int family, const PublishedPort& port, uint16_t host_port) {
         return false;
     }
     if (!bind_to(fd, family, port.host_ip, host_port)) return false;
-    return port.l4 != CNET_L4_TCP || listen(fd, 1) == 0;
+    return !is_stream(port) || listen(fd, 1) == 0;
 }
 
-Result<UniqueFd> reserve_one(const PublishedPort& port, uint16_t host_port) {
-    const int type =
-        (port.l4 == CNET_L4_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
-    int family = port.host_ip && port.host_ip->is_v4() ? AF_INET : AF_INET6;
-    UniqueFd fd(socket(family, type, 0));
-    if (!fd && errno == EAFNOSUPPORT && !port.host_ip) {
+UniqueFd open_socket(int family, const PublishedPort& port) {
+    const int type = is_stream(port) ? SOCK_STREAM : SOCK_DGRAM;
+    return UniqueFd(socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                           port.l4 == CNET_L4_SCTP ? IPPROTO_SCTP : 0));
+}
+
+Result<UniqueFd> reserve_one(const PublishedPort& port, Families families, uint16_t host_port) {
+    if (port.host_ip) families = port.host_ip->is_v4() ? Families::kV4 : Families::kV6;
+    const int v6_only = families == Families::kBoth ? 0 : 1;
+    int family = families == Families::kV4 ? AF_INET : AF_INET6;
+    UniqueFd fd = open_socket(family, port);
+    if (!fd && errno == EAFNOSUPPORT && families == Families::kBoth) {
         family = AF_INET;
-        fd = UniqueFd(socket(family, type, 0));
+        fd = open_socket(family, port);
     }
     if (!fd) return bind_error(port, host_port, errno);
-    if (take(fd.get(), family, port, host_port)) return fd;
+    if (take(fd.get(), family, v6_only, port, host_port)) return fd;
     // IPv6 can also be there but switched off (disable_ipv6): [::] then refuses.
-    if (errno != EADDRNOTAVAIL || port.host_ip || family == AF_INET)
+    if (errno != EADDRNOTAVAIL || families != Families::kBoth || family == AF_INET)
         return bind_error(port, host_port, errno);
-    fd = UniqueFd(socket(AF_INET, type, 0));
-    if (!fd || !take(fd.get(), AF_INET, port, host_port)) return bind_error(port, host_port, errno);
+    fd = open_socket(AF_INET, port);
+    if (!fd || !take(fd.get(), AF_INET, v6_only, port, host_port))
+        return bind_error(port, host_port, errno);
     return fd;
+}
+
+// Asked for the first of a range: what is not there is not there for the others either.
+bool kernel_lacks(const PublishedPort& port) {
+    if (port.l4 != CNET_L4_SCTP || open_socket(AF_INET, port)) return false;
+    return errno == EPROTONOSUPPORT || errno == ESOCKTNOSUPPORT;
 }
 
 Status check_descriptors(uint64_t wanted) {
@@ -114,14 +130,23 @@ Status check_descriptors(uint64_t wanted) {
 
 } // namespace
 
-Status PortReservations::reserve(const PublishedPort& port) {
-    if (holds(port.id)) return {};
+Families families_of(const Endpoint& endpoint) {
+    if (!endpoint.has_family(false)) return Families::kV4;
+    return endpoint.has_family(true) ? Families::kBoth : Families::kV6;
+}
+
+Status PortReservations::reserve(const PublishedPort& port, Families families) {
+    if (held(port.id) != Held::kNone) return {};
+    if (kernel_lacks(port)) {
+        held_.try_emplace(port.id);
+        return {};
+    }
     auto status = check_descriptors(port.count);
     if (!status) return status;
     std::vector<UniqueFd> sockets;
     sockets.reserve(port.count);
     for (uint32_t offset = 0; offset < port.count; offset++) {
-        auto fd = reserve_one(port, static_cast<uint16_t>(port.host_port + offset));
+        auto fd = reserve_one(port, families, static_cast<uint16_t>(port.host_port + offset));
         if (!fd) return fd.error();
         sockets.push_back(std::move(*fd));
     }

@@ -26,6 +26,8 @@ const char* to_string(Table table) {
         return "cnet_bind_addr";
     case Table::kBinding:
         return "cnet_binding";
+    case Table::kAllow:
+        return "cnet_allow";
     }
     return "unknown";
 }

@@ -37,6 +37,7 @@ struct MapContents {
     Entries<cnet_addr, cnet_host_addr> host_addr;
     Entries<cnet_bind_key, uint32_t> bind_addr;
     Entries<uint32_t, cnet_binding> binding;
+    Entries<cnet_allow_key, uint32_t> allow;
     std::vector<uint32_t> slot =
         std::vector<uint32_t>(CNET_SLOT_COUNT, CNET_BINDING_NONE); // binding ids
 };
@@ -52,6 +53,7 @@ enum class Table : uint8_t {
     kHostAddr,
     kBindAddr,
     kBinding,
+    kAllow,
 };
 
 // Calls visit(Table, member of `contents`) for every table but the slots.
@@ -67,6 +69,7 @@ void for_each_table(Contents& contents, Visit&& visit) {
     visit(Table::kHostAddr, contents.host_addr);
     visit(Table::kBindAddr, contents.bind_addr);
     visit(Table::kBinding, contents.binding);
+    visit(Table::kAllow, contents.allow);
 }
 
 // The bytes of one entry; without a value it is removed.

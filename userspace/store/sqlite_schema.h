@@ -7,8 +7,8 @@ namespace cnet::store {
 
 inline constexpr int64_t kSchemaVersion = 2;
 
-// Sets the connection up (WAL, synchronous=FULL, foreign keys), checks the file and makes its tables
-// those of this version.
+// Sets the connection up (WAL, synchronous=FULL, foreign keys), checks the file and makes its
+// tables those of this version.
 Status prepare_schema(Database& db);
 
 } // namespace cnet::store

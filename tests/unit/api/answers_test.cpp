@@ -80,8 +80,16 @@ TEST(Answers, EndpointHasEveryKey) {
 }
 
 TEST(Answers, PortSandboxAndUplinkHaveEveryKey) {
-    EXPECT_EQ(json::parse(render(control::PortView{1, "a", "0.0.0.0", 8080, 8081, 80, 81, "tcp",
-                                                  {*IpPrefix::parse("10.0.0.0/8")}, "socket"})),
+    EXPECT_EQ(json::parse(render(control::PortView{1,
+                                                   "a",
+                                                   "0.0.0.0",
+                                                   8080,
+                                                   8081,
+                                                   80,
+                                                   81,
+                                                   "tcp",
+                                                   {*IpPrefix::parse("10.0.0.0/8")},
+                                                   "socket"})),
               json::parse(R"({"id": 1, "endpoint": "a", "host_ip": "0.0.0.0", "host_port": 8080,
             "host_port_end": 8081, "port": 80, "port_end": 81, "protocol": "tcp", "allow_from": ["10.0.0.0/8"], "reservation": "socket"})"));
     EXPECT_EQ(json::parse(render(control::SandboxView{"box", "/run/netns/box", 1})),

@@ -31,7 +31,7 @@ level = "debug"
 [maps]
 cnet_ct = 1024
 cnet_network = 64
-[nat]
+[conntrack]
 tcp_new_s = 1
 tcp_established_s = 2
 tcp_closing_s = 3

@@ -75,12 +75,14 @@ TEST(Lists, EndpointInFull) {
 TEST(Lists, Ports) {
     EXPECT_EQ(shown({"port", "list"},
                     "[{\"id\":1,\"endpoint\":\"e\",\"host_ip\":\"0.0.0.0\",\"host_port\":8000,"
-                    "\"host_port_end\":8009,\"port\":80,\"port_end\":89,\"protocol\":\"tcp\"},"
+                    "\"host_port_end\":8009,\"port\":80,\"port_end\":89,\"protocol\":\"tcp\","
+                    "\"allow_from\":[\"10.0.0.0/8\",\"fd00::/8\"]},"
                     "{\"id\":2,\"endpoint\":\"e\",\"host_ip\":\"::1\",\"host_port\":53,"
-                    "\"host_port_end\":53,\"port\":53,\"port_end\":53,\"protocol\":\"udp\"}]"),
-              "ENDPOINT  HOST               PORT   PROTOCOL\n"
-              "e         0.0.0.0:8000-8009  80-89  tcp\n"
-              "e         [::1]:53           53     udp\n");
+                    "\"host_port_end\":53,\"port\":53,\"port_end\":53,\"protocol\":\"udp\",\"allow_"
+                    "from\":[]}]"),
+              "ENDPOINT  HOST               PORT   PROTOCOL  ALLOW-FROM\n"
+              "e         0.0.0.0:8000-8009  80-89  tcp       10.0.0.0/8,fd00::/8\n"
+              "e         [::1]:53           53     udp       -\n");
 }
 
 TEST(Lists, Flows) {

@@ -39,6 +39,15 @@ TEST(Requests, Networks) {
     EXPECT_EQ(request_of({"net", "show", ".."}), "GET /v1/networks/..");
 }
 
+TEST(Requests, WhomAPortIsOpenTo) {
+    EXPECT_EQ(request_of({"port", "publish", "e", "80", "--allow-from", "10.0.0.0/8",
+                          "--allow-from", "fd00::/8"}),
+              "POST /v1/ports {\"endpoint\":\"e\",\"spec\":\"80\",\"allow_from\":[\"10.0.0.0/8\","
+              "\"fd00::/8\"]}");
+    EXPECT_EQ(request_of({"port", "set", "e", "80", "--allow-from", "none"}),
+              "PATCH /v1/ports {\"endpoint\":\"e\",\"spec\":\"80\",\"allow_from\":[]}");
+}
+
 TEST(Requests, SandboxesAndEndpoints) {
     EXPECT_EQ(request_of({"sandbox", "create", "s"}), "POST /v1/sandboxes {\"name\":\"s\"}");
     EXPECT_EQ(request_of({"sandbox", "delete", "s"}), "DELETE /v1/sandboxes/s");
@@ -90,7 +99,7 @@ TEST(Requests, WrongFiltersAreUsageErrors) {
     Outcome outcome = run_below("/nonexistent", {"ct", "list", "prot", "tcp"});
     EXPECT_EQ(outcome.status, kUsage);
     EXPECT_EQ(outcome.err, "cnet-bpf: ct list: no filter 'prot'; there are: proto, src, dst, "
-                           "sport, dport, network, endpoint, state\n");
+                           "sport, dport, network, endpoint, state, type\n");
     EXPECT_EQ(run_below("/nonexistent", {"ct", "list", "dport", "65536"}).status, kUsage);
     EXPECT_EQ(run_below("/nonexistent", {"ct", "list", "proto"}).status, kUsage);
     EXPECT_EQ(run_below("/nonexistent", {"ct", "list", "proto=a", "proto=b"}).status, kUsage);

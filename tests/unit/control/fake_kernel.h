@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -130,6 +131,12 @@ private:
             EXPECT_TRUE(is_port(entry.ifindex)) << "fdb to nowhere";
         for (const auto& [key, id] : contents.bind_addr)
             EXPECT_TRUE(contents.binding.contains(id));
+        for (const auto& [id, binding] : contents.binding) {
+            const bool filled = std::ranges::any_of(contents.allow, [&](const auto& entry) {
+                return entry.first.list_id == binding.allow_list_id;
+            });
+            EXPECT_TRUE(binding.allow_list_id == 0 || filled) << "nobody may use a list's port";
+        }
         for (uint32_t id : contents.slot) {
             if (id == CNET_BINDING_NONE || id == CNET_BINDING_BY_ADDR) continue;
             EXPECT_TRUE(contents.binding.contains(id)) << "slot to no binding";

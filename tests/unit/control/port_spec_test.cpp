@@ -32,29 +32,24 @@ TEST(PortSpec, EveryForm) {
     EXPECT_FALSE(spec->host_port);
 
     EXPECT_EQ(parse_port_spec("1-65535:1-65535")->count, 65535);
+
+    spec = parse_port_spec(":80");
+    ASSERT_TRUE(spec);
+    EXPECT_FALSE(spec->host_port);
+    EXPECT_FALSE(spec->host_ip);
+
+    spec = parse_port_spec("8000-8009:80/sctp");
+    ASSERT_TRUE(spec);
+    EXPECT_EQ(spec->host_port, 8000);
+    EXPECT_EQ(spec->host_choice, 10);
+    EXPECT_EQ(spec->count, 1);
+    EXPECT_EQ(spec->l4, CNET_L4_SCTP);
 }
 
 TEST(PortSpec, MalformedOnesAreRefused) {
-    for (const char* text : {"",
-                             ":",
-                             "0",
-                             "65536",
-                             "80-79",
-                             "x",
-                             "80/sctp",
-                             "80/",
-                             "8080:",
-                             ":80",
-                             "8000-8001:80",
-                             "::1:8080:80",
-                             "[::1:8080:80",
-                             "1.2.3:8080:80",
-                             "1.2.3.4:8080:80:90",
-                             "80 ",
-                             "-80",
-                             "80-",
-                             "+80",
-                             "0-5:0-5"}) {
+    for (const char* text : {"", ":", "0", "65536", "80-79", "x", "80/", "8080:", "8000-8001:80-82",
+                             "::1:8080:80", "[::1:8080:80", "1.2.3:8080:80", "1.2.3.4:8080:80:90",
+                             "80 ", "-80", "80-", "+80", "0-5:0-5"}) {
         auto spec = parse_port_spec(text);
         ASSERT_FALSE(spec) << text;
         EXPECT_EQ(spec.error().kind(), ErrorKind::kInvalid) << text;

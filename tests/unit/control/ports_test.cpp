@@ -66,7 +66,7 @@ TEST_F(Ports, ConflictInDockersWords) {
     EXPECT_EQ(status.error().message(),
               "failed to bind host port 0.0.0.0:8080/tcp: address already in use");
     EXPECT_EQ(status.error().kind(), ErrorKind::kConflict);
-    EXPECT_FALSE(reservations.holds(1));
+    EXPECT_EQ(reservations.held(1), PortReservations::Held::kNone);
 }
 
 TEST_F(Ports, ALoopbackListenerIsAConflictForEveryAddress) {
