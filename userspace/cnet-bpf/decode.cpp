@@ -11,127 +11,12 @@
 #include "maps/abi.h"
 #include "maps/reasons.h"
 #include "userspace/base/ip.h"
+#include "userspace/cnet-bpf/decode_fields.h"
+#include "userspace/cnet-bpf/decode_flow.h"
 #include "userspace/cnet-bpf/view.h"
 
 namespace cnet::cli {
 namespace {
-
-struct Bit {
-    uint32_t bit;
-    const char* name;
-};
-
-constexpr Bit kPortFlags[] = {
-    {CNET_PORT_PEER, "peer"},
-    {CNET_PORT_HOST, "host"},
-    {CNET_PORT_LEARNING, "learning"},
-    {CNET_PORT_CHECK_SOURCE, "check_source"},
-    {CNET_PORT_ICC_OFF, "icc_off"},
-    {CNET_PORT_INTERNAL, "internal"},
-    {CNET_PORT_MASQUERADE, "masquerade"},
-    {CNET_PORT_ROUTED, "routed"},
-    {CNET_PORT_ISOLATED, "isolated"},
-    {CNET_PORT_PUBLISHED, "published"},
-};
-constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};
-constexpr Bit kBindingFlags[] = {{CNET_BINDING_LOOPBACK, "loopback"}};
-constexpr Bit kCtFlags[] = {
-    {CNET_CT_FIN_FORWARD, "fin_forward"},
-    {CNET_CT_FIN_REPLY, "fin_reply"},
-};
-
-constexpr std::array kL4Names = {"tcp", "udp", "icmp", "sctp"};
-constexpr std::array kCtKinds = {"", "forward", "reverse"};
-constexpr std::array kCtTypes = {"", "snat", "dnat", "hairpin", "host"};
-constexpr std::array kCtStates = {"new", "established", "closing", "time_wait", "closed"};
-static_assert(kL4Names.size() == CNET_L4_MAX && kCtStates.size() == CNET_CT_STATE_MAX);
-
-template <size_t N> Json flags(uint32_t value, const Bit (&names)[N]) {
-    Json list = Json::array();
-    for (const Bit& known : names) {
-        if (value & known.bit) list.push_back(known.name);
-        value &= ~known.bit;
-    }
-    if (value != 0) {
-        char unknown[16];
-        std::snprintf(unknown, sizeof unknown, "0x%x", value);
-        list.push_back(unknown);
-    }
-    return list;
-}
-
-template <size_t N> Json named(uint32_t value, const std::array<const char*, N>& names) {
-    if (value < N && *names[value]) return names[value];
-    return value;
-}
-
-bool all_zero(const cnet_addr& addr) {
-    return std::all_of(std::begin(addr.bytes), std::end(addr.bytes), [](auto b) { return b == 0; });
-}
-
-Json address(const cnet_addr& addr) {
-    return IpAddress::from_abi(addr).to_string();
-}
-Json optional_address(const cnet_addr& addr) {
-    return all_zero(addr) ? Json() : address(addr);
-}
-Json optional_v4(__be32 addr_be) {
-    return addr_be ? Json(IpAddress::from_v4(ntohl(addr_be)).to_string()) : Json();
-}
-
-Json mac(const __u8 (&bytes)[CNET_MAC_LEN]) {
-    return MacAddress(std::to_array(bytes)).to_string();
-}
-
-Json optional_id(uint32_t id) {
-    return id ? Json(id) : Json();
-}
-
-Json device(uint32_t ifindex, const Decoder& decoder) {
-    std::string name = decoder.device_name(ifindex);
-    return name.empty() ? Json() : Json(name);
-}
-
-// Null when never, or when the collector has claimed the entry.
-Json seconds_since(uint64_t then_ns, const Decoder& decoder) {
-    if (then_ns == 0 || then_ns == CNET_CLAIMED) return {};
-    return then_ns < decoder.now_ns ? (decoder.now_ns - then_ns) / 1'000'000'000u : 0;
-}
-
-Json protocol(uint8_t l4_proto) {
-    switch (l4_proto) {
-    case IPPROTO_TCP:
-        return "tcp";
-    case IPPROTO_UDP:
-        return "udp";
-    case IPPROTO_ICMP:
-        return "icmp";
-    case IPPROTO_ICMPV6:
-        return "icmpv6";
-    case IPPROTO_SCTP:
-        return "sctp";
-    default:
-        return l4_proto;
-    }
-}
-
-Json zone(uint32_t number) {
-    if (number == CNET_ZONE_WORLD) return "world";
-    if (number == CNET_ZONE_HOST) return "host";
-    return number;
-}
-
-template <typename T> T read(const void* bytes) {
-    T value;
-    std::memcpy(&value, bytes, sizeof value); // the kernel's buffers are not aligned for T
-    return value;
-}
-
-Json tuple(const cnet_ct_key& key) {
-    return {{"protocol", protocol(key.l4_proto)}, {"src", address(key.src)},
-            {"src_port", ntohs(key.src_port_be)}, {"dst", address(key.dst)},
-            {"dst_port", ntohs(key.dst_port_be)}, {"zone", zone(key.zone)}};
-}
 
 Json ifindex_key(const void* bytes, const Decoder& decoder) {
     auto ifindex = read<uint32_t>(bytes);
@@ -291,62 +176,6 @@ Json allow_key(const void* bytes, const Decoder&) {
 }
 Json allow_value(const void* bytes, const Decoder&) {
     return {{"allowed", read<uint32_t>(bytes) != 0}};
-}
-
-Json ct_key(const void* bytes, const Decoder&) {
-    return tuple(read<cnet_ct_key>(bytes));
-}
-Json ct_value(const void* bytes, const Decoder& decoder) {
-    auto entry = read<cnet_ct_entry>(bytes);
-    Json fields = {{"kind", named(entry.kind, kCtKinds)}};
-    if (entry.kind != CNET_CT_REVERSE) { // all of this is the forward entry's
-        fields.update({{"type", named(entry.type, kCtTypes)},
-                       {"state", named(entry.state, kCtStates)},
-                       {"flags", flags(entry.flags, kCtFlags)},
-                       {"idle_s", seconds_since(entry.last_seen_ns, decoder)},
-                       {"claimed", entry.last_seen_ns == CNET_CLAIMED},
-                       {"age_s", seconds_since(entry.created_ns, decoder)},
-                       {"network", optional_id(entry.network_id)},
-                       {"binding", optional_id(entry.binding_id)},
-                       {"uplink_ifindex", optional_id(entry.fib_ifindex)},
-                       {"uplink", device(entry.fib_ifindex, decoder)},
-                       {"nexthop", optional_address(entry.fib_nexthop)},
-                       {"mtu", optional_id(entry.fib_mtu)}});
-    }
-    fields["other"] = tuple(entry.other);
-    return fields;
-}
-
-Json frag_datagram(const cnet_frag_key& key) {
-    return {{"protocol", protocol(key.l4_proto)},
-            {"src", address(key.src)},
-            {"dst", address(key.dst)},
-            {"zone", zone(key.zone)},
-            {"id", ntohl(key.id)},
-            {"hook", maps::hook_name(key.hook)}};
-}
-Json frag_key(const void* bytes, const Decoder&) {
-    return frag_datagram(read<cnet_frag_key>(bytes));
-}
-Json frag_value(const void* bytes, const Decoder& decoder) {
-    auto frag = read<cnet_frag>(bytes);
-    return {{"age_s", seconds_since(frag.first_ns, decoder)},
-            {"received", frag.received},
-            {"total", optional_id(frag.total)},
-            {"held", frag.held},
-            {"has_first", frag.has_first != 0},
-            {"src_port", ntohs(frag.src_port_be)},
-            {"dst_port", ntohs(frag.dst_port_be)}};
-}
-Json frag_held_key(const void* bytes, const Decoder&) {
-    auto key = read<cnet_frag_held_key>(bytes);
-    Json fields = frag_datagram(key.datagram);
-    fields["index"] = key.index;
-    return fields;
-}
-Json frag_held_value(const void* bytes, const Decoder& decoder) {
-    auto held = read<cnet_frag_held>(bytes);
-    return {{"age_s", seconds_since(held.since_ns, decoder)}, {"bytes", held.len}};
 }
 
 // A newer version's hooks and reasons stay apart by their numbers.
