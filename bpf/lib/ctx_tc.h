@@ -23,8 +23,10 @@ static __always_inline void* tc_data_end(struct __sk_buff* skb) {
  * copy the header of every segment.
  */
 static __always_inline void tc_need(struct __sk_buff* skb, __u32 bytes) {
-    if (likely(tc_data_end(skb) - tc_data(skb) >= bytes || skb->len <= bytes)) return;
-    bpf_skb_pull_data(skb, bytes);
+    __u32 linear = tc_data_end(skb) - tc_data(skb);
+
+    if (likely(linear >= bytes || linear >= skb->len)) return;
+    bpf_skb_pull_data(skb, bytes < skb->len ? bytes : skb->len);
 }
 
 static __always_inline enum parse_result tc_parse_l4(struct __sk_buff* skb, struct cnet_pkt* pkt) {

@@ -58,7 +58,10 @@ static __always_inline int icmp_quote_load(struct __sk_buff* skb, const struct c
     quote->ip_off = pkt->l4_off + sizeof(struct icmp_hdr);
     if (!(pkt->flags & PKT_IP6 ? icmp_quote_load6(skb, quote) : icmp_quote_load4(skb, quote)))
         return 0;
-    if (bpf_skb_load_bytes(skb, quote->l4_off, &quote->l4, sizeof(quote->l4))) return 0;
+    /* What lies behind the packet's end in the frame is no quote. */
+    if (quote->l4_off + sizeof(quote->l4) > pkt->l3_off + pkt->ip_len ||
+        bpf_skb_load_bytes(skb, quote->l4_off, &quote->l4, sizeof(quote->l4)))
+        return 0;
     return l4_tuple(quote->key.l4_proto, &quote->l4, &quote->key.dst_port_be,
                     &quote->key.src_port_be);
 }
@@ -173,7 +176,8 @@ VERIFIED_ONCE int icmp_error_nat(struct __sk_buff* skb, struct cnet_pkt* pkt, __
 
     if (!pkt) return V_DROP;
     if (pkt->ttl <= 1 || !icmp_quote_load(skb, pkt, &quote)) return V_NEXT;
-    if (!ct_lookup(&quote.key, &hit)) return V_NEXT;
+    /* An error goes to whoever sent what it quotes; any other is made up, to see where it ends. */
+    if (!addr_equal(&pkt->tuple.dst, &quote.key.dst) || !ct_lookup(&quote.key, &hit)) return V_NEXT;
     to = &hit.entry->other;
     src = &pkt->tuple.src;
     if (addr_equal(&pkt->tuple.src, &quote.key.src))

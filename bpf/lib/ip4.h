@@ -21,7 +21,7 @@ static __always_inline enum parse_result ip4_parse(struct cnet_pkt* pkt, __u32 l
 
     if ((void*)(ip + 1) > data_end || ip->version != 4 || ip->ihl < 5) return PARSE_SHORT;
     pkt->ip_len = bpf_ntohs(ip->tot_len);
-    if (pkt->ip_len < ip->ihl * 4) return PARSE_SHORT;
+    if (pkt->ip_len < ip->ihl * 4 || l2_len + pkt->ip_len > pkt->len) return PARSE_SHORT;
     pkt->l3_off = l2_len;
     pkt->l4_off = l2_len + ip->ihl * 4;
     pkt->tuple.l4_proto = ip->protocol;

@@ -98,6 +98,7 @@ static __always_inline enum parse_result ip6_parse(struct __sk_buff* skb, struct
     pkt->flags |= PKT_IP6;
     pkt->l3_off = l2_len;
     pkt->ip_len = IP6_HLEN + bpf_ntohs(ip6->payload_len);
+    if (l2_len + pkt->ip_len > pkt->len) return PARSE_SHORT;
     __builtin_memcpy(&pkt->tuple.src, &ip6->saddr, sizeof(pkt->tuple.src));
     __builtin_memcpy(&pkt->tuple.dst, &ip6->daddr, sizeof(pkt->tuple.dst));
     if (addr_is_v4(&pkt->tuple.src) || addr_is_v4(&pkt->tuple.dst)) return PARSE_SHORT;

@@ -142,5 +142,21 @@ TEST_F(IcmpErrors, AboutTheHostsOwnPacketsAreLeftAlone) {
     expect(uplink(error), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_NOT_OURS, error);
 }
 
+TEST_F(IcmpErrors, AnErrorThatQuotesSomebodyElsesPacketIsNotTranslated) {
+    Packet out = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+                 Udp{.src_port = 40000, .dst_port = 53};
+    endpoint("ep1", out);
+    Bytes quoted =
+        (Packet{Ipv4{.src = kHostAddr, .dst = kWorld}} / Udp{.src_port = 40000, .dst_port = 53})
+            .bytes();
+    for (const char* to : {kHostAddr, kEp1}) {
+        Packet error = Ethernet{.src = kMacRouter, .dst = kMacUp} /
+                       Ipv4{.src = "198.51.100.254", .dst = to} / Icmp{.type = 3, .code = 1} /
+                       Raw{quoted};
+        EXPECT_EQ(uplink(error).counted[0].second,
+                  to == kHostAddr ? CNET_R_ICMP_ERROR_NAT : CNET_R_NOT_OURS);
+    }
+}
+
 } // namespace
 } // namespace cnet::test

@@ -184,5 +184,15 @@ TEST_F(Published, AnotherNetworkKeepsItsAddress) {
     expect(endpoint("ep3", dial), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_HAIRPIN, arrives);
 }
 
+TEST_F(Published, AFrameForASiblingIsNotTakenForAFlowThroughTheGateway) {
+    set_port_flags("ep1", CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_MASQUERADE |
+                              CNET_PORT_PUBLISHED);
+    Packet out = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+                 Udp{.src_port = 8080, .dst_port = 53};
+    EXPECT_EQ(endpoint("ep1", out).counted[0].second, CNET_R_SNAT);
+    out.get<Ethernet>().dst = kMacEp2;
+    expect(endpoint("ep1", out), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SWITCHED, out);
+}
+
 } // namespace
 } // namespace cnet::test

@@ -219,5 +219,18 @@ TEST_F(Snat, ToTheHostItself) {
     EXPECT_EQ(flows(), 0u);
 }
 
+TEST_F(Snat, APacketThatClaimsMoreThanThereIsIsNotTranslated) {
+    for (bool v6 : {false, true}) {
+        Packet whole = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+                       (v6 ? Layer(Ipv6{.src = kEp1v6, .dst = kWorld6})
+                           : Layer(Ipv4{.src = kEp1, .dst = kWorld})) /
+                       Udp{.src_port = 40000, .dst_port = 53} / Raw{"question"};
+        Bytes cut = whole.bytes();
+        Raw packet{Bytes(cut.begin() + 14, cut.end() - 1)};
+        Ethernet ethernet{.src = kMacEp1, .dst = kMacGw1, .type = v6 ? 0x86dd : 0x0800};
+        expect_drop(endpoint("ep1", ethernet / packet), CNET_HOOK_ENDPOINT, CNET_R_MALFORMED);
+    }
+}
+
 } // namespace
 } // namespace cnet::test
