@@ -40,6 +40,7 @@ enum cnet_ct_type {
     CNET_CT_DNAT = 2,      /* published port, from the world */
     CNET_CT_HAIRPIN = 3,   /* published port, from an endpoint */
     CNET_CT_HOST_XLAT = 4, /* host flow whose port collided with a mapping */
+    CNET_CT_ROUTED = 5,    /* endpoint to an endpoint of a routed network of this host */
 };
 
 enum cnet_ct_state {

@@ -73,11 +73,12 @@ static long flow_try_port(__u32 attempt, void* data) {
 
     if (attempt == FLOW_PORT_TRIES / 2 && flow->port_min == FLOW_HAIRPIN_PORT_MIN)
         flow->port_min = FLOW_HAIRPIN_WIDE_PORT_MIN;
+    if (attempt && flow->keep_port) return 1;
     if (attempt) {
         span = (__u32)flow->port_max - flow->port_min + 1;
         flow->reply.dst_port_be = bpf_htons(flow->port_min + bpf_get_prandom_u32() % span);
     }
-    if (flow->reply.zone == CNET_ZONE_WORLD && flow->type != CNET_CT_DNAT) {
+    if (flow->reply.zone == CNET_ZONE_WORLD && flow->type != CNET_CT_DNAT && !flow->keep_port) {
         slot = slot_lookup(flow->reply.l4_proto, flow->reply.dst_port_be);
         if (!slot || slot->binding_id != CNET_BINDING_NONE ||
             host_socket_uses(walk->skb, &flow->reply, flow->reply.dst_port_be))
@@ -110,6 +111,14 @@ static __always_inline void flow_port_range(struct flow_new* flow, __be16 port_b
         flow->port_min = 1024;
         flow->port_max = 65535;
     }
+}
+
+/* A port of its own, far from those of direct connections. */
+static __always_inline void flow_port_hairpin(struct flow_new* flow) {
+    flow->port_min = FLOW_HAIRPIN_PORT_MIN;
+    flow->port_max = 65535;
+    flow->reply.dst_port_be =
+        bpf_htons(FLOW_HAIRPIN_PORT_MIN + bpf_get_prandom_u32() % (65536 - FLOW_HAIRPIN_PORT_MIN));
 }
 
 /*

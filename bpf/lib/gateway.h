@@ -41,39 +41,71 @@ static __always_inline enum cnet_verdict gateway_to_sibling(struct __sk_buff* sk
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags), CNET_R_ROUTED);
 }
 
-/* cnet_port also knows the outer ends of host ports, so that a route into another network is told
- * from a stray one. */
-static __always_inline int is_host_port(__u32 ifindex) {
+/* The host port that a route leads to, or NULL: cnet_port also knows the outer ends. */
+static __always_inline struct cnet_port* host_port_at(__u32 ifindex) {
     struct cnet_port* port = bpf_map_lookup_elem(&cnet_port, &ifindex);
 
-    return port && port->flags & CNET_PORT_HOST;
+    return port && port->flags & CNET_PORT_HOST ? port : NULL;
+}
+
+/* To an endpoint of another network of this host, which must be a routed one. A network that
+ * masquerades does so here too, with the other network's gateway as on any way out. */
+static __always_inline enum cnet_verdict gateway_to_network(struct cnet_pkt* pkt,
+                                                            const struct cnet_port* host_port) {
+    struct scratch* scratch = scratch_get();
+    union cnet_addr source = pkt->tuple.src;
+    struct flow_new* flow;
+
+    if (!(host_port->flags & CNET_PORT_ROUTED)) return drop(pkt, CNET_R_OTHER_NETWORK);
+    if (!(pkt->flags & PKT_HAS_TUPLE)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
+    if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
+    if (!scratch) return drop(pkt, CNET_R_CT_FULL);
+    flow = flow_prepare(scratch, CNET_CT_ROUTED, pkt->network_id, 0);
+    flow_tuple_of(&flow->forward, pkt, pkt->network_id);
+    flow->keep_port = !(pkt->port_flags & CNET_PORT_MASQUERADE);
+    if (!flow->keep_port)
+        source = pkt->flags & PKT_IP6 ? host_port->gateway6 : addr_from_v4(host_port->gateway4_be);
+    flow_tuple(&flow->reply, host_port->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
+               pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
+    if (!flow->keep_port) flow_port_hairpin(flow);
+    return V_NEXT;
 }
 
 /* Beyond the host. */
-static __always_inline enum cnet_verdict gateway_to_world(struct __sk_buff* skb,
-                                                          struct cnet_pkt* pkt) {
+static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
+                                                          const struct cnet_uplink* uplink,
+                                                          const struct fib_route* route) {
     struct scratch* scratch = scratch_get();
-    struct cnet_uplink* uplink;
     union cnet_addr source;
-    struct fib_route route;
     struct flow_new* flow;
 
-    if (fib_lookup(skb, pkt, pkt->host_ifindex, &pkt->tuple.dst, &route))
-        return icmp_no_route(skb, pkt);
-    uplink = bpf_map_lookup_elem(&cnet_uplinks, &route.ifindex);
-    if (!uplink)
-        return drop(pkt, is_host_port(route.ifindex) ? CNET_R_OTHER_NETWORK : CNET_R_NO_UPLINK);
     if (!(pkt->flags & PKT_HAS_TUPLE)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
-    if (!scratch || !masquerade_source(pkt, uplink, &route, &source))
+    if (!scratch || !masquerade_source(pkt, uplink, route, &source))
         return drop(pkt, CNET_R_NO_UPLINK_ADDR);
 
     flow = flow_prepare(scratch, CNET_CT_SNAT, pkt->network_id, 0);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);
     flow_tuple(&flow->reply, CNET_ZONE_WORLD, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
+    flow->keep_port = !(pkt->port_flags & CNET_PORT_MASQUERADE);
     flow_port_range(flow, pkt->tuple.src_port_be);
     return V_NEXT;
+}
+
+/* Where the host's routing table says. */
+static __always_inline enum cnet_verdict gateway_route(struct __sk_buff* skb,
+                                                       struct cnet_pkt* pkt) {
+    struct cnet_port* host_port;
+    struct cnet_uplink* uplink;
+    struct fib_route route;
+
+    if (fib_lookup(skb, pkt, pkt->host_ifindex, &pkt->tuple.dst, &route))
+        return icmp_no_route(skb, pkt);
+    uplink = bpf_map_lookup_elem(&cnet_uplinks, &route.ifindex);
+    if (likely(uplink)) return gateway_to_world(pkt, uplink, &route);
+    host_port = host_port_at(route.ifindex);
+    return host_port ? gateway_to_network(pkt, host_port) : drop(pkt, CNET_R_NO_UPLINK);
 }
 
 static __always_inline int is_routable(const struct cnet_pkt* pkt) {
@@ -96,7 +128,7 @@ VERIFIED_ONCE int gateway_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (pkt->flags & PKT_IP6 && !ip6_is_routable(&pkt->tuple.src))
         return drop(pkt, CNET_R_BROADCAST_L3);
     if (pkt->ttl <= 1) return icmp_time_exceeded(skb, pkt);
-    return gateway_to_world(skb, pkt);
+    return gateway_route(skb, pkt);
 }
 
 /* V_NEXT: parsed. What is not IP, or is tagged, is for the host's own stack. */
@@ -116,8 +148,10 @@ static __always_inline enum cnet_verdict gateway_parse(struct __sk_buff* skb,
 
 static __always_inline enum cnet_verdict gateway_forward(struct __sk_buff* skb,
                                                          struct cnet_pkt* pkt) {
-    int verdict = gateway_parse(skb, pkt);
+    int verdict;
 
+    if (unlikely(pkt->port_flags & CNET_PORT_ISOLATED)) return drop(pkt, CNET_R_INTERNAL);
+    verdict = gateway_parse(skb, pkt);
     if (verdict == V_NEXT && unlikely(pkt->flags & PKT_FRAGMENT))
         verdict = frag_track(skb, pkt, pkt->network_id);
     if (unlikely(verdict != V_NEXT)) return verdict;

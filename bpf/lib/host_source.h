@@ -2,7 +2,7 @@
 /*
  * Stage: only the host itself speaks through a host port. A packet that the host's stack forwarded
  * from elsewhere towards an endpoint has bypassed the published ports ("direct routing") and is
- * dropped.
+ * dropped, but for a routed network, whose endpoints everybody may reach.
  *
  * The source address decides, because on this side of the veth the device it came from is no longer
  * known.
@@ -21,6 +21,7 @@ host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
     union cnet_addr source;
 
+    if (unlikely(port->flags & CNET_PORT_ROUTED)) return V_NEXT;
     if (pkt->eth_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr* ip = data + ETH_HLEN;
 

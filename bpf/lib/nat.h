@@ -29,6 +29,8 @@ static __always_inline enum cnet_reason nat_reason(const struct ct_hit* hit) {
         return hit->is_reply ? CNET_R_DNAT_REPLY : CNET_R_DNAT;
     case CNET_CT_HAIRPIN:
         return CNET_R_HAIRPIN;
+    case CNET_CT_ROUTED:
+        return CNET_R_ROUTED;
     default:
         return CNET_R_HOST_PORT_XLAT;
     }

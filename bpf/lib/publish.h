@@ -9,6 +9,19 @@
 #include "flow.h"
 #include "icmp_reply.h"
 
+/* May this client begin a flow to the published port? */
+static __always_inline int allow_list_permits(const struct cnet_binding* binding,
+                                              const union cnet_addr* client) {
+    struct cnet_allow_key key = {.prefix_len = CNET_ALLOW_PREFIX_LEN(128),
+                                 .list_id = binding->allow_list_id,
+                                 .addr = *client};
+    __u32* permitted;
+
+    if (likely(!binding->allow_list_id)) return 1;
+    permitted = bpf_map_lookup_elem(&cnet_allow, &key);
+    return permitted && *permitted;
+}
+
 /* The replies' tuple: the endpoint's side of the published port towards `client`. */
 static __always_inline void publish_reply_tuple(struct flow_new* flow, const struct cnet_pkt* pkt,
                                                 const struct cnet_binding* binding,
@@ -27,6 +40,7 @@ static __always_inline enum cnet_verdict publish_from_world(struct cnet_pkt* pkt
     struct scratch* scratch = scratch_get();
     struct flow_new* flow;
 
+    if (!allow_list_permits(binding, &pkt->tuple.src)) return drop(pkt, CNET_R_NOT_ALLOWED);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_DNAT, binding->network_id, binding->id);
     flow_tuple_of(&flow->forward, pkt, CNET_ZONE_WORLD);
@@ -48,17 +62,16 @@ static __always_inline enum cnet_verdict publish_from_endpoint(struct cnet_pkt* 
     union cnet_addr client = pkt->tuple.src;
     struct flow_new* flow;
 
+    if (!allow_list_permits(binding, &pkt->tuple.src)) return drop(pkt, CNET_R_NOT_ALLOWED);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     if (same_network && to_itself) router_address(pkt, &client);
     flow = flow_prepare(scratch, CNET_CT_HAIRPIN, binding->network_id, binding->id);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);
     publish_reply_tuple(flow, pkt, binding, &client);
-    flow->port_min = FLOW_HAIRPIN_PORT_MIN;
-    flow->port_max = 65535;
+    flow_port_range(flow, pkt->tuple.src_port_be);
     if (!same_network) return V_NEXT;
     if (!to_itself) flow->reverse_flags = CNET_CT_SWITCHED;
-    flow->reply.dst_port_be =
-        bpf_htons(FLOW_HAIRPIN_PORT_MIN + bpf_get_prandom_u32() % (65536 - FLOW_HAIRPIN_PORT_MIN));
+    flow_port_hairpin(flow);
     return V_NEXT;
 }
 

@@ -40,7 +40,8 @@ struct flow_new {
     __u16 port_max;
     __u8 type;          /* enum cnet_ct_type */
     __u8 reverse_flags; /* enum cnet_ct_flag of the REVERSE entry */
-    __u8 pad[2];
+    __u8 keep_port;     /* nothing is translated: the tuple is the endpoint's own, or refused */
+    __u8 pad;
 };
 
 struct scratch {

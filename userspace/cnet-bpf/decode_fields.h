@@ -39,11 +39,12 @@ inline constexpr Bit kBindingFlags[] = {{CNET_BINDING_LOOPBACK, "loopback"}};
 inline constexpr Bit kCtFlags[] = {
     {CNET_CT_FIN_FORWARD, "fin_forward"},
     {CNET_CT_FIN_REPLY, "fin_reply"},
+    {CNET_CT_SWITCHED, "switched"},
 };
 
 inline constexpr std::array kL4Names = {"tcp", "udp", "icmp", "sctp"};
 inline constexpr std::array kCtKinds = {"", "forward", "reverse"};
-inline constexpr std::array kCtTypes = {"", "snat", "dnat", "hairpin", "host"};
+inline constexpr std::array kCtTypes = {"", "snat", "dnat", "hairpin", "host", "routed"};
 inline constexpr std::array kCtStates = {"new", "established", "closing", "time_wait", "closed"};
 static_assert(kL4Names.size() == CNET_L4_MAX && kCtStates.size() == CNET_CT_STATE_MAX);
 
@@ -66,7 +67,7 @@ template <size_t N> Json named(uint32_t value, const std::array<const char*, N>&
     return value;
 }
 
-bool all_zero(const cnet_addr& addr) {
+inline bool all_zero(const cnet_addr& addr) {
     return std::all_of(std::begin(addr.bytes), std::end(addr.bytes), [](auto b) { return b == 0; });
 }
 

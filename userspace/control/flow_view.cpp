@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kStates[] = {"new", "established", "closing", "time_wait", "closed"};
 static_assert(std::size(kStates) == CNET_CT_STATE_MAX);
-constexpr const char* kTypes[] = {"snat", "dnat", "hairpin", "host"};
+constexpr const char* kTypes[] = {"snat", "dnat", "hairpin", "host", "routed"};
 constexpr const char* kProtocols[] = {"tcp", "udp", "icmp", "icmpv6", "sctp"};
 
 uint64_t seconds_since(uint64_t now_ns, uint64_t then_ns) {
@@ -56,6 +56,8 @@ std::string flow_type_name(uint8_t type) {
         return "hairpin";
     case CNET_CT_HOST_XLAT:
         return "host";
+    case CNET_CT_ROUTED:
+        return "routed";
     default:
         return "unknown";
     }

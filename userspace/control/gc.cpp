@@ -55,7 +55,8 @@ public:
         if (entry.type == CNET_CT_HOST_XLAT) return true;
         if (entry.binding_id != 0 && !has_port(entry.binding_id, forward)) return false;
         // The endpoint began a masqueraded flow and answers the others.
-        const cnet_ct_key& tuple = entry.type == CNET_CT_SNAT ? forward : entry.other;
+        const cnet_ct_key& tuple =
+            entry.type == CNET_CT_SNAT || entry.type == CNET_CT_ROUTED ? forward : entry.other;
         auto network = state_.networks.find(tuple.zone);
         if (network == state_.networks.end()) return false;
         return network->second.allow_spoofing ||

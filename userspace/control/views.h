@@ -138,7 +138,7 @@ struct CtFilter {
 struct CtView {
     std::string protocol; // as in the filter, or the number
     std::string state;    // "new", "established", "closing", "time_wait", "closed"
-    std::string type;     // "snat", "dnat", "hairpin", "host"
+    std::string type;     // "snat", "dnat", "hairpin", "host", "routed"
     std::string network;  // empty for the host's own flows
     IpAddress src;
     uint16_t src_port = 0;

@@ -94,12 +94,12 @@ TEST(Decode, Fdb) {
 }
 
 TEST(Decode, Neigh) {
-    cnet_neigh_entry entry{7, CNET_PORT_PEER, 4, 0, {}, {}};
+    cnet_neigh_entry entry{7, CNET_PORT_PEER, 4, 0, 1500, {}, {}};
     set_mac(entry.mac, 2);
     set_mac(entry.gateway_mac, 1);
     EXPECT_EQ(decoded("cnet_neigh", cnet_neigh_key{3, addr("10.88.0.2")}, entry),
               "network=3 address=10.88.0.2 -> mac=02:ab:00:00:00:02 ifindex=7 device=cnet7 "
-              "port_flags=peer endpoint=4 peer=- gateway_mac=02:ab:00:00:00:01");
+              "port_flags=peer endpoint=4 peer=- mtu=1500 gateway_mac=02:ab:00:00:00:01");
 }
 
 TEST(Decode, Uplink) {

@@ -1,0 +1,127 @@
+// Routed networks: reachable as they are. Isolated ones: not at all. Allow-lists.
+#include "tests/bpf/host.h"
+
+namespace cnet::test {
+namespace {
+
+using Routed = HostTest;
+
+constexpr uint32_t kMasquerading = CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_MASQUERADE;
+constexpr uint32_t kRouted = CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_ROUTED;
+
+Packet ep1_to_ep3(uint16_t src_port = 40000) {
+    return Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kEp3} /
+           Tcp{.src_port = src_port, .dst_port = 80};
+}
+
+Packet at_ep3(const char* source, uint16_t src_port) {
+    return Ethernet{.src = kMacGw2, .dst = kMacEp3} / Ipv4{.src = source, .dst = kEp3, .ttl = 63} /
+           Tcp{.src_port = src_port, .dst_port = 80};
+}
+
+TEST_F(Routed, AnotherNetworkReachesItMasqueraded) {
+    set_port_flags("gw2", CNET_PORT_HOST | CNET_PORT_ROUTED);
+    set_port_flags("ep3", kRouted);
+    auto outcome = endpoint("ep1", ep1_to_ep3());
+    auto port = static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+    EXPECT_GE(port, 61000);
+    expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ROUTED,
+           at_ep3("10.2.0.1", port));
+    Packet answer = Ethernet{.src = kMacEp3, .dst = kMacGw2} /
+                    Ipv4{.src = kEp3, .dst = "10.2.0.1"} /
+                    Tcp{.src_port = 80, .dst_port = port, .flags = kSyn | kAck};
+    Packet back = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                  Ipv4{.src = kEp3, .dst = kEp1, .ttl = 63} /
+                  Tcp{.src_port = 80, .dst_port = 40000, .flags = kSyn | kAck};
+    expect(endpoint("ep3", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ROUTED, back);
+}
+
+TEST_F(Routed, ButNotTheOtherWayRound) {
+    set_port_flags("gw2", CNET_PORT_HOST | CNET_PORT_ROUTED);
+    set_port_flags("ep3", kRouted);
+    Packet dial = Ethernet{.src = kMacEp3, .dst = kMacGw2} / Ipv4{.src = kEp3, .dst = kEp1} /
+                  Tcp{.src_port = 40000, .dst_port = 80};
+    expect_drop(endpoint("ep3", dial), CNET_HOOK_ENDPOINT, CNET_R_OTHER_NETWORK);
+}
+
+TEST_F(Routed, WithoutMasqueradeNothingIsTranslated) {
+    set_port_flags("gw2", CNET_PORT_HOST | CNET_PORT_ROUTED);
+    set_port_flags("ep1", kRouted);
+    expect(endpoint("ep1", ep1_to_ep3()), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ROUTED,
+           at_ep3(kEp1, 40000));
+}
+
+TEST_F(Routed, AnswersToTheWorldKeepTheirPortWhateverTheHostDoesWithIt) {
+    set_port_flags("ep1", kRouted);
+    publish(7, CNET_L4_TCP, 80, kEp2, 80); // the port of the same number on the host is taken
+    Packet answer = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+                    Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
+    Packet leaves = answer;
+    leaves.get<Ipv4>().ttl--;
+    expect(endpoint("ep1", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SNAT, leaves);
+}
+
+TEST_F(Routed, TheHostForwardsIntoIt) {
+    Packet forwarded = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                       Ipv4{.src = kWorld, .dst = kEp1, .ttl = 63} /
+                       Tcp{.src_port = 50000, .dst_port = 80};
+    expect_drop(hostport(forwarded), CNET_HOOK_HOSTPORT, CNET_R_DIRECT_ROUTING);
+    set_port_flags("hp1", CNET_PORT_HOST | CNET_PORT_ROUTED);
+    expect(hostport(forwarded), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED, forwarded);
+}
+
+TEST_F(Routed, IsolatedNetworksHaveNoGateway) {
+    set_port_flags("ep1", kMasquerading | CNET_PORT_INTERNAL | CNET_PORT_ISOLATED);
+    Packet packet = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kGw1} /
+                    Tcp{.src_port = 1, .dst_port = 22};
+    expect_drop(endpoint("ep1", packet), CNET_HOOK_ENDPOINT, CNET_R_INTERNAL);
+}
+
+class AllowList : public HostTest {
+protected:
+    void SetUp() override {
+        HostTest::SetUp();
+        publish(7, CNET_L4_TCP, 8080, kEp1, 80, 1, 1, kEp1v6);
+        auto binding = **maps().binding.lookup(7);
+        binding.allow_list_id = 7;
+        ASSERT_TRUE(maps().binding.update(7, binding));
+    }
+
+    void allow(const char* address, uint32_t prefix_len, uint32_t value) {
+        cnet_allow_key key{};
+        key.prefix_len = CNET_ALLOW_PREFIX_LEN(prefix_len);
+        key.list_id = 7;
+        key.addr = IpAddress::parse(address)->to_abi();
+        ASSERT_TRUE(maps().allow.update(key, value));
+    }
+
+    Outcome dial(const char* from, uint16_t src_port = 50000) {
+        return uplink(Ethernet{.src = kMacRouter, .dst = kMacUp} /
+                      Ipv4{.src = from, .dst = kHostAddr} /
+                      Tcp{.src_port = src_port, .dst_port = 8080});
+    }
+};
+
+TEST_F(AllowList, TheLongestPrefixDecides) {
+    expect_drop(dial(kWorld), CNET_HOOK_UPLINK, CNET_R_NOT_ALLOWED);
+    allow("203.0.113.0", 96 + 24, 1);
+    EXPECT_EQ(dial(kWorld).counted[0].second, CNET_R_DNAT);
+    expect_drop(dial("203.0.114.9"), CNET_HOOK_UPLINK, CNET_R_NOT_ALLOWED);
+    allow("203.0.113.128", 96 + 25, 0);
+    expect_drop(dial("203.0.113.200"), CNET_HOOK_UPLINK, CNET_R_NOT_ALLOWED);
+    EXPECT_EQ(dial(kWorld).counted[0].second, CNET_R_DNAT) << "a flow that stands is not asked";
+}
+
+TEST_F(AllowList, AppliesToEndpointsToo) {
+    auto from_ep2 = [&] {
+        return endpoint("ep2", Ethernet{.src = kMacEp2, .dst = kMacGw1} /
+                                   Ipv4{.src = kEp2, .dst = kHostAddr} /
+                                   Tcp{.src_port = 50000, .dst_port = 8080});
+    };
+    expect_drop(from_ep2(), CNET_HOOK_ENDPOINT, CNET_R_NOT_ALLOWED);
+    allow(kEp2, 128, 1);
+    EXPECT_EQ(from_ep2().counted[0].second, CNET_R_HAIRPIN);
+}
+
+} // namespace
+} // namespace cnet::test
