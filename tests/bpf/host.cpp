@@ -5,6 +5,7 @@
 #include <net/if.h>
 
 #include <cstdlib>
+#include <map>
 
 #include "maps/reasons.h"
 
@@ -61,8 +62,7 @@ void HostTest::SetUp() {
     ASSERT_NE(mkdtemp(directory), nullptr);
     root_ = directory;
     loader::DataPathSettings settings;
-    settings.max_entries = {
-        {"cnet_ct", 64}, {"cnet_fdb", 16}, {"cnet_frag", 8}, {"cnet_frag_held", 4}};
+    settings.max_entries = map_sizes();
     auto opened = loader::DataPath::open(Paths::below(root_), settings);
     ASSERT_TRUE(opened) << opened.error().message();
     data_path_ = std::move(*opened);
@@ -244,6 +244,39 @@ size_t HostTest::flows() {
     return *count / 2;
 }
 
+void HostTest::check_flows() {
+    std::map<std::string, cnet_ct_entry> entries;
+    std::map<uint32_t, uint32_t> refs;
+    auto bytes_of = [](const cnet_ct_key& key) {
+        return std::string(reinterpret_cast<const char*>(&key), sizeof(key));
+    };
+    ASSERT_TRUE(maps().ct.for_each([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
+        entries.emplace(bytes_of(key), entry);
+        bool by_source = key.zone == CNET_ZONE_HOST ||
+                         (entry.kind == CNET_CT_REVERSE && entry.flags & CNET_CT_SWITCHED);
+        if (key.zone != CNET_ZONE_WORLD && !by_source) return;
+        cnet_l4 l4 = key.l4_proto == IPPROTO_TCP   ? CNET_L4_TCP
+                     : key.l4_proto == IPPROTO_UDP ? CNET_L4_UDP
+                                                   : CNET_L4_ICMP;
+        refs[CNET_SLOT_INDEX(l4, ntohs(by_source ? key.src_port_be : key.dst_port_be))]++;
+    }));
+    for (const auto& [key, entry] : entries) {
+        auto other = entries.find(bytes_of(entry.other));
+        ASSERT_NE(other, entries.end()) << "half a flow";
+        EXPECT_EQ(bytes_of(other->second.other), key) << "two halves of different flows";
+        EXPECT_NE(other->second.kind, entry.kind);
+    }
+    for (uint32_t slot = 0; slot < CNET_SLOT_COUNT; slot++) {
+        uint32_t held = maps().slot.nat_refs(slot);
+        if (!held) continue;
+        auto expected = refs.find(slot);
+        ASSERT_TRUE(expected != refs.end() && expected->second == held)
+            << "slot " << slot << " is held " << held << " times";
+        refs.erase(expected);
+    }
+    EXPECT_TRUE(refs.empty()) << "a slot that is in use does not know it";
+}
+
 std::vector<HookReason> HostTest::counted_by(const std::function<void()>& action) {
     std::vector<HookReason> counted;
     auto before = maps().counters.totals();
@@ -261,27 +294,32 @@ std::vector<HookReason> HostTest::counted_by(const std::function<void()>& action
     return counted;
 }
 
-Outcome HostTest::run(const char* program, const char* device, const Packet& packet) {
-    Outcome outcome{};
-    auto fd = data_path_->program(program);
-    EXPECT_TRUE(fd);
-    Bytes in = packet.bytes();
-    outcome.packet.resize(in.size() + 512);
+Verdict HostTest::run_once(int program, uint32_t device, Bytes& packet) {
+    Bytes in = std::move(packet);
+    packet.assign(in.size() + 512, 0);
     struct __sk_buff context {};
-    context.ifindex = ifindex(device);
+    context.ifindex = device;
     bpf_test_run_opts options{};
     options.sz = sizeof(options);
     options.data_in = in.data();
     options.data_size_in = static_cast<uint32_t>(in.size());
-    options.data_out = outcome.packet.data();
-    options.data_size_out = static_cast<uint32_t>(outcome.packet.size());
+    options.data_out = packet.data();
+    options.data_size_out = static_cast<uint32_t>(packet.size());
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
     options.repeat = 1;
+    EXPECT_EQ(bpf_prog_test_run_opts(program, &options), 0) << strerror(errno);
+    packet.resize(options.data_size_out);
+    return static_cast<Verdict>(static_cast<int32_t>(options.retval));
+}
+
+Outcome HostTest::run(const char* program, const char* device, const Packet& packet) {
+    Outcome outcome{};
+    auto fd = data_path_->program(program);
+    EXPECT_TRUE(fd);
+    outcome.packet = packet.bytes();
     outcome.counted =
-        counted_by([&] { EXPECT_EQ(bpf_prog_test_run_opts(*fd, &options), 0) << strerror(errno); });
-    outcome.packet.resize(options.data_size_out);
-    outcome.verdict = static_cast<Verdict>(static_cast<int32_t>(options.retval));
+        counted_by([&] { outcome.verdict = run_once(*fd, ifindex(device), outcome.packet); });
     return outcome;
 }
 

@@ -15,7 +15,9 @@
 #include <netinet/in.h>
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -54,12 +56,19 @@ protected:
     void SetUp() override;
     void TearDown() override;
 
+    // How large the maps are.
+    virtual std::map<std::string, uint32_t> map_sizes() const {
+        return {{"cnet_ct", 64}, {"cnet_fdb", 16}, {"cnet_frag", 8}, {"cnet_frag_held", 4}};
+    }
+
     loader::DataPath& data_path() { return *data_path_; }
     maps::DataPathMaps& maps() { return data_path_->maps(); }
 
     // Every reason that moved meanwhile, each once per increment.
     std::vector<HookReason> counted_by(const std::function<void()>& action);
     Outcome run(const char* program, const char* device, const Packet& packet);
+    // The verdict alone; `packet` becomes what the program made of it.
+    Verdict run_once(int program, uint32_t device, Bytes& packet);
     Outcome endpoint(const char* device, const Packet& packet) {
         return run("cnet_endpoint", device, packet);
     }
@@ -82,6 +91,8 @@ protected:
     cnet_ct_key key4(uint32_t zone, uint8_t protocol, const char* src, uint16_t src_port,
                      const char* dst, uint16_t dst_port) const;
     size_t flows();
+    // Both halves of every flow are there, and the slots count what is in the table.
+    void check_flows();
     void shell(const std::string& command) const;
     void add_host_addr(const char* addr, const char* device);
 

@@ -35,6 +35,7 @@ class Suite:
     limit_s: int = 600
     long_only: bool = False
     valgrind: bool = False
+    env: dict = dataclasses.field(default_factory=dict)
 
 
 EXECUTABLES = ("cnetd", "cnet-bpf")
@@ -63,6 +64,9 @@ SUITES = [
           targets=("all",), limit_s=900, long_only=True),
     Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_",
           targets=("unit_tests",), limit_s=1800, long_only=True, valgrind=True),
+    Suite("bpf-hostile", "ten million hostile frames through each BPF program", "ctest", select="bpf",
+          targets=("bpf_tests",), limit_s=3600, long_only=True,
+          env={"CNET_HOSTILE_FRAMES": "10000000", "GTEST_FILTER": "Hostile.*"}),
     Suite("bpf-clang-14", "BPF programs built by clang-14", "ctest", build="bpf-clang-14",
           select="bpf", targets=("bpf_tests",), long_only=True),
     Suite("bpf-clang-19", "BPF programs built by clang-19", "ctest", build="bpf-clang-19",
@@ -168,7 +172,7 @@ def tail(path):
 
 
 def environment(suite):
-    env = dict(os.environ)
+    env = {**os.environ, **suite.env}
     env["CNET_BIN"] = str(build_dir(suite.build) / "bin")
     if suite.build == "asan":
         env["CNET_ASAN"] = "1"
