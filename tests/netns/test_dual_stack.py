@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from harness import world as outside
+from harness.netns import Namespace
 from harness.sockets import (
     SILENCE,
     TcpServer,
@@ -180,3 +181,25 @@ def test_allow_list(host, near, alpha):
         with pytest.raises(OSError):
             tcp_connect(near, outside.HOST, 8080, source="198.18.0.77", timeout=SILENCE)
     assert host.drops("not_allowed", "uplink") > 0
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_an_address_that_is_used_again_is_announced(host, red, alpha, beta, family):
+    """Its new owner has another MAC: who knew the old one is told at once."""
+    to = address6(host, "beta") if family == 6 else beta.address
+
+    def known_mac():
+        shown = alpha.namespace.run("ip", "neigh", "show", to).stdout.split()
+        return shown[shown.index("lladdr") + 1] if "lladdr" in shown else None
+
+    alpha.namespace.run("ping", "-c", "1", "-w", "10", to)
+    assert known_mac() == beta.mac
+    host.cli("endpoint", "delete", "beta")
+    gamma = Namespace("gamma")
+    try:
+        made = host.cli("endpoint", "create", "red", "gamma", "--netns", gamma.path, "--ip", to)
+        assert made["mac"] != beta.mac
+        wait_until(lambda: known_mac() == made["mac"], 10, "the neighbour knowing the new MAC")
+    finally:
+        host.cli("endpoint", "delete", "gamma")
+        gamma.close()

@@ -35,13 +35,14 @@ Status write_sysctl(const std::string& path, const std::string& value) {
 
 // /proc/sys/net shows the namespace of the thread that opens the file. Without IPv6 in the kernel
 // there are no such files.
-Status set_ipv6_sysctls(const Rtnl::EndpointSetup& setup) {
+Status set_inside_sysctls(const Rtnl::EndpointSetup& setup) {
     struct Sysctl {
         const char* key;
         const char* value;
     };
     // The link-local address that the data path knows as the endpoint's is made from its MAC.
-    std::vector<Sysctl> sysctls = {{"accept_ra", "0"}, {"addr_gen_mode", "0"}};
+    std::vector<Sysctl> sysctls = {
+        {"accept_ra", "0"}, {"addr_gen_mode", "0"}, {"ndisc_notify", "1"}};
     const bool has_v6 = std::any_of(setup.addresses.begin(), setup.addresses.end(),
                                     [](const IpPrefix& address) { return !address.is_v4(); });
     if (has_v6) sysctls.push_back({"disable_ipv6", "0"});
@@ -51,7 +52,7 @@ Status set_ipv6_sysctls(const Rtnl::EndpointSetup& setup) {
         auto set = write_sysctl(sysctl_path("ipv6", setup.ifname, sysctl.key), sysctl.value);
         if (!set && set.error().errno_value() != ENOENT) return set;
     }
-    return {};
+    return write_sysctl(sysctl_path("ipv4", setup.ifname, "arp_notify"), "1");
 }
 
 Status configure(nl_sock* socket, const Rtnl::EndpointSetup& setup) {
@@ -158,9 +159,19 @@ Status KernelRtnl::set_sysctl(const std::string& family, const std::string& name
 Status KernelRtnl::configure_endpoint(const EndpointSetup& setup) {
     auto socket = open_socket_in(setup.netns);
     if (!socket) return socket.error();
-    auto done = set_ipv6_sysctls(setup);
+    auto done = set_inside_sysctls(setup);
     if (done) done = configure(socket->get(), setup);
     if (!done) return done.error().because(setup.netns);
+    return {};
+}
+
+Status KernelRtnl::announce_endpoint(const std::string& netns, const std::string& ifname) {
+    auto socket = open_socket_in(netns);
+    if (!socket) return socket.error();
+    auto link = read_link(socket->get(), ifname);
+    if (!link) return link.error().because(netns);
+    auto done = request_same_mac(socket->get(), *link);
+    if (!done) return done.error().because(netns);
     return {};
 }
 

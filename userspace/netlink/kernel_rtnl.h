@@ -34,6 +34,7 @@ public:
                       const std::string& value) override;
 
     Status configure_endpoint(const EndpointSetup& setup) override;
+    Status announce_endpoint(const std::string& netns, const std::string& ifname) override;
     Status update_endpoint(const EndpointUpdate& update) override;
     Result<LinkInfo> link_in(const std::string& netns, const std::string& name) override;
     Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,

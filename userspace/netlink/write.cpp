@@ -107,6 +107,12 @@ Status request_up(nl_sock* socket, const std::string& name, bool up) {
         .send(socket, "set " + name + (up ? " up" : " down"));
 }
 
+Status request_same_mac(nl_sock* socket, const LinkInfo& link) {
+    auto message = link_request(RTM_NEWLINK, 0, link.name);
+    message.put(IFLA_ADDRESS, link.mac.bytes());
+    return message.send(socket, "announce the addresses of " + link.name);
+}
+
 Status request_mtu(nl_sock* socket, const std::string& name, uint32_t mtu) {
     auto message = link_request(RTM_NEWLINK, 0, name);
     message.put(IFLA_MTU, mtu);

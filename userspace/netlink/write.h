@@ -12,6 +12,9 @@ namespace cnet::netlink {
 Status request_veth(nl_sock* socket, const VethSpec& spec);
 Status request_delete_link(nl_sock* socket, const std::string& name); // absent is success
 Status request_up(nl_sock* socket, const std::string& name, bool up);
+// The MAC that it has already: nothing changes, but with `arp_notify` and `ndisc_notify` the kernel
+// tells the link about the device's addresses.
+Status request_same_mac(nl_sock* socket, const LinkInfo& link);
 Status request_mtu(nl_sock* socket, const std::string& name, uint32_t mtu);
 
 // IPv6 addresses skip duplicate address detection: ours are given out by us, and usable at once.

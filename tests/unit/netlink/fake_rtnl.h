@@ -176,6 +176,13 @@ public:
         return {};
     }
 
+    Status announce_endpoint(const std::string& netns, const std::string& ifname) override {
+        if (auto error = failure("announce_endpoint")) return *error;
+        if (!namespaces_.contains(netns)) return no_netns(netns);
+        if (!find_mutable(ifname, netns)) return no_device(ifname);
+        return {};
+    }
+
     Status update_endpoint(const EndpointUpdate& update) override {
         if (auto error = failure("update_endpoint")) return *error;
         for (auto& [index, link] : links_) {
