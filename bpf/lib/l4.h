@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* TCP, UDP, ICMP and ICMPv6 headers into struct cnet_pkt (RFC 9293, 768, 792, 4443). Pure: reads
- * packet memory only. */
+/* TCP, UDP, SCTP, ICMP and ICMPv6 headers into struct cnet_pkt (RFC 9293, 768, 9260, 792, 4443).
+ * Pure: reads packet memory only. */
 #ifndef CNET_LIB_L4_H
 #define CNET_LIB_L4_H
 
@@ -21,9 +21,13 @@ static __always_inline int proto_is_icmp(__u8 proto) {
     return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
+static __always_inline int proto_has_ports(__u8 proto) {
+    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
+}
+
 /* Protocols whose flows NAT can tell apart. */
 static __always_inline int l4_is_known(__u8 proto) {
-    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto_is_icmp(proto);
+    return proto_has_ports(proto) || proto_is_icmp(proto);
 }
 
 static __always_inline int icmp_is_error(__u8 proto, __u8 type) {
@@ -56,7 +60,7 @@ static __always_inline int l4_tuple(__u8 proto, const union l4_head* head, __be1
                                     __be16* dst_port_be) {
     *src_port_be = 0;
     *dst_port_be = 0;
-    if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
+    if (proto_has_ports(proto)) {
         *src_port_be = head->src_port_be;
         *dst_port_be = head->dst_port_be;
         return 1;

@@ -69,6 +69,8 @@ static __always_inline int exceeds_mtu(struct __sk_buff* skb, const struct cnet_
 
     if (likely(pkt->ip_len <= mtu)) return 0;
     if (!skb->gso_size) return 1;
+    /* Its segments are packets already (GSO_BY_FRAGS), each made for the path's MTU. */
+    if (pkt->tuple.l4_proto == IPPROTO_SCTP) return 0;
     headers = pkt->l4_off - pkt->l3_off + (pkt->tuple.l4_proto == IPPROTO_UDP ? 8 : pkt->l4_len);
     return skb->gso_size + headers > mtu;
 }

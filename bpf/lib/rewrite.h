@@ -7,6 +7,7 @@
 #ifndef CNET_LIB_REWRITE_H
 #define CNET_LIB_REWRITE_H
 
+#include "crc32c.h"
 #include "csum.h"
 #include "ctx_tc.h"
 
@@ -116,7 +117,8 @@ static __always_inline __u32 l4_check_off(const struct cnet_pkt* pkt) {
 }
 
 /*
- * The L4 checksum after the addresses of its pseudo header changed; ICMP over IPv4 has none.
+ * The L4 checksum after the addresses of its pseudo header changed; ICMP over IPv4 and SCTP have
+ * none.
  * BPF_F_PSEUDO_HDR makes the helper right for CHECKSUM_PARTIAL, where the field holds the pseudo
  * header's sum alone. A UDP checksum of zero means none and stays.
  */
@@ -126,7 +128,7 @@ static __always_inline long l4_addresses_changed(struct __sk_buff* skb, const st
     __u64 flags = pkt->tuple.l4_proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
     __u64 difference;
 
-    if (pkt->tuple.l4_proto == IPPROTO_ICMP) return 0;
+    if (pkt->tuple.l4_proto == IPPROTO_ICMP || pkt->tuple.l4_proto == IPPROTO_SCTP) return 0;
     difference =
         addr_difference(pkt, &pkt->tuple.src, src) + addr_difference(pkt, &pkt->tuple.dst, dst);
     difference = (difference & 0xffffffff) + (difference >> 32);
@@ -145,6 +147,39 @@ static __always_inline long port_rewrite(struct __sk_buff* skb, const struct cne
     return err ?: bpf_skb_store_bytes(skb, port_off, &to_be, 2, 0);
 }
 
+/* Ports and checksum (RFC 9260 section 3.1) of SCTP. */
+struct sctp_ports {
+    __be16 src_be;
+    __be16 dst_be;
+};
+
+#define SCTP_CHECKSUM_OFF 8
+
+/*
+ * The checksum covers no addresses, but all of the packet: a fragment alone does not tell what it
+ * becomes. Zero stands for one that is still to be computed (CHECKSUM_PARTIAL of SCTP) and stays.
+ */
+static __always_inline long sctp_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                         const struct translation* to) {
+    struct sctp_ports ports = {.src_be = to->src_port_be, .dst_be = to->dst_port_be};
+    __u32 old = (__u32)pkt->tuple.dst_port_be << 16 | pkt->tuple.src_port_be;
+    __u32 changed = old ^ ((__u32)to->dst_port_be << 16 | to->src_port_be);
+    __u32 length = pkt->ip_len - (pkt->l4_off - pkt->l3_off), checksum;
+    long err;
+
+    if (!changed) return 0;
+    if (pkt->flags & PKT_FRAGMENT) return -1;
+    err = bpf_skb_load_bytes(skb, pkt->l4_off + SCTP_CHECKSUM_OFF, &checksum, sizeof(checksum));
+    if (!err && checksum) {
+        checksum ^= crc32c_difference(changed, length - sizeof(ports));
+        err = bpf_skb_store_bytes(skb, pkt->l4_off + SCTP_CHECKSUM_OFF, &checksum, sizeof(checksum),
+                                  BPF_F_RECOMPUTE_CSUM);
+    }
+    return err
+               ?: bpf_skb_store_bytes(skb, pkt->l4_off, &ports, sizeof(ports),
+                                      BPF_F_RECOMPUTE_CSUM);
+}
+
 /* Checksum and ports, or the echo identifier. Comes after ip_rewrite(), whose account of skb->csum
  * it settles. */
 static __always_inline long l4_rewrite(struct __sk_buff* skb, const struct cnet_pkt* pkt,
@@ -152,6 +187,7 @@ static __always_inline long l4_rewrite(struct __sk_buff* skb, const struct cnet_
     long err;
 
     if (unlikely(pkt->flags & PKT_FRAGMENT_LATER)) return 0;
+    if (unlikely(pkt->tuple.l4_proto == IPPROTO_SCTP)) return sctp_rewrite(skb, pkt, to);
     err = l4_addresses_changed(skb, pkt, to->src, to->dst);
     if (err) return err;
     if (proto_is_icmp(pkt->tuple.l4_proto)) {

@@ -7,7 +7,16 @@
 #include "ctx_tc.h"
 
 static __always_inline __u32 l4_index(__u8 proto) {
-    return proto == IPPROTO_TCP ? CNET_L4_TCP : proto == IPPROTO_UDP ? CNET_L4_UDP : CNET_L4_ICMP;
+    switch (proto) {
+    case IPPROTO_TCP:
+        return CNET_L4_TCP;
+    case IPPROTO_UDP:
+        return CNET_L4_UDP;
+    case IPPROTO_SCTP:
+        return CNET_L4_SCTP;
+    default:
+        return CNET_L4_ICMP;
+    }
 }
 
 static __always_inline struct cnet_slot* slot_lookup(__u8 proto, __be16 port_be) {

@@ -255,9 +255,10 @@ void HostTest::check_flows() {
         bool by_source = key.zone == CNET_ZONE_HOST ||
                          (entry.kind == CNET_CT_REVERSE && entry.flags & CNET_CT_SWITCHED);
         if (key.zone != CNET_ZONE_WORLD && !by_source) return;
-        cnet_l4 l4 = key.l4_proto == IPPROTO_TCP   ? CNET_L4_TCP
-                     : key.l4_proto == IPPROTO_UDP ? CNET_L4_UDP
-                                                   : CNET_L4_ICMP;
+        cnet_l4 l4 = key.l4_proto == IPPROTO_TCP    ? CNET_L4_TCP
+                     : key.l4_proto == IPPROTO_UDP  ? CNET_L4_UDP
+                     : key.l4_proto == IPPROTO_SCTP ? CNET_L4_SCTP
+                                                    : CNET_L4_ICMP;
         refs[CNET_SLOT_INDEX(l4, ntohs(by_source ? key.src_port_be : key.dst_port_be))]++;
     }));
     for (const auto& [key, entry] : entries) {

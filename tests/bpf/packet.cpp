@@ -49,6 +49,7 @@ uint8_t protocol_of(const Layer* layer) {
     if (!layer) return 253; // experimental
     if (std::holds_alternative<Tcp>(*layer)) return IPPROTO_TCP;
     if (std::holds_alternative<Udp>(*layer)) return IPPROTO_UDP;
+    if (std::holds_alternative<Sctp>(*layer)) return IPPROTO_SCTP;
     if (std::holds_alternative<Icmp>(*layer)) return IPPROTO_ICMP;
     if (std::holds_alternative<Icmp6>(*layer)) return IPPROTO_ICMPV6;
     if (auto* extension = std::get_if<Extension>(layer)) return extension->type;
@@ -70,6 +71,7 @@ struct Builder {
     Bytes operator()(const Extension& extension) const;
     Bytes operator()(const Tcp& tcp) const;
     Bytes operator()(const Udp& udp) const;
+    Bytes operator()(const Sctp& sctp) const;
     Bytes operator()(const Icmp& icmp) const;
     Bytes operator()(const Icmp6& icmp) const;
 
@@ -173,6 +175,27 @@ Bytes Builder::operator()(const Udp& udp) const {
     put16(out, 0);
     put(out, inner);
     if (udp.checksum) store16(out, 6, pseudo_checksum(IPPROTO_UDP, out));
+    return out;
+}
+
+// RFC 9260 appendix A: CRC32c over the packet with a checksum of zero, least significant byte
+// first.
+Bytes Builder::operator()(const Sctp& sctp) const {
+    Bytes out;
+    put16(out, sctp.src_port);
+    put16(out, sctp.dst_port);
+    put32(out, 0x12345678); // verification tag
+    put32(out, 0);
+    put(out, inner);
+    if (!sctp.checksum) return out;
+    uint32_t crc = 0xffffffff;
+    for (uint8_t byte : out) {
+        crc ^= byte;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+    }
+    for (size_t i = 0; i < 4; i++)
+        out[8 + i] = static_cast<uint8_t>(~crc >> (8 * i));
     return out;
 }
 

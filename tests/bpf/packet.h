@@ -67,6 +67,11 @@ struct Udp {
     bool checksum = true;
 };
 
+struct Sctp {
+    uint16_t src_port, dst_port;
+    bool checksum = true;
+};
+
 struct Icmp {
     uint8_t type = 8, code = 0;
     uint16_t id = 0;  // echo; 0 in errors
@@ -86,7 +91,7 @@ struct Raw {
     Raw(const char* text) : bytes(text, text + std::char_traits<char>::length(text)) {}
 };
 
-using Layer = std::variant<Ethernet, Arp, Ipv4, Ipv6, Extension, Tcp, Udp, Icmp, Icmp6, Raw>;
+using Layer = std::variant<Ethernet, Arp, Ipv4, Ipv6, Extension, Tcp, Udp, Sctp, Icmp, Icmp6, Raw>;
 
 class Packet {
 public:
