@@ -4,6 +4,7 @@ import select
 import socket
 import time
 
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 
 from .sockets import PATIENCE, SILENCE
@@ -76,4 +77,23 @@ def arp_ask(namespace, device, address, source_mac=None, source_ip="0.0.0.0", ti
             packet = Ether(frame)
             if ARP in packet and packet[ARP].op == 2 and packet[ARP].psrc == address:
                 return packet[ARP].hwsrc
+    return "silent"
+
+
+def nd_ask(container, address, timeout=PATIENCE):
+    """Which MAC advertises this IPv6 address to the container, or "silent"."""
+    packed = socket.inet_pton(socket.AF_INET6, address)
+    group = socket.inet_ntop(socket.AF_INET6, b"\xff\x02" + bytes(9) + b"\x01\xff" + packed[13:])
+    request = (
+        Ether(src=container.mac, dst=f"33:33:ff:{packed[13:].hex(':')}")
+        / IPv6(src=container.address, dst=group, hlim=255)
+        / ICMPv6ND_NS(tgt=address)
+        / ICMPv6NDOptSrcLLAddr(lladdr=container.mac)
+    )
+    with Tap(container.namespace) as tap:
+        tap.send(request)
+        for frame in tap.frames(timeout):
+            packet = Ether(frame)
+            if ICMPv6ND_NA in packet and packet[ICMPv6ND_NA].tgt == address:
+                return packet.src
     return "silent"

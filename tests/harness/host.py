@@ -15,7 +15,7 @@ import time
 
 from . import api, cgroup
 from .netns import PREFIX, Namespace
-from .topology import Container, Network, Published
+from .topology import Container, Network, Published, subnet6_of
 from .wait import wait_until
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -36,6 +36,7 @@ class CliFailed(AssertionError):
 
 class CnetHost:
     kind = "cnet"
+    v6 = None  # in parity: networks have both families, and hand out the addresses of this one
 
     def __init__(self, config="", start=True):
         self.namespace = Namespace("host")
@@ -158,8 +159,13 @@ class CnetHost:
             *(["--allow-spoofing"] if allow_spoofing else []),
             *options,
         ]
+        if self.v6 is None:
+            network = Network(name, subnet, mtu=mtu)
+        else:
+            network = Network(name, subnet, mtu=mtu, subnet6=subnet6_of(subnet), v6=self.v6)
+            flags += ["--subnet", network.subnet6]
         self.cli("network", "create", name, "--subnet", subnet, *flags)
-        return Network(name, subnet, mtu=mtu)
+        return network
 
     def container(self, network, name):
         """An endpoint in a namespace of its own; addresses .2, .3 ... in order."""
@@ -173,12 +179,12 @@ class CnetHost:
             name,
             "--netns",
             namespace.path,
-            "--ip",
-            network.address(number),
+            *("--ip", network.address(number, v6=False)),
+            *(["--ip", network.address(number, v6=True)] if network.subnet6 else []),
         )
-        container = Container(
-            name, network, made["addresses"][0].split("/")[0], made["mac"], namespace
-        )
+        addresses = [address.split("/")[0] for address in made["addresses"]]
+        assert network.address(number) in addresses, addresses
+        container = Container(name, network, network.address(number), made["mac"], namespace)
         self._containers.append(container)
         return container
 

@@ -8,11 +8,16 @@ import struct
 import time
 from dataclasses import dataclass
 
-from .sockets import PATIENCE
+from .sockets import PATIENCE, family_of, set_ttl
 
 _sequence = itertools.count(1)
 
-_ERRORS = {3: "unreachable", 11: "ttl-exceeded"}
+_ERRORS = {
+    socket.AF_INET: {3: "unreachable", 11: "ttl-exceeded"},
+    socket.AF_INET6: {1: "unreachable", 3: "ttl-exceeded"},
+}
+_ECHO = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}
+_IPV6_HEADER = 40
 
 
 @dataclass
@@ -41,17 +46,24 @@ class Pinger:
     result().
     """
 
-    def __init__(self, namespace, ttl=64, identifier=None):
+    def __init__(self, namespace, ttl=64, identifier=None, family=socket.AF_INET):
         self._id = (os.getpid() if identifier is None else identifier) & 0xFFFF
         self._sequence = next(_sequence) & 0xFFFF
+        self._family = family
+        protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
         with namespace.entered():
-            self._sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-        self._sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+            self._sock = socket.socket(family, socket.SOCK_RAW, protocol)
+        set_ttl(self._sock, ttl)
+        if family == socket.AF_INET6:
+            self._sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
 
     def send(self, address, size=56):
         body = bytes(index & 0xFF for index in range(size))
-        header = struct.pack("!BBHHH", 8, 0, 0, self._id, self._sequence)
-        header = struct.pack("!BBHHH", 8, 0, _checksum(header + body), self._id, self._sequence)
+        kind = _ECHO[self._family][0]
+        header = struct.pack("!BBHHH", kind, 0, 0, self._id, self._sequence)
+        # The kernel itself fills in the one that has a pseudo header.
+        check = _checksum(header + body) if self._family == socket.AF_INET else 0
+        header = struct.pack("!BBHHH", kind, 0, check, self._id, self._sequence)
         try:
             self._sock.sendto(header + body, (address, 0))
         except OSError:  # no route
@@ -64,20 +76,25 @@ class Pinger:
             left = max(0, deadline - time.monotonic())
             if not select.select([self._sock], [], [], left)[0]:
                 return Echo("silent")
-            packet, (source, _) = self._sock.recvfrom(65536)
-            if echo := self._match(packet, source):
+            message, ancillary, _, source = self._sock.recvmsg(65536, 64)
+            if self._family == socket.AF_INET:
+                ttl, message = message[8], message[(message[0] & 0xF) * 4 :]
+            else:
+                (ttl,) = struct.unpack("i", ancillary[0][2])
+            if echo := self._match(message, source[0], ttl):
                 return echo
 
-    def _match(self, packet, source):
-        header_size = (packet[0] & 0xF) * 4
-        icmp = packet[header_size:]
-        if icmp[0] == 0 and struct.unpack_from("!HH", icmp, 4) == (self._id, self._sequence):
-            return Echo("reply", source, packet[8])
-        if icmp[0] in _ERRORS:
+    def _match(self, icmp, source, ttl):
+        request, reply = _ECHO[self._family]
+        ours = (self._id, self._sequence)
+        if icmp[0] == reply and struct.unpack_from("!HH", icmp, 4) == ours:
+            return Echo("reply", source, ttl)
+        if icmp[0] in _ERRORS[self._family]:
             quoted = icmp[8:]
-            inner = quoted[(quoted[0] & 0xF) * 4 :]
-            if inner[0] == 8 and struct.unpack_from("!HH", inner, 4) == (self._id, self._sequence):
-                return Echo(_ERRORS[icmp[0]], source, packet[8])
+            four = self._family == socket.AF_INET
+            inner = quoted[(quoted[0] & 0xF) * 4 if four else _IPV6_HEADER :]
+            if inner[0] == request and struct.unpack_from("!HH", inner, 4) == ours:
+                return Echo(_ERRORS[self._family][icmp[0]], source, ttl)
         return None
 
     def close(self):
@@ -92,7 +109,7 @@ class Pinger:
 
 def ping(namespace, address, ttl=64, size=56, timeout=PATIENCE):
     """Exactly one request: a first packet that gets lost is a fault."""
-    with Pinger(namespace, ttl) as pinger:
+    with Pinger(namespace, ttl, family=family_of(address)) as pinger:
         if not pinger.send(address, size):
             return Echo("unreachable")
         return pinger.result(timeout)

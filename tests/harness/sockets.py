@@ -18,14 +18,22 @@ from dataclasses import dataclass
 PATIENCE = 30
 SILENCE = 1.2
 
-SO_EE_ORIGIN_ICMP = 2
-IP_RECVERR = 11
-IP_MTU_DISCOVER = 10
+# <linux/in.h>, <linux/in6.h> and <linux/errqueue.h>; the socket module does not have them.
+SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 = 2, 3
+IP_RECVERR, IPV6_RECVERR = 11, 25
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER = 10, 23
 IP_PMTUDISC_PROBE = 3
 
 
 def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def set_ttl(sock, ttl):
+    if sock.family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
 
 
 def open_socket(namespace, kind, address=None, port=0, family=socket.AF_INET, device=None):
@@ -136,11 +144,14 @@ def udp_talk(namespace, address, port, source_port=0, timeout=PATIENCE):
 
 def icmp_error_of(sock, payload, ttl=None, dont_fragment=False):
     """Sends on a connected UDP socket: (ICMP type, code, who complained, MTU), or "silent"."""
-    sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    six = sock.family == socket.AF_INET6
+    level = socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP
+    receive_errors = IPV6_RECVERR if six else IP_RECVERR
+    sock.setsockopt(level, receive_errors, 1)
     if ttl:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        set_ttl(sock, ttl)
     if dont_fragment:
-        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+        sock.setsockopt(level, IPV6_MTU_DISCOVER if six else IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
     sock.send(payload)
     try:
         sock.recv(2048)
@@ -149,12 +160,13 @@ def icmp_error_of(sock, payload, ttl=None, dont_fragment=False):
         return "silent"
     except OSError:
         _, messages, _, _ = sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
-    for level, kind, data in messages:
-        if level == socket.IPPROTO_IP and kind == IP_RECVERR:
+    for where, kind, data in messages:
+        if (where, kind) == (level, receive_errors):
             _, origin, icmp_type, code, _, info, _ = struct.unpack_from("=IBBBBII", data)
-            assert origin == SO_EE_ORIGIN_ICMP, origin
-            # A sockaddr_in follows: family, port, address.
-            return icmp_type, code, socket.inet_ntoa(data[20:24]), info
+            assert origin == (SO_EE_ORIGIN_ICMP6 if six else SO_EE_ORIGIN_ICMP), origin
+            # A sockaddr follows: family, port, for IPv6 the flow label, address.
+            address = data[24:40] if six else data[20:24]
+            return icmp_type, code, socket.inet_ntop(sock.family, address), info
     raise AssertionError(f"no ICMP error in {messages}")
 
 
@@ -166,9 +178,14 @@ def udp_icmp_error(namespace, address, port, ttl, timeout=PATIENCE):
         return error if error == "silent" else error[:3]
 
 
+def _peer(address):
+    """(address, port) of an IPv4 client as such, also at a socket of both families."""
+    return address[0].removeprefix("::ffff:"), address[1]
+
+
 class _Server:
     """A thread that serves one socket until close(); `peers` lists the (address, port) seen, in
-    order.
+    order. Without an address it serves both families.
     """
 
     def __init__(self, sock):
@@ -220,7 +237,7 @@ def hash_back(sock):
 class TcpServer(_Server):
     """Serves each connection in a thread of its own; echoes unless told otherwise."""
 
-    def __init__(self, namespace, port=0, address="0.0.0.0", handler=echo):
+    def __init__(self, namespace, port=0, address="::", handler=echo):
         sock = open_socket(namespace, socket.SOCK_STREAM, address, port)
         sock.listen(256)
         sock.settimeout(None)
@@ -230,7 +247,7 @@ class TcpServer(_Server):
     def _serve(self):
         while True:
             connection, peer = self.sock.accept()
-            self.peers.append(peer[:2])
+            self.peers.append(_peer(peer))
             threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
 
     def _handle(self, connection):
@@ -242,7 +259,7 @@ class TcpServer(_Server):
 class UdpServer(_Server):
     """Echoes every datagram to where it came from."""
 
-    def __init__(self, namespace, port=0, address="0.0.0.0", device=None):
+    def __init__(self, namespace, port=0, address="::", device=None):
         sock = open_socket(namespace, socket.SOCK_DGRAM, address, port, device=device)
         sock.settimeout(None)
         super().__init__(sock)
@@ -252,7 +269,7 @@ class UdpServer(_Server):
             data, peer = self.sock.recvfrom(65536)
             if self._closing:
                 return
-            self.peers.append(peer[:2])
+            self.peers.append(_peer(peer))
             with contextlib.suppress(ConnectionRefusedError):
                 self.sock.sendto(data, peer)
 

@@ -8,25 +8,40 @@ from .netns import Namespace
 
 @dataclass
 class Network:
+    """With `subnet6` it has both families; `v6` says whose addresses it, and its containers, hand out."""
+
     name: str
     subnet: str
     gateway: str = ""
     mtu: int = 1500
+    subnet6: str = ""
+    v6: bool = False
 
     def __post_init__(self):
         if not self.gateway:
-            self.gateway = str(ipaddress.ip_network(self.subnet)[1])
+            self.gateway = self.address(1)
 
-    def address(self, number):
-        return str(ipaddress.ip_network(self.subnet)[number])
+    def address(self, number, v6=None):
+        six = self.v6 if v6 is None else v6
+        return str(ipaddress.ip_network(self.subnet6 if six else self.subnet)[number])
 
     @property
     def prefix_length(self):
         return ipaddress.ip_network(self.subnet).prefixlen
 
     @property
+    def of_family(self):
+        """The subnet whose addresses it hands out."""
+        return self.subnet6 if self.v6 else self.subnet
+
+    @property
     def broadcast(self):
         return str(ipaddress.ip_network(self.subnet).broadcast_address)
+
+
+def subnet6_of(subnet):
+    """The IPv6 subnet that goes with 10.88.N.0/24."""
+    return f"fd00:88:{subnet.split('.')[2]}::/64"
 
 
 @dataclass

@@ -11,6 +11,14 @@ import os
 import pytest
 
 from harness.host import REPOSITORY
+from harness.wait import wait_until
+from harness.world import IPV4, IPV6, UPLINK
+
+
+@pytest.fixture(params=[IPV4, IPV6], ids=str)
+def family(request):
+    """Scenarios that ask for it run in both; networks always have both."""
+    return request.param
 
 
 @pytest.fixture(params=["bridge", "cnet"])
@@ -18,12 +26,22 @@ def backend(request):
     """Both hosts forward, as any host of an engine does: what must not pass has to be stopped."""
     made = request.getfixturevalue("bridge_host" if request.param == "bridge" else "host")
     made.namespace.sysctl("net/ipv4/ip_forward", 1)
+    made.namespace.sysctl("net/ipv6/conf/all/forwarding", 1)
+    both = "family" in request.fixturenames
+    made.v6 = both and request.getfixturevalue("family").v6
     return made
 
 
 @pytest.fixture
 def outside(backend, make_world):
-    return make_world(backend)
+    world = make_world(backend)
+    world.learn_ipv6()
+    if backend.kind == "cnet":
+        wait_until(
+            lambda: any(IPV6.host in str(row) for row in backend.cli("uplink", "list")),
+            what="the uplink's IPv6 address being known",
+        )
+    return world
 
 
 def documented_differences():

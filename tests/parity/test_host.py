@@ -7,9 +7,10 @@
 
 import pytest
 
-from harness import world
 from harness.icmp import ping
 from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
+
+pytestmark = pytest.mark.usefixtures("family")
 
 
 @pytest.fixture
@@ -58,10 +59,10 @@ def test_container_to_gateway(backend, red, alpha, agrees):
     )
 
 
-def test_container_to_uplink_address(backend, outside, alpha, agrees):
+def test_container_to_uplink_address(family, backend, outside, alpha, agrees):
     del outside
     agrees(
-        _talks(alpha.namespace, backend.namespace, world.HOST), _works(world.HOST, alpha.address)
+        _talks(alpha.namespace, backend.namespace, family.host), _works(family.host, alpha.address)
     )
 
 

@@ -8,11 +8,12 @@ internal networks.
 
 import pytest
 
-from harness import world
-from harness.frames import arp_ask
+from harness.frames import arp_ask, nd_ask
 from harness.icmp import ping
 from harness.sockets import SILENCE, TcpServer, UdpServer, tcp_talk, udp_talk
 from harness.wait import together
+
+pytestmark = pytest.mark.usefixtures("family")
 
 
 def _reach(client, server, address, timeout=SILENCE):
@@ -43,21 +44,24 @@ def test_two_networks(backend, agrees):
     )
 
 
-def test_on_link_route_into_another_network(backend, agrees):
+def test_on_link_route_into_another_network(backend, family, agrees):
     """Claiming that the other network is on this link finds nobody there."""
     alpha = backend.container(backend.network("red", "10.88.1.0/24"), "alpha")
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
     alpha.namespace.ip(
-        "route add 10.88.2.0/24 dev eth0", f"neigh add {other.address} dev eth0 lladdr {other.mac}"
+        f"route add {other.network.of_family} dev eth0",
+        f"neigh add {other.address} dev eth0 lladdr {other.mac}",
     )
+    by_mac = _reach(alpha.namespace, other.namespace, other.address)
+    if family.v6:
+        answer = nd_ask(alpha, other.address, SILENCE)
+    else:
+        answer = arp_ask(
+            alpha.namespace, "eth0", other.address, source_ip=alpha.address, timeout=SILENCE
+        )
     agrees(
-        {
-            "by its mac": _reach(alpha.namespace, other.namespace, other.address),
-            "arp": arp_ask(
-                alpha.namespace, "eth0", other.address, source_ip=alpha.address, timeout=SILENCE
-            ),
-        },
-        {"by its mac": NOTHING, "arp": "silent"},
+        {"by its mac": by_mac, "asked for": answer},
+        {"by its mac": NOTHING, "asked for": "silent"},
     )
 
 
@@ -67,9 +71,10 @@ def test_sibling_by_way_of_the_gateway(backend, icc, agrees):
     red = backend.network("red", "10.88.1.0/24", icc=icc)
     alpha, beta = backend.container(red, "alpha"), backend.container(red, "beta")
     for one, other in ((alpha, beta), (beta, alpha)):
-        one.namespace.ip(f"route add {other.address}/32 via {red.gateway}")
-        one.namespace.sysctl("net/ipv4/conf/all/accept_redirects", 0)
-        one.namespace.sysctl("net/ipv4/conf/eth0/accept_redirects", 0)
+        one.namespace.ip(f"route add {other.address} via {red.gateway}")
+        for ip in ("ipv4", "ipv6"):
+            one.namespace.sysctl(f"net/{ip}/conf/all/accept_redirects", 0)
+            one.namespace.sysctl(f"net/{ip}/conf/eth0/accept_redirects", 0)
     patience = 30 if icc else SILENCE
     agrees(
         _reach(alpha.namespace, beta.namespace, beta.address, patience),
@@ -77,19 +82,19 @@ def test_sibling_by_way_of_the_gateway(backend, icc, agrees):
     )
 
 
-def test_icc_off(backend, outside, agrees):
+def test_icc_off(family, backend, outside, agrees):
     """Siblings are apart; gateway, outside and published ports work as ever."""
     red = backend.network("red", "10.88.1.0/24", icc=False)
     alpha, beta = backend.container(red, "alpha"), backend.container(red, "beta")
     backend.publish(alpha, 8080, 80)
     with TcpServer(alpha.namespace, 80):
-        published = tcp_talk(outside.near, world.HOST, 8080).outcome
+        published = tcp_talk(outside.near, family.host, 8080).outcome
     agrees(
         {
             "sibling": _reach(alpha.namespace, beta.namespace, beta.address),
             "gateway": ping(alpha.namespace, red.gateway).outcome,
             "host": _reach(backend.namespace, alpha.namespace, alpha.address, 30),
-            "outside": _reach(alpha.namespace, outside.near, world.NEAR, 30),
+            "outside": _reach(alpha.namespace, outside.near, family.near, 30),
             "published": published,
         },
         {
@@ -102,7 +107,7 @@ def test_icc_off(backend, outside, agrees):
     )
 
 
-def test_internal(backend, outside, agrees):
+def test_internal(family, backend, outside, agrees):
     """Siblings and the gateway, and nothing beyond the host, in neither direction."""
     red = backend.network("red", "10.88.1.0/24", internal=True)
     alpha, beta = backend.container(red, "alpha"), backend.container(red, "beta")
@@ -117,7 +122,7 @@ def test_internal(backend, outside, agrees):
     )
     agrees(
         together(
-            outside=lambda: _blocked(alpha.namespace, outside.near, world.NEAR),
+            outside=lambda: _blocked(alpha.namespace, outside.near, family.near),
             other_network=lambda: _blocked(alpha.namespace, other.namespace, other.address),
             from_other_network=lambda: _blocked(other.namespace, alpha.namespace, alpha.address),
         ),

@@ -4,11 +4,8 @@
                                           \\------ network blue --- [other]
 """
 
-import socket
-
 import pytest
 
-from harness import world
 from harness.icmp import ping
 from harness.sockets import (
     SILENCE,
@@ -17,6 +14,7 @@ from harness.sockets import (
     hash_back,
     icmp_error_of,
     send_and_compare,
+    set_ttl,
     tcp_talk,
     udp_connect,
     udp_echo_once,
@@ -26,6 +24,8 @@ from harness.sockets import (
 from harness.wait import together
 
 HAIRPIN_ACROSS = "A published port reached from another network shows the client"
+
+pytestmark = pytest.mark.usefixtures("family")
 
 
 @pytest.fixture
@@ -63,89 +63,89 @@ def _reach(client, address, services, source_port=4001):
     return outcomes, [peer[0] for peer in tcp.peers + udp.peers]
 
 
-def test_from_outside(outside, alpha, services, agrees):
+def test_from_outside(family, outside, alpha, services, agrees):
     """The container sees the client's own address and port."""
-    outcomes, sources = _reach(outside.near, world.HOST, services)
+    outcomes, sources = _reach(outside.near, family.host, services)
     tcp, udp = services
     agrees(
         {"outcomes": outcomes, "sources": sources, "ports": (tcp.peers[0][1], udp.peers[0][1])},
         {
             "outcomes": ("echoed", "echoed"),
-            "sources": [world.NEAR, world.NEAR],
+            "sources": [family.near, family.near],
             "ports": (4001, 4002),
         },
     )
 
 
-def test_from_far_outside(outside, alpha, services, agrees):
-    outcomes, sources = _reach(outside.far, world.HOST, services)
+def test_from_far_outside(family, outside, alpha, services, agrees):
+    outcomes, sources = _reach(outside.far, family.host, services)
     agrees(
         {"outcomes": outcomes, "sources": sources},
-        {"outcomes": ("echoed", "echoed"), "sources": [world.FAR, world.FAR]},
+        {"outcomes": ("echoed", "echoed"), "sources": [family.far, family.far]},
     )
 
 
-def test_nobody_listens(outside, alpha, agrees):
+def test_nobody_listens(family, outside, alpha, agrees):
     """The container's RST and ICMP port unreachable reach the outside client."""
     agrees(
         {
-            "tcp": tcp_talk(outside.near, world.HOST, 8080).outcome,
-            "udp": udp_talk(outside.near, world.HOST, 8053).outcome,
+            "tcp": tcp_talk(outside.near, family.host, 8080).outcome,
+            "udp": udp_talk(outside.near, family.host, 8053).outcome,
         },
         {"tcp": "refused", "udp": "refused"},
     )
 
 
-def test_ttl_of_a_client_outside(outside, alpha, services, agrees):
+def test_ttl_of_a_client_outside(family, outside, alpha, services, agrees):
     """The host is a hop before the published port: TTL 1 ends there, TTL 2 arrives."""
-    late = udp_icmp_error(outside.near, world.HOST, 8053, 1)
-    with udp_connect(outside.near, world.HOST, 8053) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 2)
+    late = udp_icmp_error(outside.near, family.host, 8053, 1)
+    with udp_connect(outside.near, family.host, 8053) as sock:
+        set_ttl(sock, 2)
         arrived = udp_echo_once(sock)
-    agrees({"late": late, "arrived": arrived}, {"late": (11, 0, world.HOST), "arrived": True})
+    agrees({"late": late, "arrived": arrived}, {"late": (*family.hops_exceeded, family.host), "arrived": True})
 
 
-def test_smaller_mtu_behind_the_port(backend, outside, agrees):
+def test_smaller_mtu_behind_the_port(family, backend, outside, agrees):
     """Behind the port the MTU is smaller than outside: TCP settles on it, a router refuses the rest."""
     slim = backend.network("slim", "10.88.6.0/24", mtu=1400)
     server = backend.container(slim, "server")
     backend.publish(server, 8080, 80)
     backend.publish(server, 8053, 53, "udp")
     with TcpServer(server.namespace, 80, handler=hash_back):
-        send_and_compare(outside.near, world.HOST, 8080, 1_000_000)
+        send_and_compare(outside.near, family.host, 8080, 1_000_000)
     with UdpServer(server.namespace, 53) as udp, udp_connect(
-        outside.near, world.HOST, 8053
+        outside.near, family.host, 8053
     ) as sock:
         sock.settimeout(SILENCE)
-        error = icmp_error_of(sock, b"x" * 1472, dont_fragment=True)
+        error = icmp_error_of(sock, b"x" * family.full_datagram, dont_fragment=True)
         arrived = len(udp.peers)
     agrees(
         {"error": error, "arrived": arrived},
-        {"error": (3, 4, world.HOST, 1400), "arrived": 0},
+        {"error": (*family.too_big, family.host, 1400), "arrived": 0},
     )
 
 
-def test_ports_of_the_host(outside, alpha, backend, services, agrees):
+def test_ports_of_the_host(family, outside, alpha, backend, services, agrees):
     """Beside the published ports the host's own are untouched: open ones answer, closed ones
     refuse.
     """
     with TcpServer(backend.namespace) as tcp, UdpServer(
-        backend.namespace, address=world.HOST
+        backend.namespace, address=family.host
     ) as udp:
         seen = {
-            "open tcp": tcp_talk(outside.near, world.HOST, tcp.port, source_port=4001).outcome,
-            "open udp": udp_talk(outside.near, world.HOST, udp.port, source_port=4002).outcome,
+            "open tcp": tcp_talk(outside.near, family.host, tcp.port, source_port=4001).outcome,
+            "open udp": udp_talk(outside.near, family.host, udp.port, source_port=4002).outcome,
             "sources": [tcp.peers, udp.peers],
         }
-    seen["container's port"] = tcp_talk(outside.near, world.HOST, 80).outcome
-    seen["other protocol"] = tcp_talk(outside.near, world.HOST, 8053).outcome
-    seen["ping"] = ping(outside.near, world.HOST).outcome
+    seen["container's port"] = tcp_talk(outside.near, family.host, 80).outcome
+    seen["other protocol"] = tcp_talk(outside.near, family.host, 8053).outcome
+    seen["ping"] = ping(outside.near, family.host).outcome
     agrees(
         seen,
         {
             "open tcp": "echoed",
             "open udp": "echoed",
-            "sources": [[(world.NEAR, 4001)], [(world.NEAR, 4002)]],
+            "sources": [[(family.near, 4001)], [(family.near, 4002)]],
             "container's port": "refused",
             "other protocol": "refused",
             "ping": "reply",
@@ -155,7 +155,7 @@ def test_ports_of_the_host(outside, alpha, backend, services, agrees):
 
 def test_direct_routing_is_blocked(outside, alpha, services, backend, agrees):
     """Someone outside who routes the container's address to the host reaches nothing there."""
-    outside.knows_route("10.88.1.0/24")
+    outside.knows_route(alpha.network.of_family)
     seen = together(
         tcp=lambda: tcp_talk(outside.near, alpha.address, 80, timeout=SILENCE).outcome,
         udp=lambda: udp_talk(outside.near, alpha.address, 53, timeout=SILENCE).outcome,
@@ -166,9 +166,9 @@ def test_direct_routing_is_blocked(outside, alpha, services, backend, agrees):
     agrees(seen, {"tcp": "silent", "udp": "silent", "ping": "silent", "arrived": []})
 
 
-def test_hairpin_from_a_sibling(backend, red, alpha, services, agrees):
+def test_hairpin_from_a_sibling(family, backend, red, alpha, services, agrees):
     beta = backend.container(red, "beta")
-    outcomes, sources = _reach(beta.namespace, world.HOST, services)
+    outcomes, sources = _reach(beta.namespace, family.host, services)
     agrees(
         {"outcomes": outcomes, "sources": sources},
         {"outcomes": ("echoed", "echoed"), "sources": [beta.address] * 2},
@@ -182,9 +182,9 @@ def test_hairpin_by_the_gateway_address(backend, red, alpha, services, agrees):
     agrees({"outcomes": outcomes}, {"outcomes": ("echoed", "echoed")})
 
 
-def test_hairpin_from_another_network(backend, red, alpha, services, agrees):
+def test_hairpin_from_another_network(family, backend, red, alpha, services, agrees):
     other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
-    outcomes, sources = _reach(other.namespace, world.HOST, services)
+    outcomes, sources = _reach(other.namespace, family.host, services)
     agrees(
         {"outcomes": outcomes, "sources": sources},
         {"outcomes": ("echoed", "echoed"), "sources": [red.gateway] * 2},
@@ -192,44 +192,44 @@ def test_hairpin_from_another_network(backend, red, alpha, services, agrees):
     )
 
 
-def test_hairpin_to_itself(red, alpha, services, agrees):
-    outcomes, sources = _reach(alpha.namespace, world.HOST, services)
+def test_hairpin_to_itself(family, red, alpha, services, agrees):
+    outcomes, sources = _reach(alpha.namespace, family.host, services)
     agrees(
         {"outcomes": outcomes, "sources": sources},
         {"outcomes": ("echoed", "echoed"), "sources": [red.gateway] * 2},
     )
 
 
-def test_hairpin_nobody_listens(backend, red, alpha, agrees):
+def test_hairpin_nobody_listens(family, backend, red, alpha, agrees):
     beta = backend.container(red, "beta")
     agrees(
         {
-            "tcp": tcp_talk(beta.namespace, world.HOST, 8080).outcome,
-            "udp": udp_talk(beta.namespace, world.HOST, 8053).outcome,
+            "tcp": tcp_talk(beta.namespace, family.host, 8080).outcome,
+            "udp": udp_talk(beta.namespace, family.host, 8053).outcome,
         },
         {"tcp": "refused", "udp": "refused"},
     )
 
 
-def test_unpublished_from_a_sibling_by_the_host_address(backend, red, alpha, services, agrees):
+def test_unpublished_from_a_sibling_by_the_host_address(family, backend, red, alpha, services, agrees):
     """A port of a container that is not published is no port of the host."""
     beta = backend.container(red, "beta")
     agrees(
         {
-            "tcp": tcp_talk(beta.namespace, world.HOST, 80).outcome,
-            "udp": udp_talk(beta.namespace, world.HOST, 53).outcome,
+            "tcp": tcp_talk(beta.namespace, family.host, 80).outcome,
+            "udp": udp_talk(beta.namespace, family.host, 53).outcome,
         },
         {"tcp": "refused", "udp": "refused"},
     )
 
 
-def test_published_and_outgoing_at_once(outside, alpha, services, agrees):
+def test_published_and_outgoing_at_once(family, outside, alpha, services, agrees):
     """A container with published ports goes out like any other."""
     with TcpServer(outside.near) as server:
-        out = tcp_talk(alpha.namespace, world.NEAR, server.port, source_port=4001)
+        out = tcp_talk(alpha.namespace, family.near, server.port, source_port=4001)
         sources = server.peers
-    outcomes, _ = _reach(outside.near, world.HOST, services)
+    outcomes, _ = _reach(outside.near, family.host, services)
     agrees(
         {"out": out.outcome, "sources": sources, "in": outcomes},
-        {"out": "echoed", "sources": [(world.HOST, 4001)], "in": ("echoed", "echoed")},
+        {"out": "echoed", "sources": [(family.host, 4001)], "in": ("echoed", "echoed")},
     )
