@@ -257,7 +257,10 @@ class TcpServer(_Server):
 
 
 class UdpServer(_Server):
-    """Echoes every datagram to where it came from."""
+    """Answers every datagram, with the same unless told otherwise, to where it came from."""
+
+    def answer(self, data):
+        return data
 
     def __init__(self, namespace, port=0, address="::", device=None):
         sock = open_socket(namespace, socket.SOCK_DGRAM, address, port, device=device)
@@ -271,7 +274,7 @@ class UdpServer(_Server):
                 return
             self.peers.append(_peer(peer))
             with contextlib.suppress(ConnectionRefusedError):
-                self.sock.sendto(data, peer)
+                self.sock.sendto(self.answer(data), peer)
 
 
 class Stream:
