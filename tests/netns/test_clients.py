@@ -5,6 +5,7 @@
 
 import ftplib
 import hashlib
+import json
 import os
 import socket
 import struct
@@ -33,6 +34,7 @@ from harness.wait import wait_until
 from harness.world import IPV4, IPV6
 
 FILE_SIZE = 50_000_000
+IPERF = ((5201, "tcp"), (5201, "udp"))
 CONFIG = "[reconcile]\nsweep_period_s = 1\n[conntrack]\nudp_new_s = 2\n"
 
 
@@ -52,7 +54,7 @@ def scene(family, make_host, make_world):
         lambda: any(IPV6.host in str(row) for row in host.cli("uplink", "list")), what="the uplink"
     )
     alpha = host.container(host.network("red", "10.88.1.0/24"), "alpha")
-    for port, protocol in ((80, "tcp"), (53, "tcp"), (53, "udp"), (7000, "tcp"), (7000, "udp")):
+    for port, protocol in ((80, "tcp"), (53, "tcp"), (53, "udp"), (7000, "tcp"), (7000, "udp"), *IPERF):
         host.publish(alpha, port + 8000, port, protocol)
     return host, world, alpha
 
@@ -107,6 +109,24 @@ def test_moving_source_port(way):
                 assert udp_echo_once(sock, b"packet %d" % number)
     ports = [port for _, port in service.peers]
     assert ports == list(range(4001, 4021)), "a free port was not kept"
+
+
+def _iperf3(client, server, address, offset, *options):
+    with server.spawn("iperf3", "-s", "-1"):
+        wait_until(lambda: ":5201" in server.run("ss", "-Hltn").stdout, what="iperf3 listening")
+        done = client.run(
+            "iperf3", "-J", "-c", address, "-p", str(5201 + offset), *options
+        )
+    return json.loads(done.stdout)["end"]
+
+
+def test_iperf3(way):
+    """TCP and UDP, either end sending; so slow that a busy machine's buffers hold half a second of it."""
+    for reverse in ([], ["-R"]):
+        tcp = _iperf3(*way, "-n", "100M", *reverse)
+        assert tcp["sum_received"]["bytes"] > 90_000_000, tcp
+        udp = _iperf3(*way, "-u", "-b", "3M", "-t", "1", *reverse)["sum"]
+        assert udp["packets"] > 100 and udp["lost_percent"] < 1, udp
 
 
 def test_idle_connection(scene, way):

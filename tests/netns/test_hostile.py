@@ -9,6 +9,16 @@ import random
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
+from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
+    ICMPv6EchoRequest,
+    ICMPv6ND_NA,
+    ICMPv6ND_NS,
+    ICMPv6PacketTooBig,
+    IPv6,
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrFragment,
+)
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
@@ -17,9 +27,11 @@ from harness.frames import BROADCAST, Tap
 from harness.icmp import ping
 from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
 from harness.wait import wait_until
+from harness.world import IPV6
 
 FRAMES = 1200
 PRIVATE = (b"\x0a\x58\x01", b"\x0a\x58\x02")  # 10.88.1, 10.88.2
+PRIVATE6 = b"\xfd\x00\x00\x88"  # fd00:88::/32
 
 
 @pytest.fixture
@@ -29,6 +41,9 @@ def scene(host, world):
     The host forwards, so that whatever is left to it by mistake gets through.
     """
     host.namespace.sysctl("net/ipv4/ip_forward", 1)
+    host.namespace.sysctl("net/ipv6/conf/all/forwarding", 1)
+    host.v6 = False  # both families, and IPv4 is what containers are called by
+    world.learn_ipv6()
     red, blue = host.network("red", "10.88.1.0/24"), host.network("blue", "10.88.2.0/24")
     alpha, beta = host.container(red, "alpha"), host.container(red, "beta")
     other = host.container(blue, "other")
@@ -69,11 +84,43 @@ def _well_formed(chance, source_mac, source, macs, addresses):
     return ethernet / header / body / Raw(chance.randbytes(chance.randrange(0, 64)))
 
 
-def _frames(seed, *ends):
+def _well_formed6(chance, source_mac, source, macs, addresses):
+    """The same in IPv6."""
+    header = Ether(src=source_mac, dst=chance.choice(macs)) / IPv6(
+        src=source, dst=chance.choice(addresses), hlim=chance.choice([0, 1, 2, 64, 255])
+    )
+    if chance.random() < 0.2:
+        header /= chance.choice(
+            [
+                IPv6ExtHdrDestOpt(),
+                IPv6ExtHdrFragment(id=chance.randrange(4), offset=chance.choice([0, 0, 1, 100]), m=1),
+                IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(id=7, m=0),
+            ]
+        )
+    ports = {"sport": chance.choice([53, 80, 4001]), "dport": chance.choice([53, 80, 8080, 8053])}
+    quoted = IPv6(src=chance.choice(addresses), dst=chance.choice(addresses)) / UDP(**ports)
+    return (
+        header
+        / chance.choice(
+            [
+                UDP(**ports),
+                TCP(**ports, flags=chance.choice(["S", "A", "SA", "R", "F", ""])),
+                ICMPv6EchoRequest(id=chance.randrange(4)),
+                ICMPv6DestUnreach(code=chance.randrange(5)) / quoted,
+                ICMPv6PacketTooBig(mtu=chance.choice([0, 1280, 65535])) / quoted,
+                ICMPv6ND_NS(tgt=chance.choice(addresses)),
+                ICMPv6ND_NA(tgt=chance.choice(addresses)),
+            ]
+        )
+        / Raw(chance.randbytes(chance.randrange(0, 64)))
+    )
+
+
+def _frames(seed, make, *ends):
     """Well-formed packets, then bent: bytes flipped, cut short, made of noise."""
     chance = random.Random(seed)
     for _ in range(FRAMES):
-        raw = bytearray(bytes(_well_formed(chance, *ends)))
+        raw = bytearray(bytes(make(chance, *ends)))
         bend = chance.random()
         if bend < 0.4:
             for _ in range(chance.randrange(1, 6)):
@@ -115,7 +162,7 @@ def test_hostile_container(host, world, scene):
     with Tap(alpha.namespace) as out, Tap(other.namespace) as crossed, Tap(
         world.near, "wire0"
     ) as wire:
-        for frame in _frames(1, alpha.mac, alpha.address, macs, addresses):
+        for frame in _frames(1, _well_formed, alpha.mac, alpha.address, macs, addresses):
             if len(frame) >= 14:
                 out.send(frame)
         assert not [frame for frame in crossed.frames(0.5) if alpha.mac_bytes in frame[:14]]
@@ -142,7 +189,7 @@ def test_hostile_neighbour_of_the_host(host, world, scene):
         other.namespace
     ) as at_other:
         source_mac = world.near.mac("wire0")
-        for frame in _frames(2, source_mac, outside.NEAR, macs, addresses):
+        for frame in _frames(2, _well_formed, source_mac, outside.NEAR, macs, addresses):
             if len(frame) >= 14:
                 wire.send(frame)
         for tap in (at_alpha, at_other):
@@ -154,3 +201,81 @@ def test_hostile_neighbour_of_the_host(host, world, scene):
             assert arrived == []
     world.near.run("ip", "neigh", "flush", "dev", "wire0")
     _all_is_well(host, world, alpha, beta, other)
+
+
+def _places6(*more):
+    return [IPV6.near, IPV6.host, "fd00:88:1::1", "fd00:88:1::3", "fd00:88:2::2", *more]
+
+
+def test_hostile_container_in_ipv6(host, world, scene):
+    alpha, beta, other = scene
+    macs = [host.gateway_mac(alpha.network)] * 5 + [beta.mac, other.mac, "33:33:00:00:00:01"]
+    addresses = _places6("::1", "::", "ff02::1", "fe80::1", "2001:db8:99::9", "fd00:88:1::2")
+    with Tap(alpha.namespace) as out, Tap(other.namespace) as crossed, Tap(
+        world.near, "wire0"
+    ) as wire:
+        for frame in _frames(3, _well_formed6, alpha.mac, "fd00:88:1::2", macs, addresses):
+            out.send(frame)
+        assert not [frame for frame in crossed.frames(0.5) if alpha.mac_bytes in frame[:14]]
+        assert not [
+            frame
+            for frame in wire.frames(0.5)
+            if frame[12:14] == b"\x86\xdd" and frame[22:26] == PRIVATE6
+        ]
+    _all_is_well(host, world, alpha, beta, other)
+
+
+def test_hostile_neighbour_in_ipv6(host, world, scene):
+    alpha, beta, other = scene
+    world.knows_route("fd00:88::/32")
+    macs = [host.namespace.mac(outside.UPLINK)] * 6 + ["33:33:00:00:00:01", beta.mac]
+    addresses = _places6("::1", "ff02::1", "fd00:88:1::2")
+    with Tap(world.near, "wire0") as wire, Tap(alpha.namespace) as at_alpha, Tap(
+        other.namespace
+    ) as at_other:
+        source_mac = world.near.mac("wire0")
+        for frame in _frames(4, _well_formed6, source_mac, IPV6.near, macs, addresses):
+            wire.send(frame)
+        for tap in (at_alpha, at_other):
+            arrived = [
+                frame
+                for frame in tap.frames(0.5)
+                if frame[12:14] == b"\x86\xdd" and frame[20] in (6, 17)
+            ]
+            assert arrived == []
+    world.near.run("ip", "neigh", "flush", "dev", "wire0")
+    _all_is_well(host, world, alpha, beta, other)
+
+
+def _seen_by(host, hook):
+    """(packets that the hook gave a reason of their own, of them held fragments)."""
+    rows = [row for row in host.cli("drops", "show") if row["hook"] == hook]
+    held = sum(row["packets"] for row in rows if row["reason"] == "fragment_held")
+    return sum(row["packets"] for row in rows if row["class"] != "event") + held, held
+
+
+def test_every_frame_has_a_reason(host, world):
+    """Of a container that only we speak for: as many reasons as frames. A held fragment has a second
+    one when it goes on.
+    """
+    host.v6 = False
+    world.learn_ipv6()
+    alpha = host.container(host.network("red", "10.88.1.0/24"), "alpha")
+    for command in ("iptables", "ip6tables"):
+        alpha.namespace.run(command, "-A", "OUTPUT", "-j", "DROP")
+    alpha.namespace.ip("link set eth0 arp off")
+    macs = [host.gateway_mac(alpha.network)] * 6 + [BROADCAST, "02:00:00:00:99:99"]
+    before, held_before = _seen_by(host, "endpoint")
+    sent = 0
+    with Tap(alpha.namespace) as out:
+        for make, source, addresses in (
+            (_well_formed, alpha.address, [outside.NEAR, outside.HOST, "10.88.1.1", "224.0.0.1"]),
+            (_well_formed6, "fd00:88:1::2", _places6("ff02::1")),
+        ):
+            for frame in _frames(5, make, alpha.mac, source, macs, addresses):
+                if len(frame) >= 14:
+                    out.send(frame)
+                    sent += 1
+    after, held = _seen_by(host, "endpoint")
+    assert sent <= after - before <= sent + held - held_before
+    assert host.drops("none") == 0
