@@ -1,7 +1,9 @@
 """Raw Ethernet frames: sending and seeing them at a device inside a namespace."""
 
+import mmap
 import select
 import socket
+import struct
 import time
 
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
@@ -55,6 +57,29 @@ class Tap:
 
     def __exit__(self, *_):
         self.close()
+
+
+# <linux/if_packet.h>
+SOL_PACKET, PACKET_VERSION, PACKET_TX_RING, PACKET_VNET_HDR = 263, 10, 13, 15
+TPACKET_V2, TP_STATUS_SEND_REQUEST, TPACKET2_DATA = 1, 1, 32
+PAGE = 4096
+
+
+def send_in_pieces(namespace, device, frame, linear):
+    """Sends a frame of which the kernel has only the first `linear` bytes in one piece."""
+    with namespace.entered():
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    with sock:
+        sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
+        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        sock.setsockopt(SOL_PACKET, PACKET_TX_RING, struct.pack("4I", PAGE, 1, PAGE, 1))
+        sock.bind((device, ETH_P_ALL))
+        data = struct.pack("=BBHHHH", 0, 0, linear, 0, 0, 0) + frame  # struct virtio_net_hdr
+        with mmap.mmap(sock.fileno(), PAGE) as ring:
+            ring[TPACKET2_DATA : TPACKET2_DATA + len(data)] = data
+            ring[4:8] = struct.pack("=I", len(data))
+            ring[0:4] = struct.pack("=I", TP_STATUS_SEND_REQUEST)
+            sock.send(b"")
 
 
 def containing(marker):

@@ -23,7 +23,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 from harness import world as outside
-from harness.frames import BROADCAST, Tap
+from harness.frames import BROADCAST, Tap, send_in_pieces
 from harness.icmp import ping
 from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
 from harness.wait import wait_until
@@ -279,3 +279,19 @@ def test_every_frame_has_a_reason(host, world):
     after, held = _seen_by(host, "endpoint")
     assert sent <= after - before <= sent + held - held_before
     assert host.drops("none") == 0
+
+
+def test_spoofed_advertisement_in_pieces(host, world, scene):
+    """The kernel hands us the headers alone in one piece: the message is checked all the same."""
+    del world
+    alpha, beta, _ = scene
+    claim = bytes(
+        Ether(src=alpha.mac, dst=beta.mac)
+        / IPv6(src="fd00:88:1::2", dst="fd00:88:1::3", hlim=255)
+        / ICMPv6ND_NA(tgt="fd00:88:1::1")
+    )
+    before = host.drops("spoofed_ip", "endpoint")
+    with Tap(beta.namespace) as at_beta:
+        send_in_pieces(alpha.namespace, alpha.device, claim, linear=54)
+        assert at_beta.never_sees(lambda frame: frame[54:55] == b"\x88" and alpha.mac_bytes in frame)
+    assert host.drops("spoofed_ip", "endpoint") == before + 1
