@@ -254,7 +254,9 @@ def test_ipv6_between_siblings(three, agrees):
             (
                 one["local"]
                 for one in addresses
-                if one["family"] == "inet6" and not one.get("tentative")
+                if one["family"] == "inet6"
+                and one["scope"] == "link"
+                and not one.get("tentative")
             ),
             None,
         )
