@@ -18,6 +18,9 @@
  * identification. */
 #define FRAG_REUSE_NS 1000000000ull
 
+/* No IP packet is shorter. Not zero: before 6.3 the verifier learns nothing from "is not 0". */
+#define FRAG_LEN_MIN sizeof(struct iphdr)
+
 /* What later fragments inherit of enum cnet_pkt_flag. */
 #define FRAG_L4_FLAGS (PKT_HAS_TUPLE | PKT_ECHO_REPLY)
 
@@ -130,7 +133,9 @@ static __always_inline int frag_hold(struct __sk_buff* skb, const struct cnet_pk
     if (!scratch) return 0;
     key->index = __sync_fetch_and_add(&frag->held, 1);
     barrier_var(len);
-    if (key->index >= CNET_FRAG_HELD_PER_DATAGRAM || !len || len > CNET_FRAG_HELD_BYTES) return 0;
+    if (key->index >= CNET_FRAG_HELD_PER_DATAGRAM || len < FRAG_LEN_MIN ||
+        len > CNET_FRAG_HELD_BYTES)
+        return 0;
     if (bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len)) return 0;
     scratch->held.len = len;
     scratch->held.since_ns = bpf_ktime_get_coarse_ns();
@@ -143,7 +148,7 @@ static __always_inline long frag_replace(struct __sk_buff* skb, const struct cne
     long err;
 
     barrier_var(len);
-    if (!len || len > CNET_FRAG_HELD_BYTES) return -1;
+    if (len < FRAG_LEN_MIN || len > CNET_FRAG_HELD_BYTES) return -1;
     err = bpf_skb_change_tail(skb, len, 0);
     return err ?: bpf_skb_store_bytes(skb, 0, held->bytes, len, BPF_F_RECOMPUTE_CSUM);
 }
@@ -181,7 +186,8 @@ VERIFIED_ONCE int frag_release(struct __sk_buff* skb, const struct cnet_pkt* pkt
     if (!pkt || !piece || !scratch) return 0;
     len = pkt->len;
     barrier_var(len);
-    if (!len || len > CNET_FRAG_HELD_BYTES || bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len))
+    if (len < FRAG_LEN_MIN || len > CNET_FRAG_HELD_BYTES ||
+        bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len))
         return 0;
     scratch->held.len = len;
     walk.key.datagram = piece->key;

@@ -203,7 +203,7 @@ def test_other_protocols(family, outside, alpha, agrees):
     agrees(
         {"source": frame and Ether(frame).payload.src},
         {"source": family.host},
-        {"source": (None, "Only TCP, UDP and ICMP echo are translated")},
+        {"source": (None, "Only TCP, UDP, SCTP and ICMP echo are translated")},
     )
 
 
