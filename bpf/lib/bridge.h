@@ -64,10 +64,11 @@ static long flood_one(__u32 index, void* data) {
 VERIFIED_ONCE int bridge_flood(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct flood_walk walk = {.skb = skb, .pkt = pkt};
     struct cnet_network* network;
-    __u32 ports;
+    __u32 network_id, ports;
 
     if (!pkt) return V_DROP;
-    network = bpf_map_lookup_elem(&cnet_network, &pkt->network_id);
+    network_id = pkt->network_id;
+    network = bpf_map_lookup_elem(&cnet_network, &network_id);
     if (!network) return drop(pkt, CNET_R_UNKNOWN_PORT);
     ports = network->flood_ports;
     if (ports > CNET_FLOOD_PORTS_MAX) ports = CNET_FLOOD_PORTS_MAX;

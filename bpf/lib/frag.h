@@ -18,7 +18,11 @@
  * identification. */
 #define FRAG_REUSE_NS 1000000000ull
 
-/* No IP packet is shorter. Not zero: before 6.3 the verifier learns nothing from "is not 0". */
+/*
+ * No IP packet is shorter. Not zero: before 6.3 the verifier learns nothing from "is not 0". Nor
+ * does it from the one comparison that the compiler makes of a lower and an upper bound; a barrier
+ * keeps them apart.
+ */
 #define FRAG_LEN_MIN sizeof(struct iphdr)
 
 /* What later fragments inherit of enum cnet_pkt_flag. */
@@ -132,11 +136,9 @@ static __always_inline int frag_hold(struct __sk_buff* skb, const struct cnet_pk
 
     if (!scratch) return 0;
     key->index = __sync_fetch_and_add(&frag->held, 1);
+    if (key->index >= CNET_FRAG_HELD_PER_DATAGRAM || len > CNET_FRAG_HELD_BYTES) return 0;
     barrier_var(len);
-    if (key->index >= CNET_FRAG_HELD_PER_DATAGRAM || len < FRAG_LEN_MIN ||
-        len > CNET_FRAG_HELD_BYTES)
-        return 0;
-    if (bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len)) return 0;
+    if (len < FRAG_LEN_MIN || bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len)) return 0;
     scratch->held.len = len;
     scratch->held.since_ns = bpf_ktime_get_coarse_ns();
     return !bpf_map_update_elem(&cnet_frag_held, key, &scratch->held, BPF_NOEXIST);
@@ -147,8 +149,9 @@ static __always_inline long frag_replace(struct __sk_buff* skb, const struct cne
     __u32 len = held->len;
     long err;
 
+    if (len > CNET_FRAG_HELD_BYTES) return -1;
     barrier_var(len);
-    if (len < FRAG_LEN_MIN || len > CNET_FRAG_HELD_BYTES) return -1;
+    if (len < FRAG_LEN_MIN) return -1;
     err = bpf_skb_change_tail(skb, len, 0);
     return err ?: bpf_skb_store_bytes(skb, 0, held->bytes, len, BPF_F_RECOMPUTE_CSUM);
 }
@@ -185,10 +188,9 @@ VERIFIED_ONCE int frag_release(struct __sk_buff* skb, const struct cnet_pkt* pkt
 
     if (!pkt || !piece || !scratch) return 0;
     len = pkt->len;
+    if (len > CNET_FRAG_HELD_BYTES) return 0;
     barrier_var(len);
-    if (len < FRAG_LEN_MIN || len > CNET_FRAG_HELD_BYTES ||
-        bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len))
-        return 0;
+    if (len < FRAG_LEN_MIN || bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len)) return 0;
     scratch->held.len = len;
     walk.key.datagram = piece->key;
     if (held_count > CNET_FRAG_HELD_PER_DATAGRAM) held_count = CNET_FRAG_HELD_PER_DATAGRAM;

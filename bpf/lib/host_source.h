@@ -13,7 +13,9 @@
 #include "port.h"
 
 static __always_inline int is_host_addr(const union cnet_addr* addr) {
-    return bpf_map_lookup_elem(&cnet_host_addr, addr) != NULL;
+    union cnet_addr key = *addr;
+
+    return bpf_map_lookup_elem(&cnet_host_addr, &key) != NULL;
 }
 
 static __always_inline enum cnet_verdict

@@ -152,11 +152,13 @@ static __always_inline int flow_pretended(struct ct_hit* hit) {
  * has this tuple. Called again once a new flow has begun.
  */
 VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone) {
+    struct cnet_ct_key key;
     struct ct_hit hit;
 
     if (!pkt) return V_DROP;
-    pkt->tuple.zone = zone;
-    if (unlikely(!ct_lookup(&pkt->tuple, &hit)) && !flow_pretended(&hit)) return V_NEXT;
+    key = pkt->tuple;
+    key.zone = zone;
+    if (unlikely(!ct_lookup(&key, &hit)) && !flow_pretended(&hit)) return V_NEXT;
     return nat_translate(skb, pkt, &hit);
 }
 

@@ -34,8 +34,7 @@ enum cnet_pkt_flag {
 #define TCP_ACK 0x10
 
 struct cnet_pkt {
-    /* As it arrived, laid out as the key of its flow: look it up in place, after setting the zone.
-     */
+    /* As it arrived, laid out as the key of its flow but for the zone. */
     struct cnet_ct_key tuple;
     __u32 len;    /* bytes with L2 header, as it arrived */
     __s32 action; /* of V_REDIRECT */

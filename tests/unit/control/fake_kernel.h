@@ -300,6 +300,10 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.configure_endpoint(setup);
     }
+    Status announce_endpoint(const std::string& netns, const std::string& ifname) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.announce_endpoint(netns, ifname);
+    }
     Status update_endpoint(const EndpointUpdate& update) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.update_endpoint(update);
