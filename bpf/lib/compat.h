@@ -28,8 +28,8 @@
 /*
  * A function that the verifier checks once, by itself, whatever its callers know: what would
  * otherwise be walked again for each state of each call. Arguments are the context, numbers, and
- * pointers to structs, which it must compare with NULL first. What they point to is no key for a
- * map before 6.4 (map_key_value_types): a key is a copy on the stack.
+ * pointers to structs, which it must compare with NULL first. To the verifier of 6.1 what they
+ * point to is no key for a map: a key is a copy on the stack.
  */
 #define VERIFIED_ONCE __attribute__((noinline))
 
