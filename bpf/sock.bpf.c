@@ -33,15 +33,15 @@ int cnet_connect6(struct bpf_sock_addr* ctx) {
     if (!sk) return SOCK_ALLOW;
     sock_addr_read6(ctx, &dial.dialled);
     sock_source6(sk, &source);
-    if (!sock_addr_is_zero(&source)) dial.families = sock_addr_is4(&source) ? SOCK_V4 : SOCK_V6;
+    if (!addr_is_zero(&source)) dial.families = addr_is_v4(&source) ? SOCK_V4 : SOCK_V6;
     dial.bound_to_loopback = sock_addr_is_loopback(&source);
-    if (sock_addr_is_zero(&dial.dialled.addr)) {
+    if (addr_is_zero(&dial.dialled.addr)) {
         if (dial.families == SOCK_V4)
-            sock_addr_set4(&dial.dialled.addr, bpf_htonl(0x7f000001));
+            dial.dialled.addr = addr_from_v4(bpf_htonl(0x7f000001));
         else
             dial.dialled.addr.words_be[3] = bpf_htonl(1);
     }
-    if (sock_addr_is4(&dial.dialled.addr)) sock_addr_nothing_is_loopback4(&dial.dialled);
+    if (addr_is_v4(&dial.dialled.addr)) sock_addr_nothing_is_loopback4(&dial.dialled);
     reason = sock_resolve(ctx, &dial);
     if (reason == CNET_R_SOCK_DIALLED) sock_addr_write6(ctx, &dial.backend);
     if (sock_left_alone(reason)) sock_forget(sk, &dial.dialled);
@@ -82,7 +82,7 @@ int cnet_sendmsg6(struct bpf_sock_addr* ctx) {
 
     if (!sk) return SOCK_ALLOW;
     sock_addr_read6(ctx, &dial.dialled);
-    if (sock_addr_is_zero(&dial.dialled.addr)) dial.dialled.addr.words_be[3] = bpf_htonl(1);
+    if (addr_is_zero(&dial.dialled.addr)) dial.dialled.addr.words_be[3] = bpf_htonl(1);
     sock_source6(sk, &source);
     dial.bound_to_loopback = sock_addr_is_loopback(&source);
     reason = sock_resolve(ctx, &dial);
@@ -105,7 +105,7 @@ static __always_inline int show4(struct bpf_sock_addr* ctx) {
     if (!sk) return SOCK_ALLOW;
     sock_addr_read4(ctx, &shown);
     /* An AF_INET6 socket that dialled ::1 can be made an AF_INET one (IPV6_ADDRFORM). */
-    if (sock_recall(sk, &shown) && sock_addr_is4(&shown.addr)) {
+    if (sock_recall(sk, &shown) && addr_is_v4(&shown.addr)) {
         sock_addr_write4(ctx, &shown);
         count(CNET_HOOK_SOCK, CNET_R_SOCK_SHOWN, 0);
     }

@@ -7,6 +7,7 @@
 #define CNET_LIB_SOCK_ADDR_H
 
 #include "count.h"
+#include "pkt.h"
 
 /* What a program answers for its system call. */
 #define SOCK_REFUSE 0
@@ -21,38 +22,18 @@ struct sock_addr {
     __be16 port_be;
 };
 
-static __always_inline void sock_addr_set4(union cnet_addr* addr, __be32 addr_be) {
-    addr->words_be[0] = 0;
-    addr->words_be[1] = 0;
-    addr->words_be[2] = bpf_htonl(0xffff);
-    addr->words_be[3] = addr_be;
-}
-
-static __always_inline int sock_addr_is4(const union cnet_addr* addr) {
-    return !addr->words_be[0] && !addr->words_be[1] && addr->words_be[2] == bpf_htonl(0xffff);
-}
-
-static __always_inline int sock_addr_is_zero(const union cnet_addr* addr) {
-    return !(addr->words_be[0] | addr->words_be[1] | addr->words_be[2] | addr->words_be[3]);
-}
-
-static __always_inline int sock_addr_equal(const union cnet_addr* a, const union cnet_addr* b) {
-    return a->words_be[0] == b->words_be[0] && a->words_be[1] == b->words_be[1] &&
-           a->words_be[2] == b->words_be[2] && a->words_be[3] == b->words_be[3];
-}
-
 static __always_inline int sock_addr_is_loopback4(__be32 addr_be) {
     return (addr_be & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
 }
 
 static __always_inline int sock_addr_is_loopback(const union cnet_addr* addr) {
-    if (sock_addr_is4(addr)) return sock_addr_is_loopback4(addr->words_be[3]);
+    if (addr_is_v4(addr)) return sock_addr_is_loopback4(addr->words_be[3]);
     return !addr->words_be[0] && !addr->words_be[1] && !addr->words_be[2] &&
            addr->words_be[3] == bpf_htonl(1);
 }
 
 static __always_inline void sock_addr_read4(const struct bpf_sock_addr* ctx, struct sock_addr* to) {
-    sock_addr_set4(&to->addr, ctx->user_ip4);
+    to->addr = addr_from_v4(ctx->user_ip4);
     to->port_be = ctx->user_port;
 }
 

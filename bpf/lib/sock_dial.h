@@ -53,7 +53,7 @@ static __always_inline struct cnet_binding* sock_binding(__u32 id, __u32 slot_in
         found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
         if (!found) {
             /* One family's wildcard: ::ffff:0.0.0.0 or ::. */
-            if (!sock_addr_is4(&key.addr)) __builtin_memset(&key.addr, 0, sizeof(key.addr));
+            if (!addr_is_v4(&key.addr)) __builtin_memset(&key.addr, 0, sizeof(key.addr));
             key.addr.words_be[3] = 0;
             found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
         }
@@ -65,13 +65,13 @@ static __always_inline struct cnet_binding* sock_binding(__u32 id, __u32 slot_in
 
 /* The endpoint's address: of the family that was dialled if there is one. */
 static __always_inline int sock_target(const struct cnet_binding* binding, struct sock_dial* dial) {
-    int has4 = (dial->families & SOCK_V4) && !sock_addr_is_zero(&binding->target4);
-    int has6 = (dial->families & SOCK_V6) && !sock_addr_is_zero(&binding->target6);
+    int has4 = (dial->families & SOCK_V4) && !addr_is_zero(&binding->target4);
+    int has6 = (dial->families & SOCK_V6) && !addr_is_zero(&binding->target6);
     __u16 distance = bpf_ntohs(dial->dialled.port_be) - binding->host_port;
 
     if (!has4 && !has6) return 0;
     dial->backend.addr =
-        has4 && (!has6 || sock_addr_is4(&dial->dialled.addr)) ? binding->target4 : binding->target6;
+        has4 && (!has6 || addr_is_v4(&dial->dialled.addr)) ? binding->target4 : binding->target6;
     dial->backend.port_be = bpf_htons(binding->target_port + distance);
     return 1;
 }

@@ -13,8 +13,7 @@ static __always_inline struct cnet_sock_peer* sock_peer_find(struct cnet_sock* s
     for (int i = 0; i < CNET_SOCK_PEERS; i++) {
         struct cnet_sock_peer* peer = &state->peers[i];
 
-        if (peer->backend_port_be == backend->port_be &&
-            sock_addr_equal(&peer->backend, &backend->addr))
+        if (peer->backend_port_be == backend->port_be && addr_equal(&peer->backend, &backend->addr))
             return peer;
     }
     return NULL;
