@@ -57,6 +57,10 @@ Status check_settings(const DataPathSettings& settings) {
             return Error(ErrorKind::kInvalid, "there is no map " + name);
         }
         if (size == 0) return Error(ErrorKind::kInvalid, "map " + name + " cannot have size 0");
+        if (name == "cnet_ct" && size > CNET_CT_ENTRIES_MAX) {
+            return Error(ErrorKind::kInvalid, "map cnet_ct cannot have more than " +
+                                                  std::to_string(CNET_CT_ENTRIES_MAX) + " entries");
+        }
     }
     return {};
 }

@@ -80,6 +80,8 @@ enum cnet_port_flag {
     CNET_PORT_ISOLATED = 1 << 8,     /* network option, on the host's port too: the host has no
                                         address here; comes with CNET_PORT_INTERNAL */
     CNET_PORT_PUBLISHED = 1 << 9,    /* in cnet_port alone: some binding leads to this endpoint */
+    CNET_PORT_NAT_INDEPENDENT = 1 << 10, /* network option, comes with CNET_PORT_MASQUERADE: ports
+                                            are mapped and filtered whoever the remote is */
 };
 
 struct cnet_port {
@@ -214,13 +216,16 @@ enum cnet_l4 {
  * binding_id: written by cnetd alone, as one 32-bit store through its mapping of the array.
  * nat_refs: written by BPF alone, atomically. It counts the cnet_ct entries for which somebody must
  * look at a packet: an entry in zone WORLD holds the slot of its key's destination port, one in
- * zone HOST, or with CNET_CT_SWITCHED, that of its source port. Both zero means: not ours, at the
- * price of one array look-up.
+ * zone HOST, or with CNET_CT_SWITCHED, that of its source port. A mapping counts CNET_SLOT_MAPPING,
+ * so that a look at the slot also tells whether there is one. Both words zero mean: not ours, at
+ * the price of one array look-up.
  */
 struct cnet_slot {
     __u32 binding_id;
     __u32 nat_refs;
 };
+#define CNET_SLOT_MAPPING (1u << 24)
+#define CNET_CT_ENTRIES_MAX (CNET_SLOT_MAPPING - 1) /* what cnet_ct may be made to hold */
 CNET_SIZE(struct cnet_slot, 4 + 4);
 
 /* ---- cnet_bind_addr: (host address, protocol, port) -> binding. Writer: cnetd. ---- */

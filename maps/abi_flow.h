@@ -25,9 +25,10 @@ struct cnet_ct_key {
     __be16 dst_port_be;
     __u32 zone;
     __u8 l4_proto; /* IPPROTO_* */
-    __u8 pad[3];
+    __u8 mapping;  /* 1: of a CNET_CT_MAPPING; no packet has such a tuple */
+    __u8 pad[2];
 };
-CNET_SIZE(struct cnet_ct_key, 16 + 16 + 2 + 2 + 4 + 1 + 3);
+CNET_SIZE(struct cnet_ct_key, 16 + 16 + 2 + 2 + 4 + 1 + 1 + 2);
 
 enum cnet_ct_kind {
     CNET_CT_FORWARD = 1, /* keyed by the tuple of whoever began the flow; owns the flow's state */
@@ -41,7 +42,16 @@ enum cnet_ct_type {
     CNET_CT_HAIRPIN = 3,   /* published port, from an endpoint */
     CNET_CT_HOST_XLAT = 4, /* host flow whose port collided with a mapping */
     CNET_CT_ROUTED = 5,    /* endpoint to an endpoint of a routed network of this host */
+    CNET_CT_MAPPING = 6,   /* no flow: what an endpoint's port is outside, to everybody */
 };
+
+/*
+ * A mapping (CNET_PORT_NAT_INDEPENDENT) is two entries like a flow's, without a remote side:
+ * FORWARD from the endpoint's address and port to the outside address, port 0; REVERSE from nobody
+ * (all zero, or ::ffff:0.0.0.0) and port 0 to the outside address and port. New flows take their
+ * port from it; its last_seen_ns is when one last did. cnetd keeps it while a flow of the
+ * endpoint's port lives.
+ */
 
 enum cnet_ct_state {
     CNET_CT_NEW = 0,         /* TCP: SYN; others: no reply yet */

@@ -57,6 +57,19 @@ static __always_inline int host_socket_uses(struct __sk_buff* skb, const struct 
     return 1;
 }
 
+/*
+ * A port outside: published by nobody, no socket's, and of no mapping but the flow's own. A mapping
+ * takes only what nobody uses at all, towards whichever remote.
+ */
+static __always_inline int flow_port_is_free(struct __sk_buff* skb, const struct flow_new* flow) {
+    struct cnet_slot* slot = slot_lookup(flow->reply.l4_proto, flow->reply.dst_port_be);
+
+    if (!slot || slot->binding_id != CNET_BINDING_NONE) return 0;
+    if (flow->type == CNET_CT_MAPPING ? slot->nat_refs != 0 : slot_is_mapped(slot) && !flow->mapped)
+        return 0;
+    return !host_socket_uses(skb, &flow->reply, flow->reply.dst_port_be);
+}
+
 struct flow_port_walk {
     struct __sk_buff* skb;
     struct flow_new* flow;
@@ -67,7 +80,6 @@ struct flow_port_walk {
 static long flow_try_port(__u32 attempt, void* data) {
     struct flow_port_walk* walk = data;
     struct flow_new* flow = walk->flow;
-    struct cnet_slot* slot;
     __u32 span;
     long err;
 
@@ -78,12 +90,10 @@ static long flow_try_port(__u32 attempt, void* data) {
         span = (__u32)flow->port_max - flow->port_min + 1;
         flow->reply.dst_port_be = bpf_htons(flow->port_min + bpf_get_prandom_u32() % span);
     }
-    if (flow->reply.zone == CNET_ZONE_WORLD && flow->type != CNET_CT_DNAT && !flow->keep_port) {
-        slot = slot_lookup(flow->reply.l4_proto, flow->reply.dst_port_be);
-        if (!slot || slot->binding_id != CNET_BINDING_NONE ||
-            host_socket_uses(walk->skb, &flow->reply, flow->reply.dst_port_be))
-            return 0;
-    }
+    if (attempt) flow->mapped = 0;
+    if (flow->reply.zone == CNET_ZONE_WORLD && !flow->keep_port &&
+        !flow_port_is_free(walk->skb, flow))
+        return 0;
     if (!effects_allowed()) {
         walk->result = FLOW_OK;
         return 1;
@@ -205,8 +215,8 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
 }
 
 /* V_NEXT: the flow stands (or another CPU began it meanwhile), and nat_forward() will find it. */
-static __always_inline enum cnet_verdict flow_start(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    switch (flow_begin(skb)) {
+static __always_inline enum cnet_verdict flow_started(struct cnet_pkt* pkt, int result) {
+    switch (result) {
     case FLOW_NO_PORT:
         return drop(pkt, CNET_R_PORTS_EXHAUSTED);
     case FLOW_MAP_FULL:
@@ -214,6 +224,10 @@ static __always_inline enum cnet_verdict flow_start(struct __sk_buff* skb, struc
     default:
         return V_NEXT;
     }
+}
+
+static __always_inline enum cnet_verdict flow_start(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    return flow_started(pkt, flow_begin(skb));
 }
 
 #endif

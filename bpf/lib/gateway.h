@@ -10,18 +10,22 @@
 #include "frag.h"
 #include "host_source.h"
 #include "icmp_nat.h"
+#include "mapping.h"
 #include "masquerade.h"
 #include "publish.h"
 
-/* To an address of the host: a port that it publishes, or its own stack. */
-static __always_inline enum cnet_verdict gateway_to_host(struct cnet_pkt* pkt) {
+/* To an address of the host: a port that it publishes or maps, or its own stack. */
+static __always_inline enum cnet_verdict gateway_to_host(struct __sk_buff* skb,
+                                                         struct cnet_pkt* pkt) {
     struct cnet_binding* binding = NULL;
-    struct cnet_slot* slot;
+    struct cnet_slot* slot = NULL;
 
     if (pkt->flags & PKT_HAS_TUPLE && !proto_is_icmp(pkt->tuple.l4_proto)) {
         slot = slot_lookup(pkt->tuple.l4_proto, pkt->tuple.dst_port_be);
         if (slot) binding = binding_lookup(slot, &pkt->tuple);
     }
+    if (!binding && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT && slot && slot_is_mapped(slot))
+        return mapping_from_endpoint(skb, pkt);
     if (likely(!binding || binding->flags & CNET_BINDING_LOOPBACK)) return punt_to_host(pkt);
     if (pkt->port_flags & CNET_PORT_INTERNAL && binding->network_id != pkt->network_id)
         return drop(pkt, CNET_R_INTERNAL);
@@ -89,6 +93,7 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
     flow_tuple(&flow->reply, CNET_ZONE_WORLD, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
     flow->keep_port = !(pkt->port_flags & CNET_PORT_MASQUERADE);
+    flow->mapped = !!(pkt->port_flags & CNET_PORT_NAT_INDEPENDENT);
     flow_port_range(flow, pkt->tuple.src_port_be);
     return V_NEXT;
 }
@@ -118,7 +123,7 @@ VERIFIED_ONCE int gateway_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct cnet_neigh_entry* neigh;
 
     if (!pkt) return V_DROP;
-    if (is_host_addr(&pkt->tuple.dst)) return gateway_to_host(pkt);
+    if (is_host_addr(&pkt->tuple.dst)) return gateway_to_host(skb, pkt);
     /* The gateway's own link-local address: the host knows which of its devices has it. */
     if (pkt->flags & PKT_IP6 && addr6_is_link_local(&pkt->tuple.dst)) return punt_to_host(pkt);
     if (!is_routable(pkt)) return drop(pkt, CNET_R_BROADCAST_L3);
@@ -161,6 +166,8 @@ static __always_inline enum cnet_verdict gateway_forward(struct __sk_buff* skb,
         verdict = icmp_error_nat(skb, pkt, pkt->network_id);
     if (likely(verdict != V_NEXT)) return verdict;
     verdict = gateway_new(skb, pkt);
+    if (verdict == V_NEXT && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT)
+        verdict = flow_started(pkt, mapping_assign(skb));
     if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
     if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, pkt->network_id);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;

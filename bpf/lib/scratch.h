@@ -40,12 +40,13 @@ struct flow_new {
     __u16 port_max;
     __u8 type;          /* enum cnet_ct_type */
     __u8 reverse_flags; /* enum cnet_ct_flag of the REVERSE entry */
-    __u8 keep_port;     /* nothing is translated: the tuple is the endpoint's own, or refused */
-    __u8 pad;
+    __u8 keep_port;     /* the port may not vary: this tuple, or refused */
+    __u8 mapped;        /* the port is that of a mapping, of which this is a flow */
 };
 
 struct scratch {
     struct flow_new flow;
+    struct flow_new waiting; /* for its mapping, which is begun first */
     struct cnet_ct_entry entry;
     struct cnet_frag frag; /* template of a new entry: only first_ns is ever written */
     struct cnet_frag_held held;

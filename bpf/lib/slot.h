@@ -29,11 +29,17 @@ static __always_inline int slot_concerns_us(const struct cnet_slot* slot) {
     return slot && (slot->nat_refs || slot->binding_id != CNET_BINDING_NONE);
 }
 
+/* Some mapping has this port, of whichever address. */
+static __always_inline int slot_is_mapped(const struct cnet_slot* slot) {
+    return slot->nat_refs >= CNET_SLOT_MAPPING;
+}
+
 /* The entry under this key, with these flags, makes somebody look at a port; `delta` is +1 when it
  * goes in, -1 when it comes out. */
 static __always_inline void slot_hold(const struct cnet_ct_key* key, __u8 entry_flags, int delta) {
     struct cnet_slot* slot;
 
+    if (key->mapping) delta *= (int)CNET_SLOT_MAPPING;
     if (key->zone == CNET_ZONE_WORLD)
         slot = slot_lookup(key->l4_proto, key->dst_port_be);
     else if (key->zone == CNET_ZONE_HOST || entry_flags & CNET_CT_SWITCHED)

@@ -9,6 +9,7 @@
 #include "frag.h"
 #include "host_source.h"
 #include "icmp_nat.h"
+#include "mapping.h"
 #include "publish.h"
 
 /* `l2_len` is 14, or 0 on a device without Ethernet headers. V_NEXT: an IP packet, tuple parsed
@@ -42,13 +43,15 @@ static __always_inline enum cnet_verdict uplink_fragment(struct __sk_buff* skb,
 
 /* A packet of no flow to a port that is published or used by NAT. V_NEXT: a flow is prepared for
  * it. */
-VERIFIED_ONCE int uplink_new(struct cnet_pkt* pkt) {
+VERIFIED_ONCE int uplink_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct cnet_binding* binding;
     struct cnet_slot* slot;
 
     if (!pkt) return V_DROP;
     slot = slot_lookup(pkt->tuple.l4_proto, pkt->tuple.dst_port_be);
-    binding = slot ? binding_lookup(slot, &pkt->tuple) : NULL;
+    if (!slot) return pass(pkt, CNET_R_NO_FLOW_HOST);
+    binding = binding_lookup(slot, &pkt->tuple);
+    if (!binding && slot_is_mapped(slot)) return mapping_from_world(skb, pkt);
     /* A wildcard binding is about the host's addresses, not about packets that the host merely
      * forwards. */
     if (!binding || binding->flags & CNET_BINDING_LOOPBACK || !is_host_addr(&pkt->tuple.dst))
@@ -77,7 +80,7 @@ static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff* skb, s
         return pass(pkt, CNET_R_NOT_OURS);
     verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
     if (likely(verdict != V_NEXT)) return verdict;
-    verdict = uplink_new(pkt);
+    verdict = uplink_new(skb, pkt);
     if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
     if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;

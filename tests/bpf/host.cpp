@@ -259,7 +259,8 @@ void HostTest::check_flows() {
                      : key.l4_proto == IPPROTO_UDP  ? CNET_L4_UDP
                      : key.l4_proto == IPPROTO_SCTP ? CNET_L4_SCTP
                                                     : CNET_L4_ICMP;
-        refs[CNET_SLOT_INDEX(l4, ntohs(by_source ? key.src_port_be : key.dst_port_be))]++;
+        refs[CNET_SLOT_INDEX(l4, ntohs(by_source ? key.src_port_be : key.dst_port_be))] +=
+            key.mapping ? CNET_SLOT_MAPPING : 1;
     }));
     for (const auto& [key, entry] : entries) {
         auto other = entries.find(bytes_of(entry.other));

@@ -43,6 +43,7 @@ std::string render(const control::NetworkView& view) {
     json["masquerade"] = network.masquerade;
     json["snat"] = network.snat4 ? Json(network.snat4->to_string()) : Json(nullptr);
     json["snat6"] = network.snat6 ? Json(network.snat6->to_string()) : Json(nullptr);
+    json["nat"] = control::to_string(network.nat);
     json["learning"] = network.learning;
     json["ageing_s"] = network.ageing_s;
     json["mac_limit"] = network.mac_limit;
@@ -159,6 +160,9 @@ std::string render(const control::NatView& view) {
     json["address"] = view.address.to_string();
     json["port"] = view.port;
     json["flows"] = view.flows;
+    json["inside"] = view.inside ? Json(view.inside->to_string()) : Json(nullptr);
+    json["inside_port"] = view.inside_port ? Json(*view.inside_port) : Json(nullptr);
+    json["network"] = view.network ? Json(*view.network) : Json(nullptr);
     return to_text(json);
 }
 

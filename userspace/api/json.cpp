@@ -160,6 +160,9 @@ void ObjectReader::read(const char* key, MacAddress& out) {
 void ObjectReader::read(const char* key, control::Mode& out) {
     read_parsed(key, out, control::parse_mode);
 }
+void ObjectReader::read(const char* key, control::Nat& out) {
+    read_parsed(key, out, control::parse_nat);
+}
 void ObjectReader::read(const char* key, std::vector<IpAddress>& out) {
     read_parsed_list(key, out);
 }

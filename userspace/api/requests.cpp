@@ -68,6 +68,7 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
         in.read("masquerade", out.masquerade);
         in.read_nullable("snat", out.snat);
         in.read_nullable("snat6", out.snat6);
+        in.read("nat", out.nat);
         in.read("learning", out.learning);
         in.read("ageing_s", out.ageing_s);
         in.read("mac_limit", out.mac_limit);
@@ -84,6 +85,7 @@ Result<control::NetworkPatch> parse_network_patch(std::string_view body) {
             in.read_optional("masquerade", out.masquerade);
             if (in.has("snat")) in.read_nullable("snat", out.snat.emplace());
             if (in.has("snat6")) in.read_nullable("snat6", out.snat6.emplace());
+            in.read_optional("nat", out.nat);
             in.read_optional("learning", out.learning);
             in.read_optional("ageing_s", out.ageing_s);
             in.read_optional("mac_limit", out.mac_limit);

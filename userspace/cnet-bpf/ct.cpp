@@ -144,12 +144,19 @@ int flush(Context& context, const Verb&, const Arguments& arguments) {
     return change(context, "POST", std::string(kCt) + "/flush", body, flushed);
 }
 
+// What an endpoint-independent mapping leads to.
+std::string inside_of(const Json& row) {
+    return text_at(row, "inside").empty() ? "" : side(row, "inside", "inside_port");
+}
+
 int list_nat(Context& context, const Verb&, const Arguments&) {
     return show_list(context, "/v1/nat",
                      {{"PROTOCOL", key("protocol")},
                       {"ADDRESS", key("address")},
                       {"PORT", key("port"), Align::kRight},
-                      {"FLOWS", key("flows"), Align::kRight}});
+                      {"FLOWS", key("flows"), Align::kRight},
+                      {"INSIDE", plain(inside_of)},
+                      {"NETWORK", key("network")}});
 }
 
 } // namespace

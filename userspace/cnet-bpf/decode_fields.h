@@ -33,6 +33,7 @@ inline constexpr Bit kPortFlags[] = {
     {CNET_PORT_ROUTED, "routed"},
     {CNET_PORT_ISOLATED, "isolated"},
     {CNET_PORT_PUBLISHED, "published"},
+    {CNET_PORT_NAT_INDEPENDENT, "nat_independent"},
 };
 inline constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};
 inline constexpr Bit kBindingFlags[] = {{CNET_BINDING_LOOPBACK, "loopback"}};
@@ -44,7 +45,7 @@ inline constexpr Bit kCtFlags[] = {
 
 inline constexpr std::array kL4Names = {"tcp", "udp", "icmp", "sctp"};
 inline constexpr std::array kCtKinds = {"", "forward", "reverse"};
-inline constexpr std::array kCtTypes = {"", "snat", "dnat", "hairpin", "host", "routed"};
+inline constexpr std::array kCtTypes = {"", "snat", "dnat", "hairpin", "host", "routed", "mapping"};
 inline constexpr std::array kCtStates = {"new", "established", "closing", "time_wait", "closed"};
 static_assert(kL4Names.size() == CNET_L4_MAX && kCtStates.size() == CNET_CT_STATE_MAX);
 
@@ -130,9 +131,11 @@ template <typename T> T read(const void* bytes) {
 }
 
 inline Json tuple(const cnet_ct_key& key) {
-    return {{"protocol", protocol(key.l4_proto)}, {"src", address(key.src)},
-            {"src_port", ntohs(key.src_port_be)}, {"dst", address(key.dst)},
-            {"dst_port", ntohs(key.dst_port_be)}, {"zone", zone(key.zone)}};
+    Json fields = {{"protocol", protocol(key.l4_proto)}, {"src", address(key.src)},
+                   {"src_port", ntohs(key.src_port_be)}, {"dst", address(key.dst)},
+                   {"dst_port", ntohs(key.dst_port_be)}, {"zone", zone(key.zone)}};
+    if (key.mapping) fields["mapping"] = true;
+    return fields;
 }
 
 } // namespace cnet::cli

@@ -13,6 +13,7 @@ std::string options_of(const Json& network) {
     if (text_at(network, "internal") == "on") add("internal");
     if (text_at(network, "icc") == "off") add("icc-off");
     if (text_at(network, "masquerade") == "off") add("masquerade-off");
+    if (text_at(network, "nat") == "endpoint-independent") add("nat-endpoint-independent");
     if (text_at(network, "learning") == "on") add("learning");
     if (text_at(network, "allow_spoofing") == "on") add("allow-spoofing");
     return text;
@@ -38,6 +39,7 @@ View network_view() {
         {"IP-RANGES", key("ip_ranges"), Align::kLeft, false, true},
         {"MTU", key("mtu"), Align::kRight, false, true},
         {"SNAT", plain(snat_of), Align::kLeft, false, true},
+        {"NAT", key("nat"), Align::kLeft, false, true},
         {"AGEING", plain([](const Json& network) { return seconds_at(network, "ageing_s"); }),
          Align::kRight, false, true},
         {"MAC-LIMIT", key("mac_limit"), Align::kRight, false, true},
@@ -106,6 +108,8 @@ std::vector<Option> settings_that_change() {
         {"--masquerade", kOnOff, "on|off", "translate sources towards uplinks (on)", "masquerade"},
         {"--snat", kTextOrNone, "ADDRESS",
          "masquerade with this address, one a family; none: the uplink's", "snat", true},
+        {"--nat", kText, "symmetric|endpoint-independent",
+         "ports outside are mapped and filtered by remote, or whoever it is (symmetric)", "nat"},
         {"--learning", kOnOff, "on|off", "learn source MACs (off)", "learning"},
         {"--ageing", kNumber, "S", "forget a learned MAC after S seconds (300), 0: never",
          "ageing_s"},

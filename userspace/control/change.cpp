@@ -69,6 +69,7 @@ bool PurgeFlows::matches(const cnet_ct_key& forward, const cnet_ct_entry& entry)
     if (auto clients = narrowed.find(entry.binding_id); clients != narrowed.end()) {
         if (!permits(clients->second, IpAddress::from_abi(forward.src))) return true;
     }
+    if (forward.mapping && mappings.contains(forward.zone)) return true;
     // Both tuples have a side in some zone; an endpoint is either side of a tuple in its network's.
     for (const cnet_ct_key* tuple : {&forward, &entry.other}) {
         const IpAddress src = IpAddress::from_abi(tuple->src);

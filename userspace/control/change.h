@@ -72,15 +72,17 @@ struct DetachHook {
 };
 
 // Flows of an endpoint's address, of a binding, of a binding whose clients are these alone by now,
-// or that use an address of the host: any of these.
+// or that use an address of the host, and mappings of a network: any of these.
 struct PurgeFlows {
     std::set<std::pair<NetworkId, IpAddress>> endpoints;
     std::set<BindingId> bindings;
     std::map<BindingId, std::vector<IpPrefix>> narrowed;
     std::set<IpAddress> host_addresses;
+    std::set<NetworkId> mappings;
 
     bool empty() const {
-        return endpoints.empty() && bindings.empty() && narrowed.empty() && host_addresses.empty();
+        return endpoints.empty() && bindings.empty() && narrowed.empty() &&
+               host_addresses.empty() && mappings.empty();
     }
     bool matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
 };

@@ -8,6 +8,31 @@
 
 namespace cnet::control {
 
+namespace {
+
+// Not a mapping, and once a flow.
+bool is_flow(const cnet_ct_key& key, const cnet_ct_entry& entry) {
+    return entry.kind == CNET_CT_FORWARD && !key.mapping;
+}
+
+// The tuple outside whose destination is an address and port of the host that translation uses;
+// null when there is none.
+const cnet_ct_key* outside_of(const cnet_ct_key& key, const cnet_ct_entry& entry) {
+    if (entry.kind != CNET_CT_FORWARD) return nullptr;
+    switch (entry.type) {
+    case CNET_CT_SNAT:
+    case CNET_CT_HOST_XLAT:
+    case CNET_CT_MAPPING:
+        return entry.other.zone == CNET_ZONE_WORLD ? &entry.other : nullptr;
+    case CNET_CT_DNAT: // without a binding it came by a mapping
+        return entry.binding_id == 0 ? &key : nullptr;
+    default:
+        return nullptr;
+    }
+}
+
+} // namespace
+
 Result<std::vector<CtView>> Controller::connections(const CtFilter& filter) const {
     const Impl& impl = *impl_;
     auto resolved = FlowFilter::resolve(filter, impl.state);
@@ -16,7 +41,7 @@ Result<std::vector<CtView>> Controller::connections(const CtFilter& filter) cons
     std::vector<CtView> views;
     auto status =
         impl.parts.tables.for_each_ct([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
-            if (entry.kind != CNET_CT_FORWARD || entry.last_seen_ns == CNET_CLAIMED) return;
+            if (!is_flow(key, entry) || entry.last_seen_ns == CNET_CLAIMED) return;
             if (!resolved->matches(key, entry)) return;
             views.push_back(flow_view(key, entry, impl.state, impl.collector.timeouts(), now_ns));
         });
@@ -28,9 +53,9 @@ Result<CtCount> Controller::count_connections() const {
     CtCount count;
     count.max_entries = impl_->parts.tables.ct_max_entries();
     auto status =
-        impl_->parts.tables.for_each_ct([&](const cnet_ct_key&, const cnet_ct_entry& entry) {
+        impl_->parts.tables.for_each_ct([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
             count.entries++;
-            if (entry.kind == CNET_CT_FORWARD) count.flows++;
+            if (is_flow(key, entry)) count.flows++;
         });
     if (!status) return status.error();
     return count;
@@ -45,23 +70,30 @@ Result<uint64_t> Controller::flush_connections(const CtFilter& filter) {
 }
 
 Result<std::vector<NatView>> Controller::nat() const {
-    // A mapping holds the address and port that replies are sent to: the destination of the reply's
-    // tuple outside.
     using Port = std::tuple<std::string, IpAddress, uint16_t>;
-    std::map<Port, uint64_t> used;
-    auto status = impl_->parts.tables.for_each_ct([&](const cnet_ct_key&,
-                                                      const cnet_ct_entry& entry) {
-        const bool maps_a_port = entry.type == CNET_CT_SNAT || entry.type == CNET_CT_HOST_XLAT;
-        if (entry.kind != CNET_CT_FORWARD || !maps_a_port || entry.other.zone != CNET_ZONE_WORLD)
-            return;
-        used[{protocol_name(entry.other.l4_proto), IpAddress::from_abi(entry.other.dst),
-              ntohs(entry.other.dst_port_be)}]++;
-    });
+    std::map<Port, NatView> used;
+    const State& state = impl_->state;
+    auto status =
+        impl_->parts.tables.for_each_ct([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
+            const cnet_ct_key* outside = outside_of(key, entry);
+            if (!outside) return;
+            const Port port{protocol_name(outside->l4_proto), IpAddress::from_abi(outside->dst),
+                            ntohs(outside->dst_port_be)};
+            NatView& view = used[port];
+            std::tie(view.protocol, view.address, view.port) = port;
+            if (!key.mapping) {
+                view.flows++;
+                return;
+            }
+            view.inside = IpAddress::from_abi(key.src);
+            view.inside_port = ntohs(key.src_port_be);
+            auto network = state.networks.find(key.zone);
+            if (network != state.networks.end()) view.network = network->second.name;
+        });
     if (!status) return status.error();
     std::vector<NatView> views;
-    for (const auto& [port, flows] : used) {
-        views.push_back({std::get<0>(port), std::get<1>(port), std::get<2>(port), flows});
-    }
+    for (auto& [port, view] : used)
+        views.push_back(std::move(view));
     return views;
 }
 

@@ -48,6 +48,7 @@ void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.masquerade) network.masquerade = *patch.masquerade;
     if (patch.snat) network.snat4 = *patch.snat;
     if (patch.snat6) network.snat6 = *patch.snat6;
+    if (patch.nat) network.nat = *patch.nat;
     if (patch.learning) network.learning = *patch.learning;
     if (patch.ageing_s) network.ageing_s = *patch.ageing_s;
     if (patch.mac_limit) network.mac_limit = *patch.mac_limit;
@@ -94,6 +95,7 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     network.masquerade = spec.masquerade;
     network.snat4 = spec.snat;
     network.snat6 = spec.snat6;
+    network.nat = spec.nat;
     network.learning = spec.learning;
     network.allow_spoofing = spec.allow_spoofing;
     network.ageing_s = spec.ageing_s;

@@ -51,8 +51,10 @@ uint32_t endpoint_flags(const Network& network) {
     if (network.learning || network.allow_spoofing) flags |= CNET_PORT_LEARNING;
     if (!network.icc) flags |= CNET_PORT_ICC_OFF;
     if (network.is_internal()) flags |= CNET_PORT_INTERNAL;
-    if (network.mode == Mode::kNat && network.masquerade && !network.internal)
+    if (network.mode == Mode::kNat && network.masquerade && !network.internal) {
         flags |= CNET_PORT_MASQUERADE;
+        if (network.nat == Nat::kEndpointIndependent) flags |= CNET_PORT_NAT_INDEPENDENT;
+    }
     return flags;
 }
 

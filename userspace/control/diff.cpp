@@ -134,6 +134,12 @@ PurgeFlows flows_to_purge(const MapContents& observed, const MapContents& desire
         if (!desired.host_addr.contains(addr))
             purge.host_addresses.insert(IpAddress::from_abi(addr));
     }
+    for (const auto& [ifindex, port] : observed.port) {
+        auto kept = desired.port.find(ifindex);
+        if (kept != desired.port.end() &&
+            (port.flags & ~kept->second.flags & CNET_PORT_NAT_INDEPENDENT))
+            purge.mappings.insert(port.network_id);
+    }
     return purge;
 }
 

@@ -58,6 +58,8 @@ std::string flow_type_name(uint8_t type) {
         return "host";
     case CNET_CT_ROUTED:
         return "routed";
+    case CNET_CT_MAPPING:
+        return "mapping";
     default:
         return "unknown";
     }

@@ -3,6 +3,10 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <string_view>
 
 #include "userspace/control/allow_list.h"
 
@@ -40,6 +44,32 @@ Result<uint64_t> collect_all(Hooks& hooks, const std::vector<Candidate>& candida
     return collected;
 }
 
+bool has_mappings(const State& state) {
+    return std::any_of(state.networks.begin(), state.networks.end(), [](const auto& entry) {
+        return entry.second.nat == Nat::kEndpointIndependent;
+    });
+}
+
+// The endpoint's side of a flow: the endpoint began a masqueraded one and answers the others.
+const cnet_ct_key& inside_of(const cnet_ct_key& forward, const cnet_ct_entry& entry) {
+    const bool began =
+        entry.type == CNET_CT_SNAT || entry.type == CNET_CT_ROUTED || entry.type == CNET_CT_MAPPING;
+    return began ? forward : entry.other;
+}
+
+std::optional<cnet_l4> l4_of(uint8_t l4_proto) {
+    switch (l4_proto) {
+    case IPPROTO_TCP:
+        return CNET_L4_TCP;
+    case IPPROTO_UDP:
+        return CNET_L4_UDP;
+    case IPPROTO_SCTP:
+        return CNET_L4_SCTP;
+    default:
+        return std::nullopt;
+    }
+}
+
 // What a flow needs of the desired state to make sense.
 class Living {
 public:
@@ -49,21 +79,31 @@ public:
                 addresses_.emplace(endpoint.network_id, address.address());
             }
         }
+        if (!has_mappings(state)) return;
+        for (const auto& [id, port] : state.ports) {
+            for (uint32_t i = 0; i < port.count; i++)
+                published_.insert(CNET_SLOT_INDEX(port.l4, port.host_port + i));
+        }
     }
 
     bool has(const cnet_ct_key& forward, const cnet_ct_entry& entry) const {
         if (entry.type == CNET_CT_HOST_XLAT) return true;
         if (entry.binding_id != 0 && !has_port(entry.binding_id, forward)) return false;
-        // The endpoint began a masqueraded flow and answers the others.
-        const cnet_ct_key& tuple =
-            entry.type == CNET_CT_SNAT || entry.type == CNET_CT_ROUTED ? forward : entry.other;
+        const cnet_ct_key& tuple = inside_of(forward, entry);
         auto network = state_.networks.find(tuple.zone);
         if (network == state_.networks.end()) return false;
+        if (forward.mapping && is_published(entry.other)) return false;
         return network->second.allow_spoofing ||
                addresses_.contains({tuple.zone, IpAddress::from_abi(tuple.src)});
     }
 
 private:
+    // A port that was published after it had been mapped: flows that begin get another one.
+    bool is_published(const cnet_ct_key& outside) const {
+        const auto l4 = l4_of(outside.l4_proto);
+        return l4 && published_.contains(CNET_SLOT_INDEX(*l4, ntohs(outside.dst_port_be)));
+    }
+
     bool has_port(BindingId id, const cnet_ct_key& forward) const {
         auto port = state_.ports.find(id);
         if (port == state_.ports.end()) return false;
@@ -73,6 +113,7 @@ private:
 
     const State& state_;
     std::set<std::pair<NetworkId, IpAddress>> addresses_;
+    std::set<uint32_t> published_; // slots, where somebody asks for them
 };
 
 } // namespace
@@ -100,36 +141,103 @@ uint32_t Timeouts::of(uint8_t l4_proto, uint8_t state) const {
     return icmp;
 }
 
-Result<Collector::Swept> Collector::sweep(const State& state) {
-    const uint64_t now_ns = clock_.monotonic_ns();
-    const Living living(state);
-    Swept swept;
-    std::vector<cnet_gc_ct> dead;
-    KeySet forwards;
-    std::vector<std::pair<cnet_ct_key, cnet_ct_key>> reverses; // own key, its flow's
-    auto status = tables_.for_each_ct([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
+// What one walk over the flows finds.
+class Collector::Walk {
+public:
+    Walk(const State& state, const Timeouts& timeouts, uint64_t now_ns,
+         const std::vector<uint64_t>& suspected)
+        : living_(state), timeouts_(timeouts), now_ns_(now_ns), suspected_(suspected),
+          has_mappings_(has_mappings(state)) {}
+
+    void see(const cnet_ct_key& key, const cnet_ct_entry& entry) {
         if (entry.kind == CNET_CT_REVERSE) {
-            reverses.emplace_back(key, entry.other);
+            const uint64_t flow = hash_of(entry.other);
+            reverses_.push_back(flow);
+            if (contains(suspected_, flow)) lonely_.emplace_back(flow, key);
             return;
         }
-        forwards.insert(key);
-        swept.live_flows++;
-        if (!living.has(key, entry)) {
-            dead.push_back(flow_candidate(key, 0));
-        } else if (idle_longer(now_ns, entry.last_seen_ns,
+        forwards_.push_back(hash_of(key));
+        if (!key.mapping) flows_++;
+        if (!living_.has(key, entry)) {
+            dead_.push_back(flow_candidate(key, 0));
+        } else if (idle_longer(now_ns_, entry.last_seen_ns,
                                timeouts_.of(key.l4_proto, entry.state))) {
-            dead.push_back(flow_candidate(key, entry.last_seen_ns));
+            (key.mapping ? idle_mappings_ : dead_)
+                .push_back(flow_candidate(key, entry.last_seen_ns));
+        } else if (has_mappings_ && refreshes(key, entry)) {
+            refreshed_.push_back(hash_of(port_of(inside_of(key, entry))));
         }
-    });
-    if (!status) return status.error().because("walk the flows");
-    KeySet suspected;
-    for (const auto& [key, forward] : reverses) {
-        if (forwards.contains(forward)) continue;
-        suspected.insert(key);
-        if (suspected_reverse_.contains(key)) dead.push_back(flow_candidate(key, 0));
     }
-    suspected_reverse_ = std::move(suspected);
-    auto flows = collect_all(hooks_, dead);
+
+    // Once all are seen: what is to go. `suspected` becomes the flows that are missing now.
+    std::vector<cnet_gc_ct> finish(std::vector<uint64_t>& suspected) {
+        std::sort(refreshed_.begin(), refreshed_.end());
+        for (const cnet_gc_ct& mapping : idle_mappings_) {
+            if (!contains(refreshed_, hash_of(port_of(mapping.key)))) dead_.push_back(mapping);
+        }
+        std::sort(forwards_.begin(), forwards_.end());
+        std::sort(reverses_.begin(), reverses_.end());
+        for (const auto& [flow, key] : lonely_) {
+            if (!contains(forwards_, flow)) dead_.push_back(flow_candidate(key, 0));
+        }
+        std::vector<uint64_t> missing;
+        std::set_difference(reverses_.begin(), reverses_.end(), forwards_.begin(), forwards_.end(),
+                            std::back_inserter(missing));
+        suspected = std::move(missing);
+        return std::move(dead_);
+    }
+
+    uint64_t flows() const { return flows_; }
+
+private:
+    // Who goes by hashes alone may take a thing for another once in an age: it then lives longer.
+    static uint64_t hash_of(const cnet_ct_key& key) {
+        return std::hash<std::string_view>{}(
+            std::string_view(reinterpret_cast<const char*>(&key), sizeof(key)));
+    }
+    static bool contains(const std::vector<uint64_t>& sorted, uint64_t value) {
+        return std::binary_search(sorted.begin(), sorted.end(), value);
+    }
+    // A mapping lives by what the endpoint sends (RFC 4787 REQ-6), not by what knocks.
+    static bool refreshes(const cnet_ct_key& key, const cnet_ct_entry& entry) {
+        return !key.mapping && (entry.type == CNET_CT_SNAT || entry.state != CNET_CT_NEW);
+    }
+    // The endpoint's own port, whoever it talks to from there.
+    static cnet_ct_key port_of(const cnet_ct_key& inside) {
+        cnet_ct_key port{};
+        port.src = inside.src;
+        port.src_port_be = inside.src_port_be;
+        port.zone = inside.zone;
+        port.l4_proto = inside.l4_proto;
+        return port;
+    }
+
+    const Living living_;
+    const Timeouts& timeouts_;
+    const uint64_t now_ns_;
+    const std::vector<uint64_t>& suspected_;
+    const bool has_mappings_;
+    uint64_t flows_ = 0;
+    std::vector<cnet_gc_ct> dead_;
+    std::vector<cnet_gc_ct> idle_mappings_;
+    std::vector<uint64_t> refreshed_; // ports of endpoints that live flows use
+    // By hash of the flow's key: a million entries are 16 MB, not 150.
+    std::vector<uint64_t> forwards_;
+    std::vector<uint64_t> reverses_;
+    std::vector<std::pair<uint64_t, cnet_ct_key>> lonely_; // suspected, and still there
+};
+
+Result<Collector::Swept> Collector::sweep(const State& state) {
+    const uint64_t now_ns = clock_.monotonic_ns();
+    Walk walk(state, timeouts_, now_ns, suspected_);
+    auto status = tables_.for_each_ct(
+        [&](const cnet_ct_key& key, const cnet_ct_entry& entry) { walk.see(key, entry); });
+    if (!status) return status.error().because("walk the flows");
+    Swept swept;
+    swept.live_flows = walk.flows();
+    std::vector<uint64_t> missing;
+    auto flows = collect_all(hooks_, walk.finish(missing));
+    suspected_ = std::move(missing);
     if (!flows) return flows.error().because("collect flows");
     swept.flows = *flows;
     swept.live_flows -= std::min(swept.live_flows, swept.flows);

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <vector>
 
 #include "maps/abi.h"
@@ -67,12 +66,7 @@ public:
     const Timeouts& timeouts() const { return timeouts_; }
 
 private:
-    struct KeyLess {
-        bool operator()(const cnet_ct_key& a, const cnet_ct_key& b) const {
-            return ByteLess{}(a, b);
-        }
-    };
-    using KeySet = std::set<cnet_ct_key, KeyLess>;
+    class Walk;
 
     Result<uint64_t> purge_macs_older(uint64_t now_ns, const State& state);
 
@@ -80,7 +74,8 @@ private:
     Hooks& hooks_;
     const Clock& clock_;
     Timeouts timeouts_;
-    KeySet suspected_reverse_; // without a flow in the last sweep
+    // Flows that REVERSE entries named and that were missing in the last sweep: sorted hashes.
+    std::vector<uint64_t> suspected_;
 };
 
 } // namespace cnet::control

@@ -39,6 +39,17 @@ Result<Mode> parse_mode(std::string_view text) {
                  "mode \"" + std::string(text) + "\" is neither nat, routed nor isolated");
 }
 
+std::string_view to_string(Nat nat) {
+    return nat == Nat::kSymmetric ? "symmetric" : "endpoint-independent";
+}
+
+Result<Nat> parse_nat(std::string_view text) {
+    for (Nat nat : {Nat::kSymmetric, Nat::kEndpointIndependent})
+        if (to_string(nat) == text) return nat;
+    return Error(ErrorKind::kInvalid,
+                 "nat \"" + std::string(text) + "\" is neither symmetric nor endpoint-independent");
+}
+
 bool Network::has_family(bool v4) const {
     return std::any_of(subnets.begin(), subnets.end(),
                        [&](const Subnet& subnet) { return subnet.prefix.is_v4() == v4; });

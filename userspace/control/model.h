@@ -31,6 +31,12 @@ enum class Mode { kNat, kRouted, kIsolated };
 std::string_view to_string(Mode mode); // "nat"
 Result<Mode> parse_mode(std::string_view text);
 
+// How masquerading maps ports and whom it lets in (RFC 4787): as Linux does, address and port
+// dependent; or the same for every remote.
+enum class Nat { kSymmetric, kEndpointIndependent };
+std::string_view to_string(Nat nat); // "symmetric"
+Result<Nat> parse_nat(std::string_view text);
+
 struct Network {
     NetworkId id = 0;
     std::string name;
@@ -42,6 +48,7 @@ struct Network {
     bool masquerade = true;
     std::optional<IpAddress> snat4; // masquerade with this address, none: the uplink's own
     std::optional<IpAddress> snat6;
+    Nat nat = Nat::kSymmetric;
     bool learning = false;       // learn source MACs (implied by allow_spoofing)
     bool allow_spoofing = false; // no source check, learning on
     uint32_t ageing_s = 300;

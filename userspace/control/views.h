@@ -25,6 +25,7 @@ struct NetworkSpec {
     bool masquerade = true;
     std::optional<IpAddress> snat;
     std::optional<IpAddress> snat6;
+    Nat nat = Nat::kSymmetric;
     bool learning = false;
     uint32_t ageing_s = 300;
     uint32_t mac_limit = 1024;
@@ -39,6 +40,7 @@ struct NetworkPatch {
     std::optional<std::optional<IpAddress>>
         snat; // inner none: "snat": null, back to the uplink's own address
     std::optional<std::optional<IpAddress>> snat6;
+    std::optional<Nat> nat;
     std::optional<bool> learning;
     std::optional<uint32_t> ageing_s;
     std::optional<uint32_t> mac_limit;
@@ -164,6 +166,10 @@ struct NatView {
     IpAddress address;
     uint16_t port = 0;
     uint64_t flows = 0;
+    // Of an endpoint-independent mapping: what it leads to.
+    std::optional<IpAddress> inside = {};
+    std::optional<uint16_t> inside_port = {};
+    std::optional<std::string> network = {};
 };
 
 struct DropView {

@@ -62,6 +62,7 @@ Status load_network(Statement& row, State& state) {
     status = parse_into(n.gateway_mac, row.next_text(), owner);
     if (status) status = parse_into(n.snat6, row.next_optional_text(), owner);
     if (!status) return status;
+    n.nat = static_cast<control::Nat>(row.next_int());
     state.networks.emplace(n.id, std::move(n));
     return {};
 }
@@ -158,7 +159,7 @@ Status load_state(Database& db, State& state) {
     };
     constexpr Query kQueries[] = {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
-         "ageing_s, mac_limit, gateway_mac, snat6 FROM networks",
+         "ageing_s, mac_limit, gateway_mac, snat6, nat FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},

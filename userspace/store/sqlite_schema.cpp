@@ -48,6 +48,10 @@ CREATE TABLE port_allow (
     port_id INTEGER NOT NULL REFERENCES ports ON DELETE CASCADE, position INTEGER NOT NULL,
     prefix TEXT NOT NULL, PRIMARY KEY (port_id, position)) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 2;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN nat INTEGER NOT NULL DEFAULT 0 CHECK (nat BETWEEN 0 AND 1);
+PRAGMA user_version = 3;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

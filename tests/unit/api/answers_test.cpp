@@ -31,7 +31,7 @@ TEST(Answers, NetworkHasEveryKey) {
     EXPECT_EQ(json::parse(render(sample_network())), json::parse(R"({
         "id": 3, "name": "web", "mode": "nat", "subnets": ["10.88.0.0/24"],
         "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400,
-        "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1",
+        "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2})"));
 }
@@ -145,9 +145,16 @@ TEST(Answers, FlowsHaveEveryKey) {
 TEST(Answers, CountersHaveEveryKey) {
     EXPECT_EQ(json::parse(render(control::CtCount{1, 2, 3})),
               json::parse(R"({"flows": 1, "entries": 2, "max_entries": 3})"));
-    EXPECT_EQ(
-        json::parse(render(control::NatView{"udp", *IpAddress::parse("192.0.2.1"), 5000, 4})),
-        json::parse(R"({"protocol": "udp", "address": "192.0.2.1", "port": 5000, "flows": 4})"));
+    control::NatView nat{"udp", *IpAddress::parse("192.0.2.1"), 5000, 4};
+    EXPECT_EQ(json::parse(render(nat)),
+              json::parse(R"({"protocol": "udp", "address": "192.0.2.1", "port": 5000, "flows": 4,
+                              "inside": null, "inside_port": null, "network": null})"));
+    nat.inside = *IpAddress::parse("10.88.0.2");
+    nat.inside_port = 4000;
+    nat.network = "web";
+    EXPECT_EQ(json::parse(render(nat)),
+              json::parse(R"({"protocol": "udp", "address": "192.0.2.1", "port": 5000, "flows": 4,
+                              "inside": "10.88.0.2", "inside_port": 4000, "network": "web"})"));
     EXPECT_EQ(json::parse(render(control::DropView{"endpoint", "icc_off", "drop", 1, 60, "why"})),
               json::parse(R"({"hook": "endpoint", "reason": "icc_off", "class": "drop",
                               "packets": 1, "bytes": 60, "meaning": "why"})"));

@@ -25,7 +25,8 @@ TEST(NetworkSpec, TakesEveryKey) {
     auto spec = parse_network_spec(
         R"({"name": "web", "subnets": ["10.88.0.0/24"], "gateways": ["10.88.0.1"],
             "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "internal": true, "icc": false,
-            "masquerade": false, "snat": "192.0.2.1", "snat6": "2001:db8::1", "mode": "routed", "learning": true, "ageing_s": 30,
+            "masquerade": false, "snat": "192.0.2.1", "snat6": "2001:db8::1", "mode": "routed",
+            "nat": "endpoint-independent", "learning": true, "ageing_s": 30,
             "mac_limit": 16, "allow_spoofing": true})");
     ASSERT_TRUE(spec) << spec.error().message();
     EXPECT_EQ(spec->subnets[0].to_string(), "10.88.0.0/24");
@@ -38,6 +39,7 @@ TEST(NetworkSpec, TakesEveryKey) {
     EXPECT_EQ(spec->snat->to_string(), "192.0.2.1");
     EXPECT_EQ(spec->snat6->to_string(), "2001:db8::1");
     EXPECT_EQ(spec->mode, control::Mode::kRouted);
+    EXPECT_EQ(spec->nat, control::Nat::kEndpointIndependent);
     EXPECT_TRUE(spec->learning);
     EXPECT_EQ(spec->ageing_s, 30u);
     EXPECT_EQ(spec->mac_limit, 16u);
@@ -50,6 +52,8 @@ TEST(NetworkSpec, NamesWhatIsWrong) {
     EXPECT_EQ(fault_of(parse_network_spec(R"({"name": "a", "mtu": "x"})")), "mtu must be a number");
     EXPECT_EQ(fault_of(parse_network_spec(R"({"name": "a", "subnet": "10.0.0.0/8"})")),
               "unknown key \"subnet\"");
+    EXPECT_EQ(fault_of(parse_network_spec(R"({"name": "a", "nat": "full-cone"})")),
+              "nat: nat \"full-cone\" is neither symmetric nor endpoint-independent");
 }
 
 TEST(NetworkPatch, SetsOnlyWhatItSays) {

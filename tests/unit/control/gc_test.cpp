@@ -125,6 +125,83 @@ TEST_F(GcTest, AReverseWithoutItsFlowGoesInTheSecondSweep) {
     EXPECT_TRUE(tables.flows.empty());
 }
 
+// What port `port` of the endpoint is outside, since just now.
+class MappingGcTest : public GcTest {
+protected:
+    MappingGcTest() { state.networks[1].nat = control::Nat::kEndpointIndependent; }
+
+    cnet_ct_key add_mapping(uint16_t port) {
+        cnet_ct_key forward{};
+        forward.src = IpAddress::parse("10.88.0.2")->to_abi();
+        forward.dst = IpAddress::parse("192.0.2.1")->to_abi();
+        forward.src_port_be = port;
+        forward.zone = 1;
+        forward.l4_proto = IPPROTO_UDP;
+        forward.mapping = 1;
+        cnet_ct_key reverse = forward;
+        reverse.src = IpAddress::parse("0.0.0.0")->to_abi();
+        std::swap(reverse.src_port_be, reverse.dst_port_be);
+        reverse.zone = CNET_ZONE_WORLD;
+        cnet_ct_entry entry{};
+        entry.last_seen_ns = clock.monotonic_ns();
+        entry.other = reverse;
+        entry.kind = CNET_CT_FORWARD;
+        entry.type = CNET_CT_MAPPING;
+        entry.network_id = 1;
+        tables.flows[forward] = entry;
+        entry.other = forward;
+        entry.kind = CNET_CT_REVERSE;
+        tables.flows[reverse] = entry;
+        return forward;
+    }
+};
+
+TEST_F(MappingGcTest, LivesAsLongAsAFlowOfItsPort) {
+    const cnet_ct_key mapping = add_mapping(7);
+    const cnet_ct_key other = add_mapping(8);
+    const cnet_ct_key flow = add_flow(7, IPPROTO_UDP, CNET_CT_ESTABLISHED);
+    clock.advance_s(121);
+    EXPECT_EQ(sweep().flows, 1u);
+    EXPECT_TRUE(tables.flows.contains(mapping));
+    EXPECT_FALSE(tables.flows.contains(other));
+    tables.flows[flow].last_seen_ns = clock.monotonic_ns();
+    clock.advance_s(300);
+    EXPECT_EQ(sweep().flows, 0u);
+    clock.advance_s(1);
+    EXPECT_EQ(sweep().flows, 2u) << "the flow, and with it the mapping";
+    EXPECT_TRUE(tables.flows.empty());
+}
+
+TEST_F(MappingGcTest, WhoKnocksDoesNotKeepIt) {
+    add_mapping(7);
+    const cnet_ct_key flow = add_flow(7, IPPROTO_UDP, CNET_CT_NEW);
+    auto& entry = tables.flows[flow];
+    entry.type = CNET_CT_DNAT;
+    std::swap(entry.other.src, entry.other.dst); // answered from the endpoint
+    entry.other.zone = 1;
+    clock.advance_s(120);
+    entry.last_seen_ns = clock.monotonic_ns();
+    clock.advance_s(1);
+    EXPECT_EQ(sweep().flows, 1u);
+    add_mapping(7);
+    entry.state = CNET_CT_ESTABLISHED; // now the endpoint has answered
+    clock.advance_s(121);
+    EXPECT_EQ(sweep().flows, 0u);
+}
+
+TEST_F(MappingGcTest, APortThatIsPublishedByNowGoes) {
+    const cnet_ct_key mapping = add_mapping(htons(7000));
+    control::PublishedPort published;
+    published.id = 1;
+    published.endpoint_id = 1;
+    published.host_port = 6999;
+    published.count = 2;
+    published.l4 = CNET_L4_UDP;
+    state.ports[1] = published;
+    EXPECT_EQ(sweep().flows, 1u);
+    EXPECT_FALSE(tables.flows.contains(mapping));
+}
+
 TEST_F(GcTest, FragmentsThatCameToNothingGo) {
     sweep();
     EXPECT_EQ(tables.fragments_dropped_before_ns, clock.monotonic_ns() - 30'000'000'000u);

@@ -66,6 +66,7 @@ Network network(control::NetworkId id, const std::string& name) {
     n.masquerade = false;
     n.snat4 = *IpAddress::parse("192.0.2.7");
     n.snat6 = *IpAddress::parse("2001:db8::7");
+    n.nat = control::Nat::kEndpointIndependent;
     n.learning = true;
     n.allow_spoofing = true;
     n.ageing_s = 17;
@@ -247,9 +248,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 3");
+    execute("PRAGMA user_version = 4");
     EXPECT_NE(
-        open_error().find("has schema version 3, written by a newer cnetd; this one knows up to 2"),
+        open_error().find("has schema version 4, written by a newer cnetd; this one knows up to 3"),
         std::string::npos)
         << open_error();
 }
@@ -258,12 +259,13 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     const Network before = network(1, "web");
     ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
     execute("DROP TABLE port_allow; ALTER TABLE networks DROP COLUMN snat6;"
-            "PRAGMA user_version = 1");
+            "ALTER TABLE networks DROP COLUMN nat; PRAGMA user_version = 1");
     auto store = open();
     auto loaded = store->load();
     ASSERT_TRUE(loaded) << loaded.error().message();
     Network expected = before;
     expected.snat6.reset();
+    expected.nat = control::Nat::kSymmetric;
     EXPECT_EQ(loaded->state.networks.at(1), expected);
     EXPECT_TRUE(store->commit({store::PutNetwork{before}})) << "and has all columns now";
     EXPECT_EQ(store->load()->state.networks.at(1), before);
