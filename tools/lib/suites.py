@@ -35,6 +35,7 @@ class Suite:
     limit_s: int = 600
     long_only: bool = False
     valgrind: bool = False
+    without: str = ""  # ctest: prefix of the tests that it leaves out
     env: dict = dataclasses.field(default_factory=dict)
 
 
@@ -63,7 +64,11 @@ SUITES = [
     Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
           targets=("all",), limit_s=900, long_only=True),
     Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_",
-          targets=("unit_tests",), limit_s=1800, long_only=True, valgrind=True),
+          targets=("unit_tests",), limit_s=1800, long_only=True, valgrind=True,
+          # Debian's valgrind 3.19 does not know bpf(2)'s link commands: what they return is garbage to it.
+          without="unit_loader"),
+    Suite("clients-1g", "files of 1 GB through the NAT", "pytest", select="tests/netns/test_clients.py",
+          targets=EXECUTABLES, limit_s=3600, long_only=True, env={"CNET_FILE_SIZE": "1000000000"}),
     Suite("bpf-hostile", "ten million hostile frames through each BPF program", "ctest", select="bpf",
           targets=("bpf_tests",), limit_s=3600, long_only=True,
           env={"CNET_HOSTILE_FRAMES": "10000000", "GTEST_FILTER": "Hostile.*"}),
@@ -186,7 +191,8 @@ def ctest_commands(suite):
     found = subprocess.run(["ctest", "--test-dir", build_dir(suite.build), "--show-only=json-v1"],
                            stdout=subprocess.PIPE, check=True)
     for test in json.loads(found.stdout)["tests"]:
-        if test["name"].startswith(suite.select) and "command" in test:
+        left_out = suite.without and test["name"].startswith(suite.without)
+        if test["name"].startswith(suite.select) and not left_out and "command" in test:
             yield test["name"], test["command"]
 
 
@@ -197,7 +203,7 @@ def commands(suite, xml_of):
             if path.is_file() and os.access(path, os.X_OK):
                 yield path.name, [path], xml_of(path.name)
     elif suite.kind == "pytest":
-        if (ROOT / suite.select).is_dir():
+        if (ROOT / suite.select).exists():
             xml = xml_of("pytest")
             yield suite.name, [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v",
                                "-o", "junit_family=xunit1", f"--junitxml={xml}", suite.select], xml
