@@ -1,8 +1,11 @@
-"""Small servers of real protocols: HTTP by Python's own, DNS and FTP just as far as a client asks."""
+"""Servers of real protocols: HTTP by Python's own, ssh by dropbear, DNS and FTP just as far as a client asks."""
 
 import contextlib
+import pwd
+import shutil
 import socket
 import struct
+import subprocess
 import sys
 
 from .sockets import TcpServer, UdpServer, open_socket, receive_exactly
@@ -111,3 +114,39 @@ class FtpServer(TcpServer):
 
     def _on_quit(self, talk):
         self._say(talk, "221 bye")
+
+
+# Runs a command with a directory ($1) over another ($2), in a mount namespace of its own.
+WITH_BIND = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+
+
+class Ssh:
+    """Debian's dropbear as server, which unlike OpenSSH's comes without a service that starts by itself, and
+    OpenSSH's scp as client. Keys are below `directory`; the user's own ssh files are neither read nor written.
+    """
+
+    def __init__(self, directory):
+        self._home, self._host_key, self._key = directory, directory / "host_key", directory / "key"
+        authorized = directory / ".ssh" / "authorized_keys"
+        authorized.parent.mkdir(parents=True, mode=0o700)
+        directory.chmod(0o700)
+        make_host_key = ["dropbearkey", "-t", "ed25519", "-f", self._host_key]
+        make_key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._key]
+        for command in (make_host_key, make_key):
+            subprocess.run(command, check=True, capture_output=True)
+        shutil.copy(self._key.with_suffix(".pub"), authorized)
+
+    @contextlib.contextmanager
+    def server(self, namespace, port):
+        """dropbear looks for authorized_keys in the home that passwd(5) names: there it finds ours."""
+        dropbear = ["dropbear", "-F", "-E", "-s", "-P", "", "-r", self._host_key, "-p", str(port)]
+        over_home = ["unshare", "--mount", "sh", "-c", WITH_BIND, "sh", self._home, pwd.getpwuid(0).pw_dir]
+        with namespace.spawn(*over_home, *dropbear) as process:
+            wait_until(lambda: tcp_open(namespace, port), what="dropbear listening")
+            yield process
+
+    def copy(self, namespace, port, source, target, timeout):
+        """scp; one of the two is [ADDRESS]:PATH. With the old protocol: dropbear has no sftp-server."""
+        options = ["StrictHostKeyChecking=no", f"UserKnownHostsFile={self._home / 'known'}", "BatchMode=yes"]
+        words = [word for option in options for word in ("-o", option)]
+        namespace.run("scp", "-F", "none", "-O", "-i", self._key, "-P", str(port), *words, source, target, timeout=timeout)

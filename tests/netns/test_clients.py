@@ -16,6 +16,7 @@ from harness.services import (
     DNS_TEXTS,
     DnsOverUdp,
     FtpServer,
+    Ssh,
     dns_over_tcp,
     dns_question,
     http_files,
@@ -33,7 +34,10 @@ from harness.sockets import (
 from harness.wait import wait_until
 from harness.world import IPV4, IPV6
 
-FILE_SIZE = 50_000_000
+# 1 GB with --long.
+FILE_SIZE = int(os.environ.get("CNET_FILE_SIZE", "50000000"))
+MEGABYTE = 1_000_000
+TRANSFER_TIMEOUT = 120 + FILE_SIZE // MEGABYTE
 IPERF = ((5201, "tcp"), (5201, "udp"))
 CONFIG = "[reconcile]\nsweep_period_s = 1\n[conntrack]\nudp_new_s = 2\n"
 
@@ -54,9 +58,14 @@ def scene(family, make_host, make_world):
         lambda: any(IPV6.host in str(row) for row in host.cli("uplink", "list")), what="the uplink"
     )
     alpha = host.container(host.network("red", "10.88.1.0/24"), "alpha")
-    for port, protocol in ((80, "tcp"), (53, "tcp"), (53, "udp"), (7000, "tcp"), (7000, "udp"), *IPERF):
+    for port, protocol in ((22, "tcp"), (80, "tcp"), (53, "tcp"), (53, "udp"), (7000, "tcp"), (7000, "udp"), *IPERF):
         host.publish(alpha, port + 8000, port, protocol)
     return host, world, alpha
+
+
+@pytest.fixture
+def ssh(tmp_path):
+    return Ssh(tmp_path / "ssh")
 
 
 @pytest.fixture(params=["out", "in"])
@@ -72,16 +81,49 @@ def _url(address, port, path):
     return f"http://[{address}]:{port}/{path}" if ":" in address else f"http://{address}:{port}/{path}"
 
 
-def test_curl(way, tmp_path):
-    """50 MB, unchanged."""
+@pytest.fixture
+def large_file(tmp_path):
+    """A file, and where its copy should go; both are gone after the test."""
+    source, copy = tmp_path / "file", tmp_path / "copy"
+    piece = os.urandom(MEGABYTE)
+    with open(source, "wb") as file:
+        for _ in range(FILE_SIZE // MEGABYTE):
+            file.write(piece)
+    yield source, copy
+    for path in (source, copy):
+        path.unlink(missing_ok=True)
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _assert_same(source, copy):
+    assert _digest(copy) == _digest(source), "the file changed on the way"
+
+
+def test_curl(way, large_file):
     client, server, address, offset = way
-    content = os.urandom(1_000_000) * (FILE_SIZE // 1_000_000)
-    (tmp_path / "file").write_bytes(content)
-    with http_files(server, tmp_path):
-        target = tmp_path / "copy"
-        client.run("curl", "-sSf", "-o", str(target), _url(address, 80 + offset, "file"))
-    same = hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(content).digest()
-    assert same, "the file changed on the way"
+    source, copy = large_file
+    with http_files(server, source.parent):
+        url = _url(address, 80 + offset, "file")
+        client.run("curl", "-sSf", "-o", str(copy), url, timeout=TRANSFER_TIMEOUT)
+    _assert_same(source, copy)
+
+
+def test_scp(way, large_file, ssh):
+    """Both directions of one ssh connection's protocol: the file to the server, and back."""
+    client, server, address, offset = way
+    source, copy = large_file
+    with ssh.server(server, 22):
+        remote = f"[{address}]:{copy}"
+        ssh.copy(client, 22 + offset, source, remote, TRANSFER_TIMEOUT)
+        _assert_same(source, copy)
+        back = source.with_name("back")
+        ssh.copy(client, 22 + offset, remote, back, TRANSFER_TIMEOUT)
+    _assert_same(source, back)
+    back.unlink()
 
 
 def test_dns(way):
