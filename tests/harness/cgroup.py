@@ -66,6 +66,12 @@ def remove_stale():
     for name in os.listdir(cgroup2()) if cgroup2() else []:
         match = re.fullmatch(r"cnt(\d+)", name)
         if match and not os.path.exists(f"/proc/{match.group(1)}"):
-            # Another run may be at it as well.
-            with contextlib.suppress(FileNotFoundError):
-                _remove(os.path.join(cgroup2(), name), cgroup2())
+            # Another run may be at it as well, or it belongs to one in another PID namespace, where
+            # its number means a process that lives: that one's processes keep it.
+            with contextlib.suppress(FileNotFoundError), contextlib.suppress(OSError):
+                _remove_empty(os.path.join(cgroup2(), name))
+
+
+def _remove_empty(top):
+    for directory, _, _ in os.walk(top, topdown=False):
+        os.rmdir(directory)
