@@ -83,8 +83,6 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
     union cnet_addr source;
     struct flow_new* flow;
 
-    if (!(pkt->flags & PKT_HAS_TUPLE)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
-    if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
     if (!scratch || !masquerade_source(pkt, uplink, route, &source))
         return drop(pkt, CNET_R_NO_UPLINK_ADDR);
 
@@ -98,6 +96,19 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
     return V_NEXT;
 }
 
+/* What begins no flow: a reset, an echo reply, an ICMP error. An endpoint of a routed network
+ * answers that way to whoever came to it through the host's stack, of which no flow tells. */
+static __always_inline enum cnet_verdict
+gateway_untracked(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct fib_route* route) {
+    if (likely(!(pkt->port_flags & CNET_PORT_ROUTED)))
+        return drop(pkt, pkt->flags & PKT_HAS_TUPLE ? CNET_R_NO_FLOW : CNET_R_L4_UNSUPPORTED);
+    if (exceeds_mtu(skb, pkt, route->mtu)) return nat_too_big(skb, pkt, route->mtu);
+    if (ip_rewrite(skb, pkt, &pkt->tuple.src, &pkt->tuple.dst, 1))
+        return drop(pkt, CNET_R_REWRITE_FAILED);
+    skb->tc_index = CNET_TRANSLATED;
+    return redirected(pkt, fib_send(route), CNET_R_ROUTED);
+}
+
 /* Where the host's routing table says. */
 static __always_inline enum cnet_verdict gateway_route(struct __sk_buff* skb,
                                                        struct cnet_pkt* pkt) {
@@ -108,7 +119,9 @@ static __always_inline enum cnet_verdict gateway_route(struct __sk_buff* skb,
     if (fib_lookup(skb, pkt, pkt->host_ifindex, &pkt->tuple.dst, &route))
         return icmp_no_route(skb, pkt);
     uplink = bpf_map_lookup_elem(&cnet_uplinks, &route.ifindex);
-    if (likely(uplink)) return gateway_to_world(pkt, uplink, &route);
+    if (likely(uplink && pkt->flags & PKT_HAS_TUPLE && ct_may_begin(pkt)))
+        return gateway_to_world(pkt, uplink, &route);
+    if (uplink) return gateway_untracked(skb, pkt, &route);
     host_port = host_port_at(route.ifindex);
     return host_port ? gateway_to_network(pkt, host_port) : drop(pkt, CNET_R_NO_UPLINK);
 }

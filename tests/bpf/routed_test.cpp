@@ -61,6 +61,29 @@ TEST_F(Routed, AnswersToTheWorldKeepTheirPortWhateverTheHostDoesWithIt) {
     expect(endpoint("ep1", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SNAT, leaves);
 }
 
+// To whoever came in through the host's stack: no flow tells of it.
+TEST_F(Routed, RefusalsOfWhatNoFlowKnowsLeaveAsTheyAre) {
+    const Packet to_world =
+        Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld};
+    const Packet about = Ipv4{.src = kWorld, .dst = kEp1} / Udp{.src_port = 50000, .dst_port = 53};
+    const Packet refusals[] = {
+        to_world / Tcp{.src_port = 80, .dst_port = 50000, .flags = kRst | kAck},
+        to_world / Icmp{.type = 0, .id = 7} / "an echo reply",
+        to_world / Icmp{.type = 3, .code = 3} / Raw{about.bytes()},
+    };
+    const cnet_reason masqueraded[] = {CNET_R_NO_FLOW, CNET_R_NO_FLOW, CNET_R_L4_UNSUPPORTED};
+    for (int i = 0; i < 3; i++) {
+        set_port_flags("ep1", kMasquerading);
+        expect_drop(endpoint("ep1", refusals[i]), CNET_HOOK_ENDPOINT, masqueraded[i]);
+        set_port_flags("ep1", kRouted);
+        Packet leaves = refusals[i];
+        leaves.get<Ipv4>().ttl--;
+        expect(endpoint("ep1", refusals[i]), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ROUTED,
+               leaves);
+    }
+    EXPECT_EQ(flows(), 0u);
+}
+
 TEST_F(Routed, TheHostForwardsIntoIt) {
     Packet forwarded = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
                        Ipv4{.src = kWorld, .dst = kEp1, .ttl = 63} /

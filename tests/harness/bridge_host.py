@@ -18,7 +18,7 @@ class BridgeHost:
         self.v6 = False  # whose addresses its networks and containers hand out
         self.namespace = Namespace("brhost")
         self.containers = []
-        self.networks = []  # of (Network, bridge, internal, icc)
+        self.networks = []  # of (Network, bridge, internal, icc, mode)
         self.published = []
         self.namespace.sysctl("net/ipv4/ip_forward", 1)
         self.namespace.sysctl("net/ipv6/conf/all/forwarding", 1)
@@ -26,8 +26,10 @@ class BridgeHost:
         self.namespace.sysctl("net/bridge/bridge-nf-call-ip6tables", 1)
         self._load_rules()
 
-    def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500):
-        """`allow_spoofing` says nothing here: a bridge checks no source and always learns."""
+    def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500, mode="nat"):
+        """`allow_spoofing` says nothing here: a bridge checks no source and always learns. `mode` is Docker's
+        gateway_mode of both families, "nat" or "routed".
+        """
         del allow_spoofing
         network = Network(name, subnet, mtu=mtu, subnet6=subnet6_of(subnet), v6=self.v6)
         bridge = f"br-{name}"
@@ -38,7 +40,7 @@ class BridgeHost:
             f"link set {bridge} mtu {mtu} up",
         )
         self.namespace.sysctl(f"net/ipv4/conf/{bridge}/route_localnet", 1)
-        self.networks.append((network, bridge, internal, icc))
+        self.networks.append((network, bridge, internal, icc, mode))
         self._load_rules()
         return network
 
@@ -78,7 +80,7 @@ class BridgeHost:
         return self.namespace.mac(self.bridge_of(network))
 
     def bridge_of(self, network):
-        return next(bridge for known, bridge, _, _ in self.networks if known is network)
+        return next(bridge for known, bridge, *_ in self.networks if known is network)
 
     def _load_rules(self):
         for command, rules in (("iptables-restore", _Rules(self, False)), ("ip6tables-restore", _Rules(self, True))):
@@ -107,6 +109,9 @@ class _Rules:
     def _concerns(self, published):
         return not published.host_ip or (":" in published.host_ip) == self._v6
 
+    def _is_routed(self, container):
+        return any(one is container.network and mode == "routed" for one, *_, mode in self._networks)
+
     def _bridge_of(self, container):
         return self._host.bridge_of(container.network)
 
@@ -123,17 +128,23 @@ class _Rules:
     def _raw(self):
         yield ":PREROUTING ACCEPT"
         for one in self._containers:
+            if self._is_routed(one):
+                continue
             yield f"-A PREROUTING -d {self._address(one)} ! -i {self._bridge_of(one)} -j DROP"
 
     def _nat(self):
         yield from (":PREROUTING ACCEPT", ":OUTPUT ACCEPT", ":POSTROUTING ACCEPT", ":DOCKER -")
         yield "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER"
         yield "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER"
-        for network, bridge, internal, _ in self._networks:
+        for network, bridge, internal, _, mode in self._networks:
+            if mode == "routed":
+                continue
             yield f"-A POSTROUTING -o {bridge} -m addrtype --src-type LOCAL -j MASQUERADE"
             if not internal:
                 yield f"-A POSTROUTING -s {self._subnet(network)} ! -o {bridge} -j MASQUERADE"
         for one in self._published:
+            if self._is_routed(one.container):
+                continue
             ip, port = self._address(one.container), one.port
             yield f"-A POSTROUTING -s {ip} -d {ip} -p {one.protocol} --dport {port} -j MASQUERADE"
             of_host = f"-p {one.protocol} --dport {one.host_port}"
@@ -153,7 +164,7 @@ class _Rules:
             bridge = self._bridge_of(one.container)
             to_container = f"-d {self._address(one.container)} ! -i {bridge} -o {bridge}"
             yield f"-A DOCKER {to_container} -p {one.protocol} --dport {one.port} -j ACCEPT"
-        for network, bridge, internal, icc in self._networks:
+        for network, bridge, internal, icc, mode in self._networks:
             subnet = self._subnet(network)
             yield f"-A DOCKER-CT -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
             if internal and self._v6:  # by device: neighbour discovery goes to groups
@@ -163,6 +174,8 @@ class _Rules:
                 yield f"-A DOCKER-INTERNAL ! -s {subnet} -o {bridge} -j DROP"
                 yield f"-A DOCKER-INTERNAL ! -d {subnet} -i {bridge} -j DROP"
             yield f"-A DOCKER-BRIDGE -o {bridge} -j DOCKER"
+            if mode == "routed":
+                yield f"-A DOCKER ! -i {bridge} -o {bridge} -p {'ipv6-icmp' if self._v6 else 'icmp'} -j ACCEPT"
             yield f"-A DOCKER ! -i {bridge} -o {bridge} -j DROP"
             if not icc:
                 yield f"-A DOCKER-FORWARD -i {bridge} -o {bridge} -j DROP"

@@ -150,9 +150,18 @@ class CnetHost:
         return api.request(self.socket, method, url, body)
 
     def network(
-        self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500, options=()
+        self,
+        name,
+        subnet,
+        internal=False,
+        icc=True,
+        allow_spoofing=False,
+        mtu=1500,
+        mode="nat",
+        options=(),
     ):
         flags = [
+            *("--mode", mode),
             *("--mtu", str(mtu)),
             *(["--internal"] if internal else []),
             *([] if icc else ["--icc", "off"]),
