@@ -85,6 +85,22 @@ def test_from_far_outside(family, outside, alpha, services, agrees):
     )
 
 
+def test_range(family, backend, outside, alpha, agrees):
+    """Ports of a range keep their distance, in both protocols; its neighbours stay closed."""
+    for offset in range(3):
+        for protocol in ("tcp", "udp"):
+            backend.publish(alpha, 9000 + offset, 7000 + offset, protocol)
+    seen = {}
+    for offset in range(-1, 4):
+        with TcpServer(alpha.namespace, 7000 + offset), UdpServer(alpha.namespace, 7000 + offset):
+            seen[offset] = (
+                tcp_talk(outside.near, family.host, 9000 + offset).outcome,
+                udp_talk(outside.near, family.host, 9000 + offset).outcome,
+            )
+    inside, outside_of_it = ("echoed", "echoed"), ("refused", "refused")
+    agrees(seen, {-1: outside_of_it, 0: inside, 1: inside, 2: inside, 3: outside_of_it})
+
+
 def test_nobody_listens(family, outside, alpha, agrees):
     """The container's RST and ICMP port unreachable reach the outside client."""
     agrees(
