@@ -85,7 +85,9 @@ static __always_inline int addr6_is_own(const struct cnet_pkt* pkt, const struct
 
     if (addr_equal(addr, &port->addr6) && !addr_is_zero(addr)) return 1;
     link_local_of(port->mac, &link_local);
-    return addr_equal(addr, &link_local) || neigh_is_at(pkt->network_id, addr, pkt->ifindex);
+    if (addr_equal(addr, &link_local)) return 1;
+    /* An IPv4-mapped address would find the endpoint's IPv4 one; on the wire it is nobody's. */
+    return !addr_is_v4(addr) && neigh_is_at(pkt->network_id, addr, pkt->ifindex);
 }
 
 /* Neighbour discovery needs no extension headers and RFC 6980 forbids it fragments: whoever puts a

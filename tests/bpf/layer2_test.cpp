@@ -93,6 +93,12 @@ TEST_F(Layer2, Ipv6IsSwitchedFromItsOwnLinkLocalAlone) {
     auto other = Ethernet{.src = kMacEp1, .dst = kMacEp2} /
                  Ipv6{.src = "fe80::bad", .dst = "fe80::1"} / Raw{"x"};
     expect_drop(endpoint("ep1", other), CNET_HOOK_ENDPOINT, CNET_R_SPOOFED_IP);
+    // In the maps it means the endpoint's IPv4 address.
+    Bytes mapped = (Ipv6{.src = "::", .dst = "fe80::1"} / Raw{"x"}).bytes();
+    auto meaning = IpAddress::parse(kEp1)->bytes(); // ::ffff:10.1.0.2
+    std::copy(meaning.begin(), meaning.end(), mapped.begin() + 8);
+    auto disguised = Ethernet{.src = kMacEp1, .dst = kMacEp2, .type = 0x86dd} / Raw{mapped};
+    expect_drop(endpoint("ep1", disguised), CNET_HOOK_ENDPOINT, CNET_R_SPOOFED_IP);
     Bytes advert(32, 0);
     advert[0] = 134;
     auto router = Ethernet{.src = kMacEp1, .dst = kMacEp2} /
