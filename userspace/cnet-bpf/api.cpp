@@ -36,7 +36,7 @@ Reply Api::send(const std::string& method, const std::string& target, const Json
 
 Reply Api::request(const std::string& method, const std::string& target, const std::string& body) {
     if (!client_) {
-        auto client = HttpClient::open(socket_);
+        auto client = client::HttpClient::open(socket_);
         if (!client) return failure(kUnreachable, client.error().message());
         client_ = std::move(*client);
     }

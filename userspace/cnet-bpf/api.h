@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "userspace/client/http_client.h"
 #include "userspace/cnet-bpf/exit_status.h"
-#include "userspace/cnet-bpf/http_client.h"
 #include "userspace/cnet-bpf/json.h"
 
 namespace cnet::cli {
@@ -37,7 +37,7 @@ private:
 
     std::filesystem::path socket_;
     std::string start_hint_;
-    std::optional<HttpClient> client_; // connects with the first request
+    std::optional<client::HttpClient> client_; // connects with the first request
 };
 
 } // namespace cnet::cli

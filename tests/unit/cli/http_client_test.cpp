@@ -1,4 +1,4 @@
-#include "userspace/cnet-bpf/http_client.h"
+#include "userspace/client/http_client.h"
 
 #include <gtest/gtest.h>
 
@@ -11,15 +11,15 @@ using test::FakeServer;
 using test::http;
 using test::Seen;
 
-HttpClient client_of(const std::filesystem::path& socket) {
-    auto client = HttpClient::open(socket);
+client::HttpClient client_of(const std::filesystem::path& socket) {
+    auto client = client::HttpClient::open(socket);
     CNET_CHECK(client);
     return std::move(*client);
 }
 
 TEST(HttpClient, SendsWhatItIsTold) {
     FakeServer server([](const Seen&) { return http(201, "{\"a\":1}"); });
-    HttpClient client = client_of(server.socket());
+    client::HttpClient client = client_of(server.socket());
     auto response = client.request("POST", "/v1/x?y=a%2Fb", "{\"k\":\"v\"}");
     ASSERT_TRUE(response) << response.error().message();
     EXPECT_EQ(response->status, 201);
@@ -74,7 +74,7 @@ TEST(HttpClient, SaysWhenTheServerDiesInBetween) {
 }
 
 TEST(HttpClient, RefusesAPathThatNoSocketCanHave) {
-    auto client = HttpClient::open("/" + std::string(120, 'a'));
+    auto client = client::HttpClient::open("/" + std::string(120, 'a'));
     ASSERT_FALSE(client);
     EXPECT_NE(client.error().message().find("longer than"), std::string::npos);
 }

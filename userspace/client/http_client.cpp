@@ -1,9 +1,9 @@
-#include "userspace/cnet-bpf/http_client.h"
+#include "userspace/client/http_client.h"
 
 #include <curl/curl.h>
 #include <sys/un.h>
 
-namespace cnet::cli {
+namespace cnet::client {
 namespace {
 
 size_t append(char* data, size_t size, size_t count, void* body) {
@@ -98,4 +98,4 @@ Error HttpClient::no_answer(int curl_code) const {
     return {ErrorKind::kSystem, "no whole answer on " + socket + ": " + curl_easy_strerror(code)};
 }
 
-} // namespace cnet::cli
+} // namespace cnet::client

@@ -10,7 +10,7 @@
 
 #include "userspace/base/result.h"
 
-namespace cnet::cli {
+namespace cnet::client {
 
 struct HttpResponse {
     long status = 0;
@@ -40,4 +40,4 @@ private:
     std::filesystem::path socket_;
 };
 
-} // namespace cnet::cli
+} // namespace cnet::client
