@@ -4,7 +4,9 @@
 #ifndef CNET_LIB_SLOT_H
 #define CNET_LIB_SLOT_H
 
-#include "ctx_tc.h"
+#include "../../maps/defs.bpf.h"
+#include "compat.h"
+#include "pkt.h"
 
 static __always_inline __u32 l4_index(__u8 proto) {
     switch (proto) {

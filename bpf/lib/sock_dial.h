@@ -7,6 +7,7 @@
 #ifndef CNET_LIB_SOCK_DIAL_H
 #define CNET_LIB_SOCK_DIAL_H
 
+#include "slot.h"
 #include "sock_peers.h"
 
 enum sock_family {
@@ -44,23 +45,9 @@ static __always_inline __u32 sock_slot_binding(__u32 protocol, __u32 slot_index)
 
 static __always_inline struct cnet_binding* sock_binding(__u32 id, __u32 slot_index,
                                                          const struct sock_addr* dialled) {
-    struct cnet_bind_key key = {.slot = slot_index};
-    __u32* found;
-
     if (!sock_names_host(&dialled->addr)) return NULL;
-    if (id == CNET_BINDING_BY_ADDR) {
-        key.addr = dialled->addr;
-        found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
-        if (!found) {
-            /* One family's wildcard: ::ffff:0.0.0.0 or ::. */
-            if (!addr_is_v4(&key.addr)) __builtin_memset(&key.addr, 0, sizeof(key.addr));
-            key.addr.words_be[3] = 0;
-            found = bpf_map_lookup_elem(&cnet_bind_addr, &key);
-        }
-        if (!found) return NULL;
-        id = *found;
-    }
-    return bpf_map_lookup_elem(&cnet_binding, &id);
+    if (id == CNET_BINDING_BY_ADDR) id = binding_id_by_addr(slot_index, &dialled->addr);
+    return id == CNET_BINDING_NONE ? NULL : bpf_map_lookup_elem(&cnet_binding, &id);
 }
 
 /* The endpoint's address: of the family that was dialled if there is one. */
