@@ -296,11 +296,12 @@ std::vector<HookReason> HostTest::counted_by(const std::function<void()>& action
     return counted;
 }
 
-Verdict HostTest::run_once(int program, uint32_t device, Bytes& packet) {
+Verdict HostTest::run_once(int program, uint32_t device, Bytes& packet, uint32_t gso_size) {
     Bytes in = std::move(packet);
     packet.assign(in.size() + 512, 0);
     struct __sk_buff context {};
     context.ifindex = device;
+    context.gso_size = gso_size;
     bpf_test_run_opts options{};
     options.sz = sizeof(options);
     options.data_in = in.data();
@@ -315,13 +316,14 @@ Verdict HostTest::run_once(int program, uint32_t device, Bytes& packet) {
     return static_cast<Verdict>(static_cast<int32_t>(options.retval));
 }
 
-Outcome HostTest::run(const char* program, const char* device, const Packet& packet) {
+Outcome HostTest::run(const char* program, const char* device, const Packet& packet,
+                      uint32_t gso_size) {
     Outcome outcome{};
     auto fd = data_path_->program(program);
     EXPECT_TRUE(fd);
     outcome.packet = packet.bytes();
-    outcome.counted =
-        counted_by([&] { outcome.verdict = run_once(*fd, ifindex(device), outcome.packet); });
+    outcome.counted = counted_by(
+        [&] { outcome.verdict = run_once(*fd, ifindex(device), outcome.packet, gso_size); });
     return outcome;
 }
 

@@ -66,9 +66,11 @@ protected:
 
     // Every reason that moved meanwhile, each once per increment.
     std::vector<HookReason> counted_by(const std::function<void()>& action);
-    Outcome run(const char* program, const char* device, const Packet& packet);
+    // `gso_size`: the packet's payload is segments of so many bytes.
+    Outcome run(const char* program, const char* device, const Packet& packet,
+                uint32_t gso_size = 0);
     // The verdict alone; `packet` becomes what the program made of it.
-    Verdict run_once(int program, uint32_t device, Bytes& packet);
+    Verdict run_once(int program, uint32_t device, Bytes& packet, uint32_t gso_size = 0);
     Outcome endpoint(const char* device, const Packet& packet) {
         return run("cnet_endpoint", device, packet);
     }
