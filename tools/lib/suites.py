@@ -5,7 +5,9 @@ one test's result. Everything they print goes to build/test-logs.
 """
 
 import argparse
+import concurrent.futures
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -22,6 +24,7 @@ BUILD = ROOT / os.environ.get("CNET_BUILD_DIR", "build")
 LOGS = BUILD / "test-logs"
 SHOWN_FAILURES = 10
 SHOWN_LINES = 30
+TOGETHER = 2
 
 
 @dataclasses.dataclass
@@ -33,6 +36,7 @@ class Suite:
     select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: an option
     targets: tuple = ()  # what to build
     limit_s: int = 600
+    alone: bool = False  # it measures, boots a system, or would be too slow beside another
     long_only: bool = False
     valgrind: bool = False
     without: str = ""  # ctest: prefix of the tests that it leaves out
@@ -48,17 +52,15 @@ SUITES = [
     Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf",
           targets=("bpf_tests",)),
     Suite("netns", "network namespaces end to end", "pytest", select="tests/netns",
-          targets=EXECUTABLES, limit_s=1200),
+          targets=EXECUTABLES, limit_s=1800),
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
-          select="tests/parity", targets=EXECUTABLES, limit_s=600),
+          select="tests/parity", targets=EXECUTABLES, limit_s=1800),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
-          targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300),
+          targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300, alone=True),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
-          targets=(*EXECUTABLES, "manuals"), limit_s=300),
+          targets=(*EXECUTABLES, "manuals"), limit_s=300, alone=True),
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
-          limit_s=900),
-    Suite("vm-long", "all of tests/netns on other kernels", "vm", select="--long", targets=EXECUTABLES,
-          limit_s=7500, long_only=True),
+          limit_s=900, alone=True),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
           select="tests/netns", targets=EXECUTABLES, limit_s=3600, long_only=True),
     Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
@@ -77,6 +79,9 @@ SUITES = [
     Suite("bpf-clang-19", "BPF programs built by clang-19", "ctest", build="bpf-clang-19",
           select="bpf", targets=("bpf_tests",), long_only=True),
 ]
+
+
+_running = set()
 
 
 @dataclasses.dataclass
@@ -118,6 +123,7 @@ def run(command, log, limit_s, env):
     log.flush()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                stderr=subprocess.STDOUT, cwd=ROOT, env=env, start_new_session=True)
+    _running.add(process)
     try:
         return process.wait(timeout=limit_s), ""
     except subprocess.TimeoutExpired:
@@ -130,10 +136,8 @@ def run(command, log, limit_s, env):
             except subprocess.TimeoutExpired:
                 continue
         return None, f"killed after {limit_s} s"
-    except BaseException:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait()
-        raise
+    finally:
+        _running.discard(process)
 
 
 def junit_cases(path):
@@ -221,6 +225,7 @@ def commands(suite, xml_of):
 
 
 def run_suite(suite):
+    print(f"== {suite.name}: {suite.what}", flush=True)
     log_path = LOGS / f"{suite.name}.log"
     xml_dir = LOGS / suite.name
     shutil.rmtree(xml_dir, ignore_errors=True)
@@ -262,6 +267,34 @@ def choose(names, long):
     return [suite for suite in SUITES if long or not suite.long_only]
 
 
+def run_timed(suite, unbuilt):
+    """(suite, its cases, seconds)"""
+    began = time.monotonic()
+    if suite.kind != "lint" and suite.build in unbuilt:
+        cases = [Case(suite.name, "failed", "what it tests does not build")]
+    else:
+        cases = run_suite(suite)
+    return suite, cases, time.monotonic() - began
+
+
+def run_all(suites, unbuilt):
+    """Suites that may have company run in twos: most of them wait most of the time."""
+    results = []
+    for alone, some in itertools.groupby(suites, lambda suite: suite.alone):
+        with concurrent.futures.ThreadPoolExecutor(1 if alone else TOGETHER) as pool:
+            running = [pool.submit(run_timed, suite, unbuilt) for suite in some]
+            try:
+                for done in concurrent.futures.as_completed(running):
+                    show(*done.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in list(_running):
+                    os.killpg(process.pid, signal.SIGINT)
+                raise
+            results += [done.result() for done in running]
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tools/test", description="Runs the tests.")
     parser.add_argument("--long", action="store_true", help="the slow suites too")
@@ -278,16 +311,7 @@ def main():
     LOGS.mkdir(parents=True, exist_ok=True)
     unbuilt = build(suites)
 
-    results = []
-    for suite in suites:
-        print(f"== {suite.name}: {suite.what}", flush=True)
-        began = time.monotonic()
-        if suite.kind != "lint" and suite.build in unbuilt:
-            cases = [Case(suite.name, "failed", "what it tests does not build")]
-        else:
-            cases = run_suite(suite)
-        results.append((suite, cases, time.monotonic() - began))
-        show(*results[-1])
+    results = run_all(suites, unbuilt)
 
     print("\n== summary")
     for suite, cases, seconds in results:
