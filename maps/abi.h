@@ -103,15 +103,20 @@ struct cnet_port {
 CNET_SIZE(struct cnet_port, 8 * 4 + 6 + 6 + 4 + 3 * 16);
 
 /* ---- cnet_network: network id -> what only slow paths need. Writer: cnetd. ---- */
+enum cnet_network_flag {
+    CNET_NETWORK_OPEN = 1 << 0, /* some port may have addresses that the control plane never heard
+                                   of: the kernel's neighbour table knows them */
+};
+
 struct cnet_network {
-    __u32 flags;        /* reserved */
+    __u32 flags;        /* enum cnet_network_flag */
     __u32 flood_ports;  /* entries 0..flood_ports-1 of cnet_flood belong to this network */
     __u32 mac_limit;    /* learned MACs at most, 0: no limit but the map's */
     __u32 ageing_s;     /* learned MACs die this long after their last frame, 0: never */
     __u32 host_ifindex; /* outer end of the host port */
     __u32 vni;          /* 0: not an overlay */
     __u32 policy_id;    /* reserved for policy */
-    __u32 reserved;
+    __u32 mtu;          /* bytes */
 };
 CNET_SIZE(struct cnet_network, 8 * 4);
 

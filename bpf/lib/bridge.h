@@ -6,10 +6,21 @@
 #include "fdb.h"
 #include "port.h"
 
+#define VLAN_TAG_LEN 4
+
 /* --icc off: an endpoint reaches the host port and nothing else of its network. */
 static __always_inline int icc_forbids(const struct cnet_pkt* pkt, __u32 to_port_flags) {
     return pkt->port_flags & CNET_PORT_ICC_OFF &&
            !((pkt->port_flags | to_port_flags) & CNET_PORT_HOST);
+}
+
+/* Does the device take so large a frame, a VLAN tag aside? Our own devices have their network's MTU
+ * and the kernel checks it on them; a redirect to any other device goes past that check. */
+static __always_inline int port_takes(struct __sk_buff* skb, __u32 ifindex, __u32 port_flags) {
+    __u32 mtu = 0;
+
+    if (likely(port_flags & (CNET_PORT_PEER | CNET_PORT_HOST))) return 1;
+    return bpf_check_mtu(skb, ifindex, &mtu, -VLAN_TAG_LEN, 0) <= 0; /* < 0: it has just gone */
 }
 
 /* V_NEXT when the MAC is a group's or nobody knows it. */
@@ -22,6 +33,8 @@ static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff* skb,
     if (unlikely(!entry)) return V_NEXT;
     if (unlikely(entry->ifindex == pkt->ifindex)) return drop(pkt, CNET_R_SAME_PORT);
     if (unlikely(icc_forbids(pkt, entry->port_flags))) return drop(pkt, CNET_R_ICC_OFF);
+    if (unlikely(!port_takes(skb, entry->ifindex, entry->port_flags)))
+        return drop(pkt, CNET_R_PORT_MTU);
     return redirected(pkt, tc_send_to_port(skb, entry->ifindex, entry->port_flags),
                       CNET_R_SWITCHED);
 }
@@ -35,6 +48,15 @@ struct flood_walk {
     __u32 any_lost;
 };
 
+static __always_inline int flood_copy(struct __sk_buff* skb, const struct cnet_flood_port* port) {
+    if (!port_takes(skb, port->ifindex, port->port_flags)) return 0;
+    /* A positive answer is the device's own refusal (NET_XMIT_DROP, a full backlog): that copy is
+     * lost too. */
+    return !effects_allowed() ||
+           !bpf_clone_redirect(skb, port->ifindex,
+                               port->port_flags & CNET_PORT_HOST ? BPF_F_INGRESS : 0);
+}
+
 static long flood_one(__u32 index, void* data) {
     struct flood_walk* walk = data;
     struct cnet_flood_key key = {.network_id = walk->pkt->network_id, .index = index};
@@ -43,11 +65,7 @@ static long flood_one(__u32 index, void* data) {
         walk->pkt->port_flags & CNET_PORT_HOST ? walk->pkt->host_ifindex : walk->pkt->ifindex;
 
     if (!port || port->ifindex == from || icc_forbids(walk->pkt, port->port_flags)) return 0;
-    /* A positive answer is the device's own refusal (NET_XMIT_DROP, a full backlog): that copy is
-     * lost too. */
-    if (!effects_allowed() ||
-        !bpf_clone_redirect(walk->skb, port->ifindex,
-                            port->port_flags & CNET_PORT_HOST ? BPF_F_INGRESS : 0)) {
+    if (flood_copy(walk->skb, port)) {
         walk->any_sent = 1;
     } else {
         walk->any_lost = 1;

@@ -8,6 +8,13 @@
 #include "eth.h"
 #include "metrics.h"
 
+/*
+ * Marks a packet as translated and let through, for our program on the device that it leaves by:
+ * tc_index is settable by BPF alone, nobody reads it but dsmark, and it survives redirect_neigh and
+ * a veth pair. On an uplink ingress_ifindex must be set too, which no packet of the host's own has.
+ */
+#define CNET_TRANSLATED 0xc4e7
+
 static __always_inline void* tc_data(struct __sk_buff* skb) {
     return (void*)(long)skb->data;
 }

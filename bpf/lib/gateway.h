@@ -45,6 +45,16 @@ static __always_inline enum cnet_verdict gateway_to_sibling(struct __sk_buff* sk
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags), CNET_R_ROUTED);
 }
 
+/* Likewise one that nobody stated. */
+static __always_inline enum cnet_verdict gateway_to_stranger(struct __sk_buff* skb,
+                                                             struct cnet_pkt* pkt) {
+    if (!network_open(pkt->network_id)) return drop(pkt, CNET_R_OTHER_NETWORK);
+    if (pkt->port_flags & CNET_PORT_ICC_OFF) return drop(pkt, CNET_R_ICC_OFF);
+    if (ip_rewrite(skb, pkt, &pkt->tuple.src, &pkt->tuple.dst, 1))
+        return drop(pkt, CNET_R_REWRITE_FAILED);
+    return stranger_send(skb, pkt, pkt->host_ifindex, CNET_R_ROUTED);
+}
+
 /* The host port that a route leads to, or NULL: cnet_port also knows the outer ends. */
 static __always_inline struct cnet_port* host_port_at(__u32 ifindex) {
     struct cnet_port* port = bpf_map_lookup_elem(&cnet_port, &ifindex);
@@ -123,6 +133,7 @@ static __always_inline enum cnet_verdict gateway_route(struct __sk_buff* skb,
         return gateway_to_world(pkt, uplink, &route);
     if (uplink) return gateway_untracked(skb, pkt, &route);
     host_port = host_port_at(route.ifindex);
+    if (host_port && host_port->network_id == pkt->network_id) return gateway_to_stranger(skb, pkt);
     return host_port ? gateway_to_network(pkt, host_port) : drop(pkt, CNET_R_NO_UPLINK);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stage: only the host itself speaks through a host port. A packet that the host's stack forwarded
+ * Stage: only the host itself speaks through a host port, and what we sent that way (stranger.h). A
+ * packet that the host's stack forwarded
  * from elsewhere towards an endpoint has bypassed the published ports ("direct routing") and is
  * dropped, but for a routed network, whose endpoints everybody may reach.
  *
@@ -23,6 +24,10 @@ host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
     union cnet_addr source;
 
+    if (unlikely(skb->tc_index == CNET_TRANSLATED)) {
+        skb->tc_index = 0; /* a container that forwards the packet would forward the mark */
+        return V_NEXT;
+    }
     if (unlikely(port->flags & CNET_PORT_ROUTED)) return V_NEXT;
     if (pkt->eth_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr* ip = data + ETH_HLEN;

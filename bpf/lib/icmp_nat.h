@@ -143,6 +143,7 @@ icmp_error_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct ct_
                    const union cnet_addr* src, const union cnet_addr* dst) {
     __u32 zone = hit->entry->other.zone;
     struct cnet_neigh_entry* neigh;
+    struct cnet_network* open;
     struct fib_route route;
 
     if (ip_rewrite(skb, pkt, src, dst, zone != CNET_ZONE_HOST) ||
@@ -156,7 +157,11 @@ icmp_error_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct ct_
         return redirected(pkt, fib_send(&route), CNET_R_ICMP_ERROR_NAT);
     }
     neigh = neigh_lookup(zone, dst);
-    if (!neigh) return drop(pkt, CNET_R_NO_NEIGH);
+    if (!neigh) {
+        open = network_open(zone);
+        if (!open) return drop(pkt, CNET_R_NO_NEIGH);
+        return stranger_send(skb, pkt, open->host_ifindex, CNET_R_ICMP_ERROR_NAT);
+    }
     if (eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),

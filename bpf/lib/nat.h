@@ -13,13 +13,7 @@
 #include "port.h"
 #include "rewrite.h"
 #include "scratch.h"
-
-/*
- * Marks a packet as translated, for uplink_egress on the way out: tc_index is settable by BPF
- * alone, nobody reads it but dsmark, and it survives redirect_neigh. ingress_ifindex must be set
- * too, which no packet of the host's own has.
- */
-#define CNET_TRANSLATED 0xc4e7
+#include "stranger.h"
 
 static __always_inline enum cnet_reason nat_reason(const struct ct_hit* hit) {
     switch (hit->entry->type) {
@@ -104,15 +98,24 @@ static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff* skb, str
 static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                         const struct ct_hit* hit,
                                                         const struct translation* to) {
-    struct cnet_neigh_entry* neigh = neigh_lookup(hit->entry->other.zone, to->dst);
+    __u32 zone = hit->entry->other.zone;
+    struct cnet_neigh_entry* neigh = neigh_lookup(zone, to->dst);
+    struct cnet_network* open = NULL;
+    __u32 mtu;
 
-    if (unlikely(!neigh)) return drop(pkt, CNET_R_NO_NEIGH);
+    if (unlikely(!neigh)) {
+        open = network_open(zone);
+        if (!open) return drop(pkt, CNET_R_NO_NEIGH);
+    }
+    mtu = neigh ? neigh->mtu : open->mtu;
     /* What a router would fragment is handed over whole: it is in memory, not on a link. */
-    if (unlikely(exceeds_mtu(skb, pkt, neigh->mtu)) && !(pkt->flags & PKT_MAY_SPLIT))
-        return icmp_too_big(skb, pkt, neigh->mtu);
+    if (unlikely(exceeds_mtu(skb, pkt, mtu)) && !(pkt->flags & PKT_MAY_SPLIT))
+        return icmp_too_big(skb, pkt, mtu);
     /* point of no return */
-    if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to) ||
-        eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
+    if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to))
+        return drop(pkt, CNET_R_REWRITE_FAILED);
+    if (unlikely(!neigh)) return stranger_send(skb, pkt, open->host_ifindex, nat_reason(hit));
+    if (eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),
                       nat_reason(hit));

@@ -30,6 +30,21 @@ static __always_inline struct cnet_neigh_entry* neigh_lookup(__u32 network_id,
     return bpf_map_lookup_elem(&cnet_neigh, &key);
 }
 
+/*
+ * Nobody stated who is behind a port without a source check, so whoever is asked from there has to
+ * hear of the asker, as on a bridge: the question is not answered in place but brought to the one
+ * that it is for, and to nobody else.
+ */
+static __always_inline int asker_is_unstated(const struct cnet_pkt* pkt) {
+    return !(pkt->port_flags & (CNET_PORT_CHECK_SOURCE | CNET_PORT_HOST));
+}
+
+static __always_inline enum cnet_verdict ask_owner(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                   const struct cnet_neigh_entry* neigh) {
+    return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),
+                      CNET_R_SWITCHED);
+}
+
 /* Does the control plane say that this address lives on this device? */
 static __always_inline int neigh_is_at(__u32 network_id, const union cnet_addr* addr,
                                        __u32 ifindex) {

@@ -58,7 +58,8 @@ const std::set<HookReason> kReachable = [] {
                              CNET_R_NO_FLOW,
                              CNET_R_CT_FULL,
                              CNET_R_PORTS_EXHAUSTED,
-                             CNET_R_NOT_ALLOWED});
+                             CNET_R_NOT_ALLOWED,
+                             CNET_R_PORT_MTU});
     add(CNET_HOOK_HOSTPORT, {CNET_R_SWITCHED, CNET_R_FLOODED, CNET_R_ARP_REPLY, CNET_R_ND_REPLY,
                              CNET_R_DIRECT_ROUTING});
     add(CNET_HOOK_UPLINK,
