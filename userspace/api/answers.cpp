@@ -18,6 +18,19 @@ template <typename T> Json value_or_null(const std::optional<T>& value) {
     return value ? Json(*value) : Json(nullptr);
 }
 
+Json devices_json(const std::vector<control::AttachedView>& devices) {
+    Json list = Json::array();
+    for (const control::AttachedView& device : devices) {
+        Json json;
+        json["device"] = device.device;
+        json["ifindex"] = device.ifindex;
+        json["mtu"] = device.mtu;
+        json["state"] = device.state;
+        list.push_back(std::move(json));
+    }
+    return list;
+}
+
 } // namespace
 
 std::string render(const control::NetworkView& view) {
@@ -51,6 +64,7 @@ std::string render(const control::NetworkView& view) {
     json["gateway_mac"] = network.gateway_mac.to_string();
     json["host_port"] = view.host_port;
     json["endpoints"] = view.endpoints;
+    json["devices"] = devices_json(view.devices);
     return to_text(json);
 }
 

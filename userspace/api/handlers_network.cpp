@@ -31,6 +31,24 @@ void add_network_routes(Router& router, control::Controller& controller) {
                     if (!patch) return patch.error();
                     return answer(controller.update_network(call.name, *patch));
                 }});
+    router.add({"POST",
+                "/v1/networks/{name}/attach",
+                200,
+                {},
+                [&controller](const Call& call) -> Result<std::string> {
+                    auto device = parse_single(call.body, "device");
+                    if (!device) return device.error();
+                    return answer(controller.attach_device(call.name, *device));
+                }});
+    router.add({"POST",
+                "/v1/networks/{name}/detach",
+                200,
+                {},
+                [&controller](const Call& call) -> Result<std::string> {
+                    auto device = parse_single(call.body, "device");
+                    if (!device) return device.error();
+                    return answer(controller.detach_device(call.name, *device));
+                }});
     router.add({"DELETE",
                 "/v1/networks/{name}",
                 200,

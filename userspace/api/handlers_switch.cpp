@@ -17,7 +17,7 @@ void add_switch_routes(Router& router, control::Controller& controller) {
                     auto request = parse_fdb_addition(call.body);
                     if (!request) return request.error();
                     return answer(
-                        controller.add_fdb(request->network, request->mac, request->endpoint));
+                        controller.add_fdb(request->network, request->mac, request->place));
                 }});
     router.add(
         {"DELETE", "/v1/fdb", 200, {}, [&controller](const Call& call) -> Result<std::string> {

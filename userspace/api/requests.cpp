@@ -133,7 +133,8 @@ Result<FdbRequest> parse_fdb_addition(std::string_view body) {
     return parse_with<FdbRequest>(body, [](ObjectReader& in, FdbRequest& out) {
         in.read_required("network", out.network);
         in.read_required("mac", out.mac);
-        in.read_required("endpoint", out.endpoint);
+        in.read("endpoint", out.place.endpoint);
+        in.read("device", out.place.device);
     });
 }
 

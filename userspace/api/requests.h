@@ -20,7 +20,7 @@ struct PortRequest {
 struct FdbRequest {
     std::string network;
     MacAddress mac;
-    std::string endpoint; // of an addition alone
+    control::FdbPlace place; // of an addition alone
 };
 
 Result<control::NetworkSpec> parse_network_spec(std::string_view body);

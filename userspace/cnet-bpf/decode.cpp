@@ -56,7 +56,9 @@ Json port_value(const void* bytes, const Decoder& decoder) {
 
 Json network_value(const void* bytes, const Decoder& decoder) {
     auto network = read<cnet_network>(bytes);
-    return {{"flood_ports", network.flood_ports},
+    return {{"flags", flags(network.flags, kNetworkFlags)},
+            {"mtu", network.mtu},
+            {"flood_ports", network.flood_ports},
             {"mac_limit", network.mac_limit},
             {"ageing_s", network.ageing_s},
             {"host_ifindex", network.host_ifindex},

@@ -41,12 +41,13 @@ int show(Context& context, const Verb&, const Arguments& arguments) {
 int add(Context& context, const Verb& verb, const Arguments& arguments) {
     // The third word says what the fourth names.
     const auto& words = arguments.positionals;
-    if (!std::string_view("endpoint").starts_with(words[2])) {
-        return context.fail(kUsage, "fdb add: expected 'endpoint', not '" + words[2] +
-                                        "' (usage: " + short_usage(fdb_object(), verb) + ")");
+    for (const char* place : {"endpoint", "device"}) {
+        if (!std::string_view(place).starts_with(words[2])) continue;
+        return change(context, "POST", kFdb,
+                      {{"network", words[0]}, {"mac", words[1]}, {place, words[3]}});
     }
-    return change(context, "POST", kFdb,
-                  {{"network", words[0]}, {"mac", words[1]}, {"endpoint", words[3]}});
+    return context.fail(kUsage, "fdb add: expected 'endpoint' or 'device', not '" + words[2] +
+                                    "' (usage: " + short_usage(fdb_object(), verb) + ")");
 }
 
 int remove(Context& context, const Verb&, const Arguments& arguments) {
@@ -77,8 +78,8 @@ Object fdb_object() {
                  show,
                  Verb::Repeat::kWatch},
                 {{"add", "create"},
-                 "States that a MAC address is at an endpoint.",
-                 {{"NETWORK"}, {"MAC"}, {"endpoint"}, {"NAME"}},
+                 "States that a MAC address is at an endpoint, or at an attached device.",
+                 {{"NETWORK"}, {"MAC"}, {"endpoint|device"}, {"NAME"}},
                  {},
                  add},
                 {{"delete"}, "Removes an entry.", {{"NETWORK"}, {"MAC"}}, {}, remove},

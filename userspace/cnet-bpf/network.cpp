@@ -26,6 +26,17 @@ std::string snat_of(const Json& network) {
     return text + snat6;
 }
 
+// Attached devices; what is not at work says so.
+std::string devices_of(const Json& network) {
+    std::string text;
+    for (const Json& device : list_at(network, "devices")) {
+        const std::string state = text_at(device, "state");
+        text += (text.empty() ? "" : ",") + text_at(device, "device");
+        if (state != "up") text += "(" + state + ")";
+    }
+    return text;
+}
+
 View network_view() {
     return {
         {"NAME", key("name"), Align::kLeft, true},
@@ -35,6 +46,7 @@ View network_view() {
         {"ENDPOINTS", key("endpoints"), Align::kRight},
         {"HOST-PORT", key("host_port")},
         {"OPTIONS", plain(options_of), Align::kLeft, true},
+        {"DEVICES", plain(devices_of), Align::kLeft, false, true},
         {"ID", key("id"), Align::kRight, false, true},
         {"IP-RANGES", key("ip_ranges"), Align::kLeft, false, true},
         {"MTU", key("mtu"), Align::kRight, false, true},
@@ -94,6 +106,16 @@ int set(Context& context, const Verb& verb, const Arguments& arguments) {
     return change(context, "PATCH", member(kNetworks, arguments.positionals[0]), *body);
 }
 
+int attach(Context& context, const Verb&, const Arguments& arguments) {
+    return change(context, "POST", member(kNetworks, arguments.positionals[0]) + "/attach",
+                  {{"device", arguments.positionals[1]}});
+}
+
+int detach(Context& context, const Verb&, const Arguments& arguments) {
+    return change(context, "POST", member(kNetworks, arguments.positionals[0]) + "/detach",
+                  {{"device", arguments.positionals[1]}});
+}
+
 int remove(Context& context, const Verb&, const Arguments& arguments) {
     return change(context, "DELETE", member(kNetworks, arguments.positionals[0]), {});
 }
@@ -151,6 +173,16 @@ Object network_object() {
             {{"show"}, "One network in full.", {{"NAME", false}}, {}, show, Verb::Repeat::kWatch},
             {{"create", "add"}, "Makes a network.", {{"NAME"}}, create_options(), create},
             {{"set"}, "Changes a network that is in use.", {{"NAME"}}, set_options(), set},
+            {{"attach"},
+             "Makes a device of the host a port of a network.",
+             {{"NAME"}, {"DEV"}},
+             {},
+             attach},
+            {{"detach"},
+             "Gives an attached device back to the host.",
+             {{"NAME"}, {"DEV"}},
+             {},
+             detach},
             {{"delete"}, "Removes a network without endpoints.", {{"NAME"}}, {}, remove},
         }};
 }

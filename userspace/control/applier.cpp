@@ -67,6 +67,12 @@ Status Applier::run(const SetMtu& change) {
     return status;
 }
 
+Status Applier::run(const SetPromiscuous& change) {
+    auto status = rtnl_.set_promiscuous(change.name, change.on);
+    if (status) observed_.links[change.name].promiscuous = change.on;
+    return status;
+}
+
 Status Applier::run(const AddAddress& change) {
     auto status = rtnl_.add_address(change.name, change.address);
     if (!status) return status;

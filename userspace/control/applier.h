@@ -24,6 +24,7 @@ private:
     Status run(const CreateVeth& change);
     Status run(const DeleteLink& change);
     Status run(const SetMtu& change);
+    Status run(const SetPromiscuous& change);
     Status run(const AddAddress& change);
     Status run(const DeleteAddress& change);
     Status run(const BringUpHostPort& change);

@@ -26,6 +26,9 @@ std::string text(const DeleteLink& c) {
 std::string text(const SetMtu& c) {
     return "set mtu " + std::to_string(c.mtu) + " on " + c.name;
 }
+std::string text(const SetPromiscuous& c) {
+    return std::string("switch promiscuous mode ") + (c.on ? "on" : "off") + " on " + c.name;
+}
 std::string text(const AddAddress& c) {
     return "add address " + c.address.to_string() + " to " + c.name;
 }
@@ -81,6 +84,8 @@ bool PurgeFlows::matches(const cnet_ct_key& forward, const cnet_ct_entry& entry)
         } else if (endpoints.contains({tuple->zone, src}) ||
                    endpoints.contains({tuple->zone, dst})) {
             return true;
+        } else if (auto known = closed.find(tuple->zone); known != closed.end()) {
+            if (!known->second.contains(src) && !known->second.contains(dst)) return true;
         }
     }
     return false;

@@ -28,6 +28,11 @@ struct SetMtu {
     uint32_t mtu = 0;
 };
 
+struct SetPromiscuous {
+    std::string name;
+    bool on = true;
+};
+
 struct AddAddress {
     std::string name;
     IpPrefix address;
@@ -71,17 +76,19 @@ struct DetachHook {
     Attachment attachment;
 };
 
-// Flows of an endpoint's address, of a binding, of a binding whose clients are these alone by now,
-// or that use an address of the host, and mappings of a network: any of these.
+// Flows of an endpoint's address, in a network that has no other addresses than these by now, of a
+// binding, of a binding whose clients are these alone by now, or that use an address of the host,
+// and mappings of a network: any of these.
 struct PurgeFlows {
     std::set<std::pair<NetworkId, IpAddress>> endpoints;
+    std::map<NetworkId, std::set<IpAddress>> closed;
     std::set<BindingId> bindings;
     std::map<BindingId, std::vector<IpPrefix>> narrowed;
     std::set<IpAddress> host_addresses;
     std::set<NetworkId> mappings;
 
     bool empty() const {
-        return endpoints.empty() && bindings.empty() && narrowed.empty() &&
+        return endpoints.empty() && closed.empty() && bindings.empty() && narrowed.empty() &&
                host_addresses.empty() && mappings.empty();
     }
     bool matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
@@ -92,9 +99,9 @@ struct PurgeMacs {
     std::set<uint32_t> ifindexes;
 };
 
-using Change = std::variant<CreateVeth, DeleteLink, SetMtu, AddAddress, DeleteAddress,
-                            BringUpHostPort, BringUpEndpoint, UpdateEndpoint, AttachHook,
-                            DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
+using Change = std::variant<CreateVeth, DeleteLink, SetMtu, SetPromiscuous, AddAddress,
+                            DeleteAddress, BringUpHostPort, BringUpEndpoint, UpdateEndpoint,
+                            AttachHook, DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
 
 // For the log and for errors, "create veth cnet5"; the same for the same change.
 std::string describe(const Change& change);

@@ -55,6 +55,9 @@ public:
     Result<NetworkView> create_network(const NetworkSpec& spec);
     Result<NetworkView> update_network(const std::string& name, const NetworkPatch& patch);
     Status delete_network(const std::string& name);
+    // A device of the host becomes a port of the network, or stops being one.
+    Result<NetworkView> attach_device(const std::string& network, const std::string& device);
+    Result<NetworkView> detach_device(const std::string& network, const std::string& device);
     std::vector<NetworkView> networks() const;
     Result<NetworkView> network(const std::string& name) const;
 
@@ -86,7 +89,7 @@ public:
     // Of one network when `network` is not empty, here and below.
     Result<std::vector<FdbView>> fdb(const std::string& network = {}) const;
     Result<FdbView> add_fdb(const std::string& network, const MacAddress& mac,
-                            const std::string& endpoint);
+                            const FdbPlace& place);
     Status delete_fdb(const std::string& network, const MacAddress& mac);
     Result<uint64_t> flush_fdb(const std::string& network); // how many learned entries went
     Result<std::vector<NeighView>> neighbours(const std::string& network = {}) const;

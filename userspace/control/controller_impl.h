@@ -17,6 +17,13 @@ struct Edit {
     std::vector<store::Mutation> backward;
 };
 
+// Where a stated MAC is: at an endpoint, or at an attached device (endpoint_id 0).
+struct StatedPlace {
+    NetworkId network_id = 0;
+    EndpointId endpoint_id = 0;
+    std::string device; // of the host
+};
+
 struct Controller::Impl {
     Impl(Parts parts_, Timeouts timeouts)
         : parts(parts_), collector(parts.tables, parts.hooks, parts.clock, timeouts),
@@ -62,6 +69,10 @@ struct Controller::Impl {
     EndpointView view(const Endpoint& endpoint) const;
     PortView view(const PublishedPort& port) const;
     SandboxView view(const Sandbox& sandbox) const;
+    Result<StatedPlace> find_place(const FdbPlace& place) const;
+    std::vector<AttachedView> attached_views(NetworkId network) const;
+    // Every device attached to the network takes packets as large as the network's.
+    Status check_attached_mtu(const Network& network) const;
 
     // Adds to `next` and `edit` what it takes to remove the endpoint with its ports and static FDB
     // entries.

@@ -70,7 +70,8 @@ Status check_no_ports(const Network& network, const State& state) {
 } // namespace
 
 NetworkView Controller::Impl::view(const Network& network) const {
-    return {network, network.host_port_outer(), count_endpoints(state, network.id)};
+    return {network, network.host_port_outer(), count_endpoints(state, network.id),
+            attached_views(network.id)};
 }
 
 Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
@@ -120,6 +121,7 @@ Result<NetworkView> Controller::update_network(const std::string& name, const Ne
     apply_patch(after, patch);
     auto status = check_network(after);
     if (status && after.is_internal()) status = check_no_ports(after, impl_->state);
+    if (status) status = impl_->check_attached_mtu(after);
     if (!status) return status.error();
 
     State next = impl_->state;
@@ -139,6 +141,11 @@ Status Controller::delete_network(const std::string& name) {
                                                (endpoints == 1 ? " endpoint" : " endpoints") +
                                                ": delete " + (endpoints == 1 ? "it" : "them") +
                                                " first");
+    }
+    if (const auto devices = impl_->attached_views(network.id); !devices.empty()) {
+        return Error(ErrorKind::kConflict, "device " + devices.front().device +
+                                               " is attached to network " + name +
+                                               ": detach it first");
     }
     State next = impl_->state;
     next.networks.erase(network.id);

@@ -75,15 +75,30 @@ Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
     return views;
 }
 
+Result<StatedPlace> Controller::Impl::find_place(const FdbPlace& place) const {
+    if (place.endpoint.empty() == place.device.empty())
+        return invalid("a MAC address is at an endpoint or at an attached device");
+    if (!place.endpoint.empty()) {
+        auto endpoint = find_endpoint(place.endpoint);
+        if (!endpoint) return endpoint.error();
+        return StatedPlace{(*endpoint)->network_id, (*endpoint)->id, (*endpoint)->host_ifname()};
+    }
+    auto at = state.attached.find(place.device);
+    if (at == state.attached.end()) return no_such("attached device", place.device);
+    return StatedPlace{at->second.network_id, 0, place.device};
+}
+
 Result<FdbView> Controller::add_fdb(const std::string& network_name, const MacAddress& mac,
-                                    const std::string& endpoint_name) {
+                                    const FdbPlace& place) {
     Impl& impl = *impl_;
     auto network = impl.find_network(network_name);
     if (!network) return network.error();
-    auto endpoint = impl.find_endpoint(endpoint_name);
-    if (!endpoint) return endpoint.error();
-    if ((*endpoint)->network_id != (*network)->id) {
-        return invalid("endpoint " + endpoint_name + " is not in network " + network_name);
+    auto at = impl.find_place(place);
+    if (!at) return at.error();
+    if (at->network_id != (*network)->id) {
+        return invalid(
+            (place.device.empty() ? "endpoint " + place.endpoint : "device " + place.device) +
+            " is not in network " + network_name);
     }
     if (mac.is_multicast())
         return invalid("MAC address " + mac.to_string() + " is a multicast address");
@@ -92,7 +107,7 @@ Result<FdbView> Controller::add_fdb(const std::string& network_name, const MacAd
         return Error(ErrorKind::kConflict,
                      "MAC address " + mac.to_string() + " is " + owner + "'s own");
     }
-    const StaticFdb entry{(*network)->id, mac, (*endpoint)->id};
+    const StaticFdb entry{(*network)->id, mac, at->endpoint_id, place.device};
     State next = impl.state;
     store::Mutation back = store::RemoveFdb{entry.network_id, mac};
     if (const StaticFdb* before = find_static(impl.state, entry.network_id, mac))
@@ -101,10 +116,11 @@ Result<FdbView> Controller::add_fdb(const std::string& network_name, const MacAd
         return e.network_id == entry.network_id && e.mac == mac;
     });
     next.fdb.push_back(entry);
-    const std::string device = (*endpoint)->host_ifname();
     auto status = impl.change(std::move(next), {{store::PutFdb{entry}}, {back}});
     if (!status) return status.error();
-    return FdbView{network_name, mac, device, endpoint_name, "static", std::nullopt};
+    FdbView view{network_name, mac, at->device, std::nullopt, "static", std::nullopt};
+    if (place.device.empty()) view.endpoint = place.endpoint;
+    return view;
 }
 
 Status Controller::delete_fdb(const std::string& network_name, const MacAddress& mac) {

@@ -43,6 +43,11 @@ Result<UplinkView> Controller::add_uplink(const std::string& device) {
     if (is_own_device(*link, impl.state)) {
         return Error(ErrorKind::kInvalid, "device " + device + " belongs to one of our networks");
     }
+    if (auto attached = impl.state.attached.find(device); attached != impl.state.attached.end()) {
+        return Error(ErrorKind::kConflict,
+                     "device " + device + " is attached to network " +
+                         impl.state.networks.at(attached->second.network_id).name);
+    }
     impl.observed.links[device] = *link; // netlink's news may not have come yet
     State next = impl.state;
     next.uplinks[device] = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "userspace/control/attached.h"
 #include "userspace/control/desired_bindings.h"
 #include "userspace/control/flood_list.h"
 #include "userspace/control/uplink_choice.h"
@@ -45,10 +46,9 @@ cnet_port port_template(const Network& network, uint32_t host_ifindex) {
     return port;
 }
 
-uint32_t endpoint_flags(const Network& network) {
-    uint32_t flags = CNET_PORT_PEER | network_flags(network);
-    if (!network.allow_spoofing) flags |= CNET_PORT_CHECK_SOURCE;
-    if (network.learning || network.allow_spoofing) flags |= CNET_PORT_LEARNING;
+// Those of endpoints and attached devices alike.
+uint32_t member_flags(const Network& network) {
+    uint32_t flags = network_flags(network);
     if (!network.icc) flags |= CNET_PORT_ICC_OFF;
     if (network.is_internal()) flags |= CNET_PORT_INTERNAL;
     if (network.mode == Mode::kNat && network.masquerade && !network.internal) {
@@ -56,6 +56,19 @@ uint32_t endpoint_flags(const Network& network) {
         if (network.nat == Nat::kEndpointIndependent) flags |= CNET_PORT_NAT_INDEPENDENT;
     }
     return flags;
+}
+
+uint32_t endpoint_flags(const Network& network) {
+    uint32_t flags = CNET_PORT_PEER | member_flags(network);
+    if (!network.allow_spoofing) flags |= CNET_PORT_CHECK_SOURCE;
+    if (network.learning || network.allow_spoofing) flags |= CNET_PORT_LEARNING;
+    return flags;
+}
+
+// Never CNET_PORT_PEER, whatever the device is: redirect_peer hands each frame to the far end as
+// its own, and behind an attached device there may be others.
+uint32_t attached_flags(const Network& network) {
+    return CNET_PORT_LEARNING | member_flags(network);
 }
 
 void add_static_fdb(MapContents& maps, NetworkId network, const MacAddress& mac, uint32_t ifindex,
@@ -127,9 +140,32 @@ void add_endpoint(MapContents& maps, FloodMembers& flood, const Network& network
     add_static_fdb(maps, network.id, endpoint.mac, ifindex, port.flags);
 }
 
+void add_attached(MapContents& maps, FloodMembers& flood, const Network& network, uint32_t ifindex,
+                  uint32_t host_ifindex) {
+    cnet_port port = port_template(network, host_ifindex);
+    port.flags = attached_flags(network);
+    maps.port[ifindex] = port;
+    flood[ifindex] = port.flags;
+}
+
+// An entry of whoever is at a device now; nothing while the device is not there.
+void add_stated_fdb(MapContents& maps, const StaticFdb& entry, const State& state,
+                    const Observed& observed) {
+    const Network& network = state.networks.at(entry.network_id);
+    const bool at_endpoint = entry.device.empty();
+    const netlink::LinkInfo* link =
+        at_endpoint ? find_endpoint_link(state.endpoints.at(entry.endpoint_id), observed)
+                    : find_attached_link(state.attached.at(entry.device), state, observed);
+    if (!link) return;
+    add_static_fdb(maps, network.id, entry.mac, link->ifindex,
+                   at_endpoint ? endpoint_flags(network) : attached_flags(network));
+}
+
 void add_network(MapContents& maps, const Network& network, const HostPort& host,
-                 const FloodMembers& flood, const Observed& observed) {
+                 const FloodMembers& flood, const State& state, const Observed& observed) {
     cnet_network entry{};
+    entry.flags = state.is_open(network) ? CNET_NETWORK_OPEN : 0;
+    entry.mtu = network.mtu;
     entry.flood_ports = place_flood_ports(maps.flood, network.id, flood, observed.maps.flood);
     entry.mac_limit = network.mac_limit;
     entry.ageing_s = network.ageing_s;
@@ -190,15 +226,17 @@ MapContents desired_maps(const State& state, const Observed& observed) {
                      endpoint, link->ifindex, host ? host.outer->ifindex : 0);
     }
     mark_published(maps, state, observed);
-    for (const StaticFdb& entry : state.fdb) {
-        const Endpoint& endpoint = state.endpoints.at(entry.endpoint_id);
-        if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
-            add_static_fdb(maps, entry.network_id, entry.mac, link->ifindex,
-                           endpoint_flags(state.networks.at(entry.network_id)));
-        }
+    for (const auto& [name, attached] : state.attached) {
+        const netlink::LinkInfo* link = find_attached_link(attached, state, observed);
+        if (!link) continue;
+        const HostPort& host = hosts[attached.network_id];
+        add_attached(maps, flood[attached.network_id], state.networks.at(attached.network_id),
+                     link->ifindex, host ? host.outer->ifindex : 0);
     }
+    for (const StaticFdb& entry : state.fdb)
+        add_stated_fdb(maps, entry, state, observed);
     for (const auto& [id, network] : state.networks) {
-        add_network(maps, network, hosts[id], flood[id], observed);
+        add_network(maps, network, hosts[id], flood[id], state, observed);
     }
     add_host_addresses(maps, state, observed);
     for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {

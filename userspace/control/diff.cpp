@@ -92,6 +92,21 @@ void add_narrowed(PurgeFlows& purge, const MapContents& observed, const MapConte
     }
 }
 
+// Networks that may have unstated addresses no more, with those that are stated.
+void add_closed(PurgeFlows& purge, const MapContents& observed, const MapContents& desired) {
+    for (const auto& [id, network] : observed.network) {
+        if (!(network.flags & CNET_NETWORK_OPEN)) continue;
+        auto kept = desired.network.find(id);
+        if (kept == desired.network.end() || !(kept->second.flags & CNET_NETWORK_OPEN))
+            purge.closed[id] = {};
+    }
+    if (purge.closed.empty()) return;
+    for (const auto& [key, entry] : desired.neigh) {
+        auto closed = purge.closed.find(key.network_id);
+        if (closed != purge.closed.end()) closed->second.insert(IpAddress::from_abi(key.addr));
+    }
+}
+
 } // namespace
 
 MapDiff diff_maps(const MapContents& observed, const MapContents& desired) {
@@ -126,6 +141,7 @@ PurgeFlows flows_to_purge(const MapContents& observed, const MapContents& desire
         if (kept != desired.neigh.end() && kept->second.endpoint_id == entry.endpoint_id) continue;
         purge.endpoints.emplace(key.network_id, IpAddress::from_abi(key.addr));
     }
+    add_closed(purge, observed, desired);
     for (const auto& [id, binding] : observed.binding) {
         if (!desired.binding.contains(id)) purge.bindings.insert(id);
     }

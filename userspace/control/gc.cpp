@@ -74,6 +74,9 @@ std::optional<cnet_l4> l4_of(uint8_t l4_proto) {
 class Living {
 public:
     explicit Living(const State& state) : state_(state) {
+        for (const auto& [id, network] : state.networks) {
+            if (state.is_open(network)) open_.insert(id);
+        }
         for (const auto& [id, endpoint] : state.endpoints) {
             for (const IpPrefix& address : endpoint.addresses) {
                 addresses_.emplace(endpoint.network_id, address.address());
@@ -90,10 +93,9 @@ public:
         if (entry.type == CNET_CT_HOST_XLAT) return true;
         if (entry.binding_id != 0 && !has_port(entry.binding_id, forward)) return false;
         const cnet_ct_key& tuple = inside_of(forward, entry);
-        auto network = state_.networks.find(tuple.zone);
-        if (network == state_.networks.end()) return false;
+        if (!state_.networks.contains(tuple.zone)) return false;
         if (forward.mapping && is_published(entry.other)) return false;
-        return network->second.allow_spoofing ||
+        return open_.contains(tuple.zone) ||
                addresses_.contains({tuple.zone, IpAddress::from_abi(tuple.src)});
     }
 
@@ -112,6 +114,7 @@ private:
     }
 
     const State& state_;
+    std::set<NetworkId> open_; // whose every address may be somebody's
     std::set<std::pair<NetworkId, IpAddress>> addresses_;
     std::set<uint32_t> published_; // slots, where somebody asks for them
 };

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "userspace/control/attached.h"
 #include "userspace/control/desired_maps.h"
 #include "userspace/control/uplink_choice.h"
 
@@ -165,6 +166,11 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
             changes.push_back(UpdateEndpoint{link->name, endpoint_update(endpoint, network)});
         }
     }
+    for (const auto& [name, attached] : desired.attached) {
+        const netlink::LinkInfo* link = find_attached_link(attached, desired, observed);
+        if (link && attached.promiscuous && !link->promiscuous)
+            changes.push_back(SetPromiscuous{name, true});
+    }
     // Last: a host port with the right addresses has endpoints with the right routes.
     for (auto& [id, addresses] : gateways)
         std::move(addresses.begin(), addresses.end(), std::back_inserter(changes));
@@ -198,6 +204,10 @@ std::vector<AttachHook> desired_hooks(const State& desired, const Observed& obse
         if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
             add(CNET_HOOK_ENDPOINT, *link);
         }
+    }
+    for (const auto& [name, attached] : desired.attached) {
+        if (const netlink::LinkInfo* link = find_attached_link(attached, desired, observed))
+            add(CNET_HOOK_ENDPOINT, *link);
     }
     for (const ChosenUplink& uplink : choose_uplinks(desired, observed)) {
         add(CNET_HOOK_UPLINK, *uplink.link);

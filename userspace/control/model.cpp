@@ -60,6 +60,12 @@ bool Endpoint::has_family(bool v4) const {
                        [&](const IpPrefix& address) { return address.is_v4() == v4; });
 }
 
+bool State::is_open(const Network& network) const {
+    return network.allow_spoofing ||
+           std::any_of(attached.begin(), attached.end(),
+                       [&](const auto& entry) { return entry.second.network_id == network.id; });
+}
+
 std::string Network::host_port_outer() const {
     return device_name("cngw", id);
 }

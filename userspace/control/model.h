@@ -105,10 +105,22 @@ struct Sandbox {
     bool operator==(const Sandbox&) const = default;
 };
 
+// A device of the host that somebody else made, as a port of a network. It is known by its name:
+// one that goes and comes back is followed.
+struct AttachedDevice {
+    std::string device;
+    NetworkId network_id = 0;
+    bool promiscuous = false; // switched on by us; detaching switches it off
+
+    bool operator==(const AttachedDevice&) const = default;
+};
+
+// At an endpoint, or at an attached device.
 struct StaticFdb {
     NetworkId network_id = 0;
     MacAddress mac;
-    EndpointId endpoint_id = 0;
+    EndpointId endpoint_id = 0; // 0: at `device`
+    std::string device;
 
     bool operator==(const StaticFdb&) const = default;
 };
@@ -123,8 +135,12 @@ struct State {
     std::map<std::string, Sandbox> sandboxes;
     std::map<std::string, bool>
         uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
+    std::map<std::string, AttachedDevice> attached; // by device
     std::vector<StaticFdb> fdb;
     UplinkPolicy uplink_policy = UplinkPolicy::kAutomatic; // configuration, not in the store
+
+    // Whether it may have addresses that the control plane never heard of.
+    bool is_open(const Network& network) const;
 };
 
 } // namespace cnet::control

@@ -19,7 +19,7 @@ bool is_alias(std::string_view alias, std::string_view kind, std::string_view na
 
 auto fields(const netlink::LinkInfo& link) {
     return std::tie(link.ifindex, link.name, link.kind, link.alias, link.mac, link.mtu, link.up,
-                    link.loopback, link.has_ethernet, link.master);
+                    link.loopback, link.has_ethernet, link.master, link.promiscuous);
 }
 
 auto fields(const netlink::AddressInfo& address) {

@@ -38,8 +38,8 @@ bool is_own_device(const netlink::LinkInfo& link, const State& state) {
 bool is_default_uplink(const netlink::LinkInfo& link, const State& state,
                        const Observed& observed) {
     return state.uplink_policy == UplinkPolicy::kAutomatic && link.up && !link.loopback &&
-           link.master == 0 && !is_own_device(link, state) && !is_engine_bridge(link) &&
-           has_global_address(link, observed);
+           link.master == 0 && !state.attached.contains(link.name) && !is_own_device(link, state) &&
+           !is_engine_bridge(link) && has_global_address(link, observed);
 }
 
 std::vector<ChosenUplink> choose_uplinks(const State& state, const Observed& observed) {

@@ -1,7 +1,7 @@
 // Which devices of the host lead to the outside. By default every device that is up and has a
-// global address, except loopback, our own, what is a port of a bridge and the bridges that
-// container engines make; `uplink add` and `uplink delete` override it by name,
-// UplinkPolicy::kAddedOnly ([uplinks] auto = false) the default.
+// global address, except loopback, our own, what is attached to a network or a port of a bridge,
+// and the bridges that container engines make; `uplink add` and `uplink delete` override it by
+// name, UplinkPolicy::kAddedOnly ([uplinks] auto = false) the default.
 #pragma once
 
 #include <vector>

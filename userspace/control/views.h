@@ -47,10 +47,18 @@ struct NetworkPatch {
     std::optional<bool> allow_spoofing;
 };
 
+struct AttachedView {
+    std::string device;
+    uint32_t ifindex = 0; // 0 while it is gone
+    uint32_t mtu = 0;
+    std::string state; // "up", "down", "gone", "unusable" (it has become what can be no port)
+};
+
 struct NetworkView {
     Network network; // id, name, subnets (with gateway and ip_range) and every option
     std::string host_port;
     size_t endpoints = 0;
+    std::vector<AttachedView> devices;
 };
 
 struct SandboxView {
@@ -104,6 +112,12 @@ struct UplinkView {
     std::vector<IpPrefix> addresses;
     std::string configured; // "auto", "added"
     bool ethernet = true;
+};
+
+// Where a stated MAC is: one of the two.
+struct FdbPlace {
+    std::string endpoint;
+    std::string device; // attached
 };
 
 struct FdbView {

@@ -129,6 +129,10 @@ Status KernelRtnl::set_mtu(const std::string& name, uint32_t mtu) {
     return request_mtu(socket_.get(), name, mtu);
 }
 
+Status KernelRtnl::set_promiscuous(const std::string& name, bool on) {
+    return request_promiscuous(socket_.get(), name, on);
+}
+
 Status KernelRtnl::add_address(const std::string& name, const IpPrefix& address) {
     auto device = read_link(socket_.get(), name);
     if (!device) return device.error();

@@ -51,6 +51,7 @@ LinkInfo to_link_info(rtnl_link* link) {
     info.up = flags & IFF_UP;
     info.loopback = flags & IFF_LOOPBACK;
     info.has_ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+    info.promiscuous = flags & IFF_PROMISC;
     info.master = static_cast<uint32_t>(rtnl_link_get_master(link));
     return info;
 }

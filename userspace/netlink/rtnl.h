@@ -24,6 +24,7 @@ struct LinkInfo {
     bool loopback = false;
     bool has_ethernet = true; // false: tun, WireGuard, ppp
     uint32_t master = 0;      // ifindex of the bridge it is a port of
+    bool promiscuous = false; // by somebody's setting; what the kernel's own users ask for aside
 };
 
 struct AddressInfo {
@@ -74,6 +75,7 @@ public:
     virtual Status delete_link(const std::string& name) = 0; // absent is success
     virtual Status set_up(const std::string& name, bool up) = 0;
     virtual Status set_mtu(const std::string& name, uint32_t mtu) = 0;
+    virtual Status set_promiscuous(const std::string& name, bool on) = 0;
     virtual Status add_address(const std::string& name,
                                const IpPrefix& address) = 0; // present is success
     virtual Status delete_address(const std::string& name,

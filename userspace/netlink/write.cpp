@@ -107,6 +107,14 @@ Status request_up(nl_sock* socket, const std::string& name, bool up) {
         .send(socket, "set " + name + (up ? " up" : " down"));
 }
 
+Status request_promiscuous(nl_sock* socket, const std::string& name, bool on) {
+    ifinfomsg header{};
+    header.ifi_flags = on ? IFF_PROMISC : 0;
+    header.ifi_change = IFF_PROMISC;
+    return link_request(RTM_NEWLINK, 0, name, header)
+        .send(socket, "switch promiscuous mode of " + name + (on ? " on" : " off"));
+}
+
 Status request_same_mac(nl_sock* socket, const LinkInfo& link) {
     auto message = link_request(RTM_NEWLINK, 0, link.name);
     message.put(IFLA_ADDRESS, link.mac.bytes());

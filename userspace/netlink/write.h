@@ -15,6 +15,7 @@ Status request_up(nl_sock* socket, const std::string& name, bool up);
 // The MAC that it has already: nothing changes, but with `arp_notify` and `ndisc_notify` the kernel
 // tells the link about the device's addresses.
 Status request_same_mac(nl_sock* socket, const LinkInfo& link);
+Status request_promiscuous(nl_sock* socket, const std::string& name, bool on);
 Status request_mtu(nl_sock* socket, const std::string& name, uint32_t mtu);
 
 // IPv6 addresses skip duplicate address detection: ours are given out by us, and usable at once.

@@ -52,6 +52,10 @@ Statement& Statement::bind(const std::optional<std::string>& value) {
     return *this;
 }
 
+Statement& Statement::bind(const std::optional<int64_t>& value) {
+    return value ? bind(*value) : bind(std::optional<std::string>());
+}
+
 Result<bool> Statement::step() {
     if (bind_result_ != SQLITE_OK) return sqlite_error(db_, bind_result_);
     column_ = 0;

@@ -21,6 +21,7 @@ public:
     Statement& bind(int64_t value);
     Statement& bind(const std::string& value);
     Statement& bind(const std::optional<std::string>& value); // none is NULL
+    Statement& bind(const std::optional<int64_t>& value);
 
     // True: a row is there. False: done.
     Result<bool> step();

@@ -132,8 +132,18 @@ Status load_fdb(Statement& row, State& state) {
     entry.network_id = static_cast<control::NetworkId>(row.next_int());
     auto status = parse_into(entry.mac, row.next_text(), "static fdb entry");
     if (!status) return status;
-    entry.endpoint_id = static_cast<control::EndpointId>(row.next_int());
+    entry.endpoint_id = static_cast<control::EndpointId>(row.next_int()); // NULL is 0
+    entry.device = row.next_text();
     state.fdb.push_back(entry);
+    return {};
+}
+
+Status load_attached(Statement& row, State& state) {
+    control::AttachedDevice attached;
+    attached.device = row.next_text();
+    attached.network_id = static_cast<control::NetworkId>(row.next_int());
+    attached.promiscuous = row.next_int() != 0;
+    state.attached.emplace(attached.device, attached);
     return {};
 }
 
@@ -171,7 +181,8 @@ Status load_state(Database& db, State& state) {
         {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
-        {"SELECT network_id, mac, endpoint_id FROM fdb", load_fdb},
+        {"SELECT device, network_id, promiscuous FROM attached", load_attached},
+        {"SELECT network_id, mac, endpoint_id, device FROM fdb", load_fdb},
     };
     for (const Query& query : kQueries) {
         auto status =

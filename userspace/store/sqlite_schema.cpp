@@ -52,6 +52,21 @@ PRAGMA user_version = 2;
                                   R"sql(
 ALTER TABLE networks ADD COLUMN nat INTEGER NOT NULL DEFAULT 0 CHECK (nat BETWEEN 0 AND 1);
 PRAGMA user_version = 3;
+)sql",
+                                  R"sql(
+CREATE TABLE attached (
+    device TEXT PRIMARY KEY, network_id INTEGER NOT NULL REFERENCES networks,
+    promiscuous INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE fdb_anywhere (
+    network_id INTEGER NOT NULL REFERENCES networks, mac TEXT NOT NULL,
+    endpoint_id INTEGER REFERENCES endpoints, device TEXT REFERENCES attached,
+    PRIMARY KEY (network_id, mac), CHECK ((endpoint_id IS NULL) <> (device IS NULL)))
+    STRICT, WITHOUT ROWID;
+INSERT INTO fdb_anywhere SELECT network_id, mac, endpoint_id, NULL FROM fdb;
+DROP TABLE fdb;
+ALTER TABLE fdb_anywhere RENAME TO fdb;
+CREATE INDEX fdb_by_endpoint ON fdb (endpoint_id);
+PRAGMA user_version = 4;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -118,12 +118,27 @@ Status write(Database& db, const PutUplink& put) {
                put.device, int64_t{put.added});
 }
 
-Status write(Database& db, const PutFdb& put) {
+Status write(Database& db, const PutAttached& put) {
     return run(db,
-               "INSERT INTO fdb VALUES (?, ?, ?) ON CONFLICT (network_id, mac) DO UPDATE SET "
-               "endpoint_id = excluded.endpoint_id",
-               int64_t{put.entry.network_id}, put.entry.mac.to_string(),
-               int64_t{put.entry.endpoint_id});
+               "INSERT INTO attached VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET "
+               "network_id = excluded.network_id, promiscuous = excluded.promiscuous",
+               put.attached.device, int64_t{put.attached.network_id},
+               int64_t{put.attached.promiscuous});
+}
+
+Status write(Database& db, const PutFdb& put) {
+    const control::StaticFdb& entry = put.entry;
+    // Whichever of the two it is at, the other is NULL.
+    std::optional<int64_t> endpoint;
+    std::optional<std::string> device;
+    if (entry.device.empty())
+        endpoint = entry.endpoint_id;
+    else
+        device = entry.device;
+    return run(db,
+               "INSERT INTO fdb VALUES (?, ?, ?, ?) ON CONFLICT (network_id, mac) DO UPDATE SET "
+               "endpoint_id = excluded.endpoint_id, device = excluded.device",
+               int64_t{entry.network_id}, entry.mac.to_string(), endpoint, device);
 }
 
 Status write(Database& db, const RemoveNetwork& remove) {
@@ -144,6 +159,10 @@ Status write(Database& db, const RemoveSandbox& remove) {
 
 Status write(Database& db, const RemoveUplink& remove) {
     return run(db, "DELETE FROM uplinks WHERE device = ?", remove.device);
+}
+
+Status write(Database& db, const RemoveAttached& remove) {
+    return run(db, "DELETE FROM attached WHERE device = ?", remove.device);
 }
 
 Status write(Database& db, const RemoveFdb& remove) {

@@ -28,6 +28,9 @@ struct PutUplink {
     std::string device;
     bool added = true; // false: an explicit `uplink delete`
 };
+struct PutAttached {
+    control::AttachedDevice attached;
+};
 struct PutFdb {
     control::StaticFdb entry;
 };
@@ -48,14 +51,17 @@ struct RemoveSandbox {
 struct RemoveUplink {
     std::string device;
 };
+struct RemoveAttached {
+    std::string device;
+};
 struct RemoveFdb {
     control::NetworkId network_id = 0;
     MacAddress mac;
 };
 
-using Mutation =
-    std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutFdb, RemoveNetwork,
-                 RemoveEndpoint, RemovePort, RemoveSandbox, RemoveUplink, RemoveFdb>;
+using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
+                              PutFdb, RemoveNetwork, RemoveEndpoint, RemovePort, RemoveSandbox,
+                              RemoveUplink, RemoveAttached, RemoveFdb>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

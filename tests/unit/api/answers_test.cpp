@@ -24,6 +24,7 @@ control::NetworkView sample_network() {
     view.network.gateway_mac = *MacAddress::parse("02:00:00:00:00:03");
     view.host_port = "cngw3";
     view.endpoints = 2;
+    view.devices = {{"lan0", 9, 9000, "up"}};
     return view;
 }
 
@@ -33,19 +34,21 @@ TEST(Answers, NetworkHasEveryKey) {
         "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400,
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "allow_spoofing": false,
-        "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2})"));
+        "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2,
+        "devices": [{"device": "lan0", "ifindex": 9, "mtu": 9000, "state": "up"}]})"));
 }
 
 TEST(Answers, NetworkWithoutOptionsHasEmptyListsAndNull) {
     json answer = json::parse(render(control::NetworkView{}));
     EXPECT_EQ(answer["subnets"], json::array());
     EXPECT_EQ(answer["ip_ranges"], json::array());
+    EXPECT_EQ(answer["devices"], json::array());
     EXPECT_TRUE(answer["snat"].is_null());
 }
 
 TEST(Answers, NetworkMakesTheSameNetworkAgain) {
     json answer = json::parse(render(sample_network()));
-    for (const char* key : {"id", "mode", "gateway_mac", "host_port", "endpoints"})
+    for (const char* key : {"id", "mode", "gateway_mac", "host_port", "endpoints", "devices"})
         answer.erase(key);
     auto spec = parse_network_spec(answer.dump());
     ASSERT_TRUE(spec) << spec.error().message();

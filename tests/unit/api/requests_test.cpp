@@ -111,11 +111,12 @@ TEST(PortRequest, NeedsBothKeys) {
               "spec must be a string");
 }
 
-TEST(FdbRequest, NeedsAnEndpointToAddAndNoneToDelete) {
+TEST(FdbRequest, NamesAPlaceToAddAndNoneToDelete) {
     constexpr auto kWithout = R"({"network": "n", "mac": "02:00:00:00:00:01"})";
     constexpr auto kWith = R"({"network": "n", "mac": "02:00:00:00:00:01", "endpoint": "a"})";
-    EXPECT_EQ(fault_of(parse_fdb_addition(kWithout)), "endpoint is missing");
-    EXPECT_TRUE(parse_fdb_addition(kWith));
+    constexpr auto kDevice = R"({"network": "n", "mac": "02:00:00:00:00:01", "device": "lan0"})";
+    EXPECT_EQ(parse_fdb_addition(kWith)->place.endpoint, "a");
+    EXPECT_EQ(parse_fdb_addition(kDevice)->place.device, "lan0");
     EXPECT_TRUE(parse_fdb_deletion(kWithout));
     EXPECT_EQ(fault_of(parse_fdb_deletion(kWith)), "unknown key \"endpoint\"");
 }

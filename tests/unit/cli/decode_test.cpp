@@ -68,9 +68,10 @@ TEST(Decode, Port) {
 }
 
 TEST(Decode, Network) {
-    EXPECT_EQ(decoded("cnet_network", 3u, cnet_network{0, 5, 1024, 300, 7, 4096, 0, 0}),
-              "network=3 -> flood_ports=5 mac_limit=1024 ageing_s=300 host_ifindex=7 "
-              "host_device=cnet7 vni=4096");
+    EXPECT_EQ(
+        decoded("cnet_network", 3u, cnet_network{1, 5, 1024, 300, 7, 4096, 0, 1500}),
+        "network=3 -> flags=open mtu=1500 flood_ports=5 mac_limit=1024 ageing_s=300 host_ifindex=7 "
+        "host_device=cnet7 vni=4096");
 }
 
 TEST(Decode, Flood) {

@@ -74,9 +74,18 @@ TEST(Requests, PortsAndUplinks) {
     EXPECT_EQ(request_of({"uplink", "delete", "up0"}), "DELETE /v1/uplinks/up0");
 }
 
+TEST(Requests, AttachedDevices) {
+    EXPECT_EQ(request_of({"network", "attach", "n", "lan0"}),
+              "POST /v1/networks/n/attach {\"device\":\"lan0\"}");
+    EXPECT_EQ(request_of({"network", "detach", "n", "lan0"}),
+              "POST /v1/networks/n/detach {\"device\":\"lan0\"}");
+}
+
 TEST(Requests, FdbAndNeighbours) {
     EXPECT_EQ(request_of({"fdb", "add", "n", "02:00:00:00:00:01", "endpoint", "e"}),
               "POST /v1/fdb {\"network\":\"n\",\"mac\":\"02:00:00:00:00:01\",\"endpoint\":\"e\"}");
+    EXPECT_EQ(request_of({"fdb", "add", "n", "02:00:00:00:00:01", "device", "lan0"}),
+              "POST /v1/fdb {\"network\":\"n\",\"mac\":\"02:00:00:00:00:01\",\"device\":\"lan0\"}");
     EXPECT_EQ(request_of({"fdb", "delete", "n", "02:00:00:00:00:01"}),
               "DELETE /v1/fdb {\"network\":\"n\",\"mac\":\"02:00:00:00:00:01\"}");
     EXPECT_EQ(request_of({"fdb", "flush", "n"}), "POST /v1/fdb/flush {\"network\":\"n\"}");

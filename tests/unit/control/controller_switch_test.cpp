@@ -43,15 +43,16 @@ TEST_F(ControllerSwitchTest, StaticFdbEntries) {
     // The MAC was learned before it was stated.
     const cnet_fdb_key key{1, {2, 0, 0, 0, 0, 9}, {}};
     tables.learned[key] = {clock.monotonic_ns(), app.ifindex, 0, 0, 0};
-    auto added = controller->add_fdb("web", mac("02:00:00:00:00:09"), "app");
+    auto added = controller->add_fdb("web", mac("02:00:00:00:00:09"), {"app", ""});
     ASSERT_TRUE(added) << added.error().message();
     EXPECT_EQ(tables.contents.fdb.at(key).ifindex, app.ifindex);
     EXPECT_TRUE(tables.learned.empty());
     auto shown = controller->fdb("web");
     ASSERT_TRUE(shown);
     EXPECT_EQ(shown->size(), 3u); // gateway, endpoint, stated
-    EXPECT_EQ(controller->add_fdb("web", app.mac, "app").error().kind(), ErrorKind::kConflict);
-    EXPECT_EQ(controller->add_fdb("web", mac("01:00:00:00:00:09"), "app").error().kind(),
+    EXPECT_EQ(controller->add_fdb("web", app.mac, {"app", ""}).error().kind(),
+              ErrorKind::kConflict);
+    EXPECT_EQ(controller->add_fdb("web", mac("01:00:00:00:00:09"), {"app", ""}).error().kind(),
               ErrorKind::kInvalid);
     ASSERT_TRUE(controller->delete_fdb("web", mac("02:00:00:00:00:09")));
     EXPECT_EQ(controller->delete_fdb("web", mac("02:00:00:00:00:09")).error().kind(),

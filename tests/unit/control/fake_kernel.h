@@ -283,6 +283,10 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.set_mtu(name, mtu);
     }
+    Status set_promiscuous(const std::string& name, bool on) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.set_promiscuous(name, on);
+    }
     Status add_address(const std::string& name, const IpPrefix& address) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.add_address(name, address);

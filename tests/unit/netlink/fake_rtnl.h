@@ -146,6 +146,10 @@ public:
         return change("set_mtu", name, [mtu](Link& link) { link.info.mtu = mtu; });
     }
 
+    Status set_promiscuous(const std::string& name, bool on) override {
+        return change("set_promiscuous", name, [on](Link& link) { link.info.promiscuous = on; });
+    }
+
     Status add_address(const std::string& name, const IpPrefix& address) override {
         return change("add_address", name, [&](Link& link) {
             if (!std::ranges::count(link.addresses, address)) link.addresses.push_back(address);

@@ -105,6 +105,7 @@ void expect_same(const control::State& a, const control::State& b) {
     EXPECT_EQ(a.ports, b.ports);
     EXPECT_EQ(a.sandboxes, b.sandboxes);
     EXPECT_EQ(a.uplinks, b.uplinks);
+    EXPECT_EQ(a.attached, b.attached);
     EXPECT_EQ(a.fdb, b.fdb);
 }
 
@@ -116,14 +117,17 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
     expected.ports[3] = {3, 9, std::nullopt, 53, 53, 1, CNET_L4_TCP};
     expected.sandboxes["box"] = {"box", "/run/netns/box"};
     expected.uplinks = {{"eth0", true}, {"eth1", false}};
-    expected.fdb = {{4, *MacAddress::parse("02:00:00:00:00:99"), 9}};
+    expected.attached["eth7"] = {"eth7", 4, true};
+    expected.fdb = {{4, *MacAddress::parse("02:00:00:00:00:98"), 0, "eth7"},
+                    {4, *MacAddress::parse("02:00:00:00:00:99"), 9, ""}};
     {
         auto store = open();
         auto status = store->commit(
             {store::PutNetwork{expected.networks[4]}, store::PutEndpoint{expected.endpoints[9]},
              store::PutPort{expected.ports[2]}, store::PutPort{expected.ports[3]},
              store::PutSandbox{expected.sandboxes["box"]}, store::PutUplink{"eth0", true},
-             store::PutUplink{"eth1", false}, store::PutFdb{expected.fdb[0]}});
+             store::PutUplink{"eth1", false}, store::PutAttached{expected.attached["eth7"]},
+             store::PutFdb{expected.fdb[1]}, store::PutFdb{expected.fdb[0]}});
         ASSERT_TRUE(status) << status.error().message();
     }
     auto loaded = open()->load();
@@ -248,9 +252,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 4");
+    execute("PRAGMA user_version = 5");
     EXPECT_NE(
-        open_error().find("has schema version 4, written by a newer cnetd; this one knows up to 3"),
+        open_error().find("has schema version 5, written by a newer cnetd; this one knows up to 4"),
         std::string::npos)
         << open_error();
 }
@@ -258,8 +262,15 @@ TEST_F(StoreTest, NewerSchemaIsRefused) {
 TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     const Network before = network(1, "web");
     ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
+    // What the versions since have brought, taken away again.
     execute("DROP TABLE port_allow; ALTER TABLE networks DROP COLUMN snat6;"
-            "ALTER TABLE networks DROP COLUMN nat; PRAGMA user_version = 1");
+            "ALTER TABLE networks DROP COLUMN nat;"
+            "DROP TABLE fdb; DROP TABLE attached;"
+            "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
+            "INSERT INTO endpoints VALUES (7, 'app', 1, '/run/netns/a', 'eth0', "
+            "'02:00:00:00:00:07', 1);"
+            "INSERT INTO fdb VALUES (1, '02:00:00:00:00:99', 7);"
+            "PRAGMA user_version = 1");
     auto store = open();
     auto loaded = store->load();
     ASSERT_TRUE(loaded) << loaded.error().message();
@@ -267,6 +278,8 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     expected.snat6.reset();
     expected.nat = control::Nat::kSymmetric;
     EXPECT_EQ(loaded->state.networks.at(1), expected);
+    const control::StaticFdb stated{1, *MacAddress::parse("02:00:00:00:00:99"), 7, ""};
+    EXPECT_EQ(loaded->state.fdb, std::vector{stated});
     EXPECT_TRUE(store->commit({store::PutNetwork{before}})) << "and has all columns now";
     EXPECT_EQ(store->load()->state.networks.at(1), before);
 }
