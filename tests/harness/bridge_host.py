@@ -70,6 +70,9 @@ class BridgeHost:
         self._load_rules()
         return container
 
+    def attach(self, network, device):
+        self.namespace.ip(f"link set {device} master {self.bridge_of(network)}")
+
     def publish(self, container, host_port, port, protocol="tcp", host_ip=""):
         published = Published(container, host_port, port, protocol, host_ip)
         self.published.append(published)

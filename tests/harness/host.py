@@ -197,6 +197,9 @@ class CnetHost:
         self._containers.append(container)
         return container
 
+    def attach(self, network, device):
+        self.cli("network", "attach", network.name, device)
+
     def publish(self, container, host_port, port, protocol="tcp", host_ip=""):
         published = Published(container, host_port, port, protocol, host_ip)
         self.cli("port", "publish", container.name, published.spec)
@@ -230,6 +233,11 @@ class CnetHost:
     # ---- the end ----
 
     def delete_everything(self):
+        for network in self.api("GET", "/v1/networks")[1]:
+            for row in network["devices"]:
+                url = f"/v1/networks/{network['name']}/detach"
+                status, answer = self.api("POST", url, {"device": row["device"]})
+                assert status == 200, f"detaching {row['device']}: {answer}"
         for noun in ("endpoints", "sandboxes", "networks"):
             for one in self.api("GET", f"/v1/{noun}")[1]:
                 status, answer = self.api("DELETE", f"/v1/{noun}/{one['name']}")
