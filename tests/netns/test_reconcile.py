@@ -82,6 +82,21 @@ def test_host_port_deleted(host, red, pair):
     wait_until(replies(beta.namespace, outside.NEAR), ROUND, "container to outside")
 
 
+@pytest.mark.parametrize("family", [outside.IPV4, outside.IPV6], ids=str)
+def test_forwarding_switched_off(make_host, make_world, family):
+    """A sysctl of the whole host takes forwarding from our ports too: they get it back at once."""
+    host = make_host("[reconcile]\nperiod_s = 3600\n")
+    make_world(host).learn_ipv6()
+    host.v6 = family.v6
+    red = host.network("red", "10.88.1.0/24")
+    alpha = host.container(red, "alpha")
+    of_family = f"net/{'ipv6' if family.v6 else 'ipv4'}/conf"
+    for value in (1, 0):
+        host.namespace.sysctl(f"{of_family}/all/forwarding", value)
+    wait_until(replies(alpha.namespace, family.near), 30, "the way out being open again")
+    assert host.namespace.run("cat", f"/proc/sys/{of_family}/all/forwarding").stdout == "0\n"
+
+
 def bpftool(host, *args):
     return subprocess.run(
         ["bpftool", "-j", *args], check=True, capture_output=True, text=True, cwd=host.root

@@ -219,6 +219,7 @@ void Daemon::on_netlink() {
         notifications_lost_ = true;
     } else {
         notifications_lost_ = notifications_lost_ || events->overrun;
+        settings_changed_ = settings_changed_ || events->settings_changed;
         if (!events->any()) return;
     }
     if (links_timer_.armed()) return;
@@ -229,8 +230,10 @@ void Daemon::on_netlink() {
 void Daemon::follow_links() {
     auto begin = steady_clock::now();
     bool everything = std::exchange(notifications_lost_, false);
-    report("follow links", everything ? controller_->reconcile() : controller_->links_changed(),
-           links_error_);
+    bool settings = std::exchange(settings_changed_, false);
+    Status status = everything ? controller_->reconcile() : controller_->links_changed();
+    if (status && settings && !everything) status = controller_->settings_changed();
+    report("follow links", status, links_error_);
     links_duration_ = std::chrono::duration_cast<microseconds>(steady_clock::now() - begin);
 }
 

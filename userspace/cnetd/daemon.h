@@ -85,6 +85,7 @@ private:
     Timer reconcile_timer_;
     Timer sweep_timer_;
     bool notifications_lost_ = false;
+    bool settings_changed_ = false;
     std::chrono::microseconds links_duration_{0}; // of the last follow_links()
     std::string links_error_;
     std::string reconcile_error_;

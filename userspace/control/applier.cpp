@@ -125,6 +125,7 @@ Status Applier::run(const BringUpHostPort& change) {
     if (status) status = silence(change.inner);
     if (status) status = up(change.inner);
     if (status) status = up(change.outer);
+    if (status) observed_.not_forwarding.erase(change.outer);
     return status;
 }
 

@@ -107,6 +107,15 @@ Status Controller::links_changed() {
     return impl_->repair();
 }
 
+Status Controller::settings_changed() {
+    auto status = observe_forwarding(impl_->observed, impl_->state, impl_->parts.rtnl);
+    if (!status) {
+        impl_->note_error(status.error());
+        return status;
+    }
+    return impl_->observed.not_forwarding.empty() ? Status() : impl_->repair();
+}
+
 Status Controller::sweep() {
     auto swept = impl_->collector.sweep(impl_->state);
     if (!swept) return swept.error();

@@ -46,10 +46,12 @@ public:
     ~Controller();
 
     // For the event loop. `reconcile` reads everything again and repairs: at start and every minute
-    // or so; `links_changed` reads links and addresses alone: after a (debounced) netlink event;
-    // `sweep` collects dead flows and aged MACs: every few seconds.
+    // or so; `links_changed` reads links and addresses alone, `settings_changed` whether our ports
+    // forward: after a (debounced) netlink event; `sweep` collects dead flows and aged MACs: every
+    // few seconds.
     Status reconcile();
     Status links_changed();
+    Status settings_changed();
     Status sweep();
 
     Result<NetworkView> create_network(const NetworkSpec& spec);

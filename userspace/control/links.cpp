@@ -88,7 +88,7 @@ void set_mtu(std::vector<Change>& changes, const netlink::LinkInfo& link, const 
 BringUpHostPort::Ipv6 host_ipv6(const Network& network) {
     using enum BringUpHostPort::Ipv6;
     if (network.mode == Mode::kIsolated) return kOff;
-    return network.has_family(false) ? kRouter : kLinkLocal;
+    return network.routes_ipv6() ? kRouter : kLinkLocal;
 }
 
 // The host's addresses on the network: what is missing and what is too many.
@@ -150,7 +150,8 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
         set_mtu(changes, *host.outer, network);
         set_mtu(changes, *host.inner, network);
         gateways[id] = gateway_changes(*host.outer, network, observed);
-        if (!host.outer->up || !host.inner->up || !gateways[id].empty()) {
+        if (!host.outer->up || !host.inner->up || !gateways[id].empty() ||
+            observed.not_forwarding.contains(host.outer->name)) {
             changes.push_back(
                 BringUpHostPort{host.outer->name, host.inner->name, host_ipv6(network)});
         }

@@ -58,6 +58,8 @@ struct Network {
     // Nothing beyond the host, or not even the host.
     bool is_internal() const { return internal || mode == Mode::kIsolated; }
     bool has_family(bool v4) const;
+    // The host forwards IPv6 for it.
+    bool routes_ipv6() const { return mode != Mode::kIsolated && has_family(false); }
 
     // "cngw" + id in hex: the host port's outer end, with the gateway address.
     std::string host_port_outer() const;

@@ -94,6 +94,22 @@ Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl) {
     return changed;
 }
 
+Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl& rtnl) {
+    observed.not_forwarding.clear();
+    for (const auto& [id, network] : state.networks) {
+        const std::string device = network.host_port_outer();
+        if (!observed.find(device)) continue;
+        for (const char* family : {"ipv4", "ipv6"}) {
+            if (family == std::string_view("ipv6") && !network.routes_ipv6()) continue;
+            auto value = rtnl.sysctl(family, device, "forwarding");
+            // No such file: the device has just gone, or the kernel has no IPv6.
+            if (!value && value.error().kind() != ErrorKind::kNotFound) return value.error();
+            if (value && *value == "0") observed.not_forwarding.insert(device);
+        }
+    }
+    return {};
+}
+
 void observe_namespaces(Observed& observed, const State& state, const Namespaces& namespaces) {
     observed.namespaces.clear();
     for (const auto& [id, endpoint] : state.endpoints) {
@@ -116,6 +132,7 @@ Result<Observed> observe(const State& state, netlink::Rtnl& rtnl, Hooks& hooks, 
     auto links = observe_links(observed, rtnl);
     if (!links) return links.error();
     auto status = observe_attachments(observed, hooks);
+    if (status) status = observe_forwarding(observed, state, rtnl);
     if (!status) return status.error();
     auto maps = tables.read();
     if (!maps) return maps.error();

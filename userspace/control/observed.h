@@ -19,7 +19,8 @@ struct Observed {
     std::map<std::string, netlink::LinkInfo> links;
     std::map<uint32_t, std::vector<netlink::AddressInfo>> addresses; // by ifindex, kernel order
     std::set<Attachment> attachments;
-    std::set<std::string> namespaces; // of endpoints without a veth: where one can be made
+    std::set<std::string> namespaces;     // of endpoints without a veth: where one can be made
+    std::set<std::string> not_forwarding; // host ports of ours that do not forward, but shall
     std::set<std::string> unmakeable; // devices that could not be created since the last full look
     MapContents maps;
 
@@ -36,6 +37,8 @@ bool is_of(const netlink::LinkInfo& link, const Network& network);
 
 // Links and addresses alone; true when anything in them differs from what `observed` held.
 Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl);
+// Fills `not_forwarding`: a sysctl of the whole host (ip_forward) clears that of every device.
+Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl& rtnl);
 // Fills `namespaces`. A path below /proc is a process's, whose number may be another's by now: its
 // endpoint is made once, by the command, and never again.
 void observe_namespaces(Observed& observed, const State& state, const Namespaces& namespaces);

@@ -33,6 +33,18 @@ Status write_sysctl(const std::string& path, const std::string& value) {
     return {};
 }
 
+Result<std::string> read_sysctl(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return kernel_error("open " + path, errno);
+    char buffer[64];
+    const auto size = ::read(fd.get(), buffer, sizeof buffer);
+    if (size < 0) return kernel_error("read " + path, errno);
+    std::string value(buffer, static_cast<size_t>(size));
+    while (value.ends_with('\n'))
+        value.pop_back();
+    return value;
+}
+
 // /proc/sys/net shows the namespace of the thread that opens the file. Without IPv6 in the kernel
 // there are no such files.
 Status set_inside_sysctls(const Rtnl::EndpointSetup& setup) {
@@ -158,6 +170,15 @@ Status KernelRtnl::set_sysctl(const std::string& family, const std::string& name
     auto guard = NetnsGuard::enter(netns_.get());
     if (!guard) return guard.error();
     return write_sysctl(sysctl_path(family, name, key), value);
+}
+
+Result<std::string> KernelRtnl::sysctl(const std::string& family, const std::string& name,
+                                       const std::string& key) {
+    if (!valid_ifname(name))
+        return Error(ErrorKind::kInvalid, "\"" + name + "\" is no device name");
+    auto guard = NetnsGuard::enter(netns_.get());
+    if (!guard) return guard.error();
+    return read_sysctl(sysctl_path(family, name, key));
 }
 
 Status KernelRtnl::configure_endpoint(const EndpointSetup& setup) {

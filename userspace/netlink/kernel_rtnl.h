@@ -33,6 +33,8 @@ public:
     Status delete_address(const std::string& name, const IpPrefix& address) override;
     Status set_sysctl(const std::string& family, const std::string& name, const std::string& key,
                       const std::string& value) override;
+    Result<std::string> sysctl(const std::string& family, const std::string& name,
+                               const std::string& key) override;
 
     Status configure_endpoint(const EndpointSetup& setup) override;
     Status announce_endpoint(const std::string& netns, const std::string& ifname) override;

@@ -23,6 +23,9 @@ void note(const nlmsghdr& message, Events& events) {
     case RTM_DELROUTE:
         events.routes_changed = true;
         break;
+    case RTM_NEWNETCONF:
+        events.settings_changed = true;
+        break;
     default:
         break;
     }
@@ -42,6 +45,11 @@ void note_all(const char* bytes, size_t size, Events& events) {
     }
 }
 
+// These have no RTMGRP_* constant.
+constexpr uint32_t group_bit(unsigned group) {
+    return uint32_t{1} << (group - 1);
+}
+
 } // namespace
 
 Result<Monitor> Monitor::open() {
@@ -49,7 +57,8 @@ Result<Monitor> Monitor::open() {
     if (!fd) return Error::system("open a netlink socket");
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
-    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE;
+    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+                        group_bit(RTNLGRP_IPV4_NETCONF) | group_bit(RTNLGRP_IPV6_NETCONF);
     if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
         return Error::system("listen to netlink notifications");
     return Monitor(std::move(fd));

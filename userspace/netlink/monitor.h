@@ -1,4 +1,5 @@
-// Says that links, addresses or IPv4 routes of a namespace changed, for an event loop. It does not
+// Says that links, addresses, IPv4 routes or devices' settings of a namespace changed, for an event
+// loop. It does not
 // say how: the reader reads the kernel's state again, which also covers what an overrun swallowed.
 #pragma once
 
@@ -11,9 +12,12 @@ struct Events {
     bool links_changed = false;
     bool addresses_changed = false;
     bool routes_changed = false;
-    bool overrun = false; // notifications were lost: re-read everything
+    bool settings_changed = false; // forwarding and the like, of either family
+    bool overrun = false;          // notifications were lost: re-read everything
 
-    bool any() const { return links_changed || addresses_changed || routes_changed || overrun; }
+    bool any() const {
+        return links_changed || addresses_changed || routes_changed || settings_changed || overrun;
+    }
 };
 
 class Monitor {

@@ -85,6 +85,10 @@ public:
     virtual Status set_sysctl(const std::string& family, const std::string& name,
                               const std::string& key, const std::string& value) = 0;
 
+    // The same file, read: kNotFound when there is none.
+    virtual Result<std::string> sysctl(const std::string& family, const std::string& name,
+                                       const std::string& key) = 0;
+
     // Inside another namespace: sysctls, addresses, link up, lo up, default routes; one visit, all
     // or an error. IPv6 is switched on where the namespace's default is off, when there is an
     // address for it; router advertisements are not listened to.

@@ -43,9 +43,9 @@ TEST_F(ControllerTest, NetworkHasAHostPort) {
     EXPECT_NE(inner->info.mac, outer->info.mac);
     EXPECT_TRUE(outer->info.up && inner->info.up);
     EXPECT_EQ(outer->addresses, std::vector<IpPrefix>{prefix("10.88.0.1/24")});
-    EXPECT_EQ(rtnl.sysctl("ipv4", "cngw1", "forwarding"), "1");
-    EXPECT_EQ(rtnl.sysctl("ipv6", "cngw1", "forwarding"), "0");
-    EXPECT_EQ(rtnl.sysctl("ipv6", "cnhp1", "disable_ipv6"), "1");
+    EXPECT_EQ(rtnl.sysctl_of("ipv4", "cngw1", "forwarding"), "1");
+    EXPECT_EQ(rtnl.sysctl_of("ipv6", "cngw1", "forwarding"), "0");
+    EXPECT_EQ(rtnl.sysctl_of("ipv6", "cnhp1", "disable_ipv6"), "1");
 
     const cnet_port port = port_of("cnhp1");
     EXPECT_EQ(port.flags, CNET_PORT_HOST);

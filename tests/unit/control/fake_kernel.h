@@ -300,6 +300,11 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.set_sysctl(family, name, key, value);
     }
+    Result<std::string> sysctl(const std::string& family, const std::string& name,
+                               const std::string& key) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.sysctl(family, name, key);
+    }
     Status configure_endpoint(const EndpointSetup& setup) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.configure_endpoint(setup);

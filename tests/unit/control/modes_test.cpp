@@ -35,7 +35,7 @@ protected:
     }
 
     std::optional<std::string> ipv6(const std::string& device, const std::string& key) {
-        return rtnl.sysctl("ipv6", device, key);
+        return rtnl.sysctl_of("ipv6", device, key);
     }
 
     std::set<std::string> uplink_addresses() {
@@ -58,6 +58,23 @@ TEST_F(ModesTest, TheHostPortOfADualStackNetworkForwards) {
     make_network("old", "10.89.0.0/24");
     EXPECT_EQ(ipv6("cngw2", "forwarding"), "0");
     EXPECT_EQ(ipv6("cngw2", "disable_ipv6"), std::nullopt) << "as the distribution has it";
+}
+
+TEST_F(ModesTest, ForwardingThatSomebodySwitchedOffComesBack) {
+    make_dual("web");
+    make_network("old", "10.89.0.0/24");
+    for (const char* family : {"ipv4", "ipv6"}) {
+        ASSERT_TRUE(rtnl.set_sysctl(family, "cngw1", "forwarding", "0"));
+        ASSERT_TRUE(controller->settings_changed());
+        EXPECT_EQ(rtnl.sysctl_of(family, "cngw1", "forwarding"), "1");
+    }
+    EXPECT_EQ(ipv6("cngw2", "forwarding"), "0") << "there is nothing to forward";
+    const unsigned changes = rtnl.changes();
+    ASSERT_TRUE(controller->settings_changed());
+    EXPECT_EQ(rtnl.changes(), changes);
+    ASSERT_TRUE(rtnl.set_sysctl("ipv4", "cngw1", "forwarding", "0"));
+    ASSERT_TRUE(controller->reconcile());
+    EXPECT_EQ(rtnl.sysctl_of("ipv4", "cngw1", "forwarding"), "1");
 }
 
 TEST_F(ModesTest, MasqueradeAddressesOfBothFamilies) {

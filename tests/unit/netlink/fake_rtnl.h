@@ -71,8 +71,8 @@ public:
             if (link.netns == netns && link.info.name == name) return &link;
         return nullptr;
     }
-    std::optional<std::string> sysctl(const std::string& family, const std::string& name,
-                                      const std::string& key) const {
+    std::optional<std::string> sysctl_of(const std::string& family, const std::string& name,
+                                         const std::string& key) const {
         const auto found = sysctls_.find(family + "/" + name + "/" + key);
         return found == sysctls_.end() ? std::nullopt : std::optional(found->second);
     }
@@ -165,6 +165,13 @@ public:
                       const std::string& value) override {
         return change("set_sysctl", name,
                       [&](Link&) { sysctls_[family + "/" + name + "/" + key] = value; });
+    }
+
+    Result<std::string> sysctl(const std::string& family, const std::string& name,
+                               const std::string& key) override {
+        if (auto error = failure("sysctl")) return *error;
+        if (!find(name)) return no_device(name);
+        return sysctl_of(family, name, key).value_or("0");
     }
 
     Status configure_endpoint(const EndpointSetup& setup) override {
