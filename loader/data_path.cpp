@@ -31,7 +31,8 @@ constexpr std::string_view kResizable[] = {
     "cnet_port",  "cnet_network", "cnet_flood",     "cnet_fdb",       "cnet_fdb_count",
     "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding",
     "cnet_allow", "cnet_ct",      "cnet_frag",      "cnet_frag_held"};
-constexpr std::string_view kFixed[] = {kMetaMap, "cnet_slot", "cnet_sock", "cnet_counters"};
+constexpr std::string_view kFixed[] = {kMetaMap, "cnet_slot", "cnet_sock", "cnet_counters",
+                                       "cnet_icmp_rate"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();

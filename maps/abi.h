@@ -284,6 +284,14 @@ CNET_SIZE(struct cnet_counter, 8 + 8);
 #define CNET_COUNTER_COUNT (CNET_HOOK_MAX * CNET_REASON_MAX)
 
 /*
+ * ---- cnet_icmp_rate: array, how fast ICMP errors are made. Writer: BPF. ----
+ * A token bucket as one time: when its tokens were all given back, were none taken from now on.
+ * First one for each hook, then those of the errors' receivers, by hash of hook, network and
+ * address.
+ */
+#define CNET_ICMP_RATE_COUNT 4096
+
+/*
  * ---- cnet_sock: socket -> what it dialled. Writer: BPF (`sock`). ----
  * A host process that dials a published port is connected to the endpoint itself; this is how the
  * endpoint's address becomes again what the process knows, in recvmsg and getpeername.

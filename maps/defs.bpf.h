@@ -147,6 +147,13 @@ struct {
 } cnet_counters SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, CNET_ICMP_RATE_COUNT);
+    __type(key, __u32);
+    __type(value, __u64);
+} cnet_icmp_rate SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, int);

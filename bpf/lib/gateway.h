@@ -30,6 +30,7 @@ static __always_inline enum cnet_verdict gateway_to_host(struct __sk_buff* skb,
     if (pkt->port_flags & CNET_PORT_INTERNAL && binding->network_id != pkt->network_id)
         return drop(pkt, CNET_R_INTERNAL);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
+    if (pkt->ttl <= 1) return icmp_time_exceeded(skb, pkt);
     return publish_from_endpoint(pkt, binding);
 }
 

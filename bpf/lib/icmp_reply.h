@@ -5,6 +5,7 @@
 #define CNET_LIB_ICMP_REPLY_H
 
 #include "csum.h"
+#include "icmp_rate.h"
 #include "port.h"
 #include "scratch.h"
 
@@ -167,17 +168,20 @@ VERIFIED_ONCE long icmp6_make(struct __sk_buff* skb, const struct cnet_pkt* pkt,
 
 /*
  * The packet becomes the error and goes back where it came from. Without an address to speak from,
- * or where no error may be sent, it is dropped with `reason`. bpf_skb_change_tail also takes GSO
- * and checksum offload off, which is what makes this possible for any packet.
+ * or where no error may be sent, it is dropped with `reason`; where it would be one too many, with
+ * CNET_R_ICMP_RATE. bpf_skb_change_tail also takes GSO and checksum offload off, which is what
+ * makes this possible for any packet.
  */
 static __always_inline enum cnet_verdict icmp_reply(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                     enum icmp_cause cause, __u32 mtu,
                                                     enum cnet_reason reason) {
-    long err = ICMP_UNSPEAKABLE;
+    long err;
 
-    if (icmp_error_allowed(pkt))
-        err = pkt->flags & PKT_IP6 ? icmp6_make(skb, pkt, cause, mtu)
-                                   : icmp4_make(skb, pkt, cause, mtu);
+    /* A path's MTU is told whatever was told before, as Linux does: without it nothing gets on. */
+    if (!icmp_error_allowed(pkt)) return drop(pkt, reason);
+    if (cause != ICMP_CAUSE_TOO_BIG && !icmp_rate_allows(pkt)) return drop(pkt, CNET_R_ICMP_RATE);
+    err =
+        pkt->flags & PKT_IP6 ? icmp6_make(skb, pkt, cause, mtu) : icmp4_make(skb, pkt, cause, mtu);
     if (err) return drop(pkt, err == ICMP_UNSPEAKABLE ? reason : CNET_R_REWRITE_FAILED);
     return redirected(pkt, tc_send_back(skb, pkt), CNET_R_ICMP_ERROR_SENT);
 }

@@ -104,6 +104,7 @@ static __always_inline enum cnet_verdict mapping_from_world(struct __sk_buff* sk
     struct flow_new* flow;
 
     if (!entry) return pass(pkt, CNET_R_NO_FLOW_HOST);
+    if (pkt->ttl <= 1) return icmp_time_exceeded(skb, pkt);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_DNAT, entry->network_id, 0);
     flow_tuple_of(&flow->forward, pkt, CNET_ZONE_WORLD);
@@ -126,6 +127,7 @@ static __always_inline enum cnet_verdict mapping_from_endpoint(struct __sk_buff*
     if (!entry) return punt_to_host(pkt);
     if (entry->network_id == pkt->network_id && pkt->port_flags & CNET_PORT_ICC_OFF)
         return drop(pkt, CNET_R_ICC_OFF);
+    if (pkt->ttl <= 1) return icmp_time_exceeded(skb, pkt);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_HAIRPIN, entry->network_id, 0);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);

@@ -57,6 +57,7 @@ VERIFIED_ONCE int uplink_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (!binding || binding->flags & CNET_BINDING_LOOPBACK || !is_host_addr(&pkt->tuple.dst))
         return pass(pkt, CNET_R_NO_FLOW_HOST);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
+    if (pkt->ttl <= 1) return icmp_time_exceeded(skb, pkt);
     return publish_from_world(pkt, binding);
 }
 

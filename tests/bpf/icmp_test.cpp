@@ -1,4 +1,6 @@
 // ICMP errors: made by the gateway, and translated together with the packet they quote.
+#include <algorithm>
+
 #include "tests/bpf/host.h"
 
 namespace cnet::test {
@@ -66,6 +68,56 @@ TEST_F(IcmpErrors, TooBigTellsTheMtu) {
     port.gateway4_be = 0;
     ASSERT_TRUE(maps().port.update(ifindex("ep1"), port));
     expect_drop(endpoint("ep1", big), CNET_HOOK_ENDPOINT, CNET_R_TOO_BIG);
+}
+
+// Six at once, and the clock gives one back each second; more than that means that it has stood.
+TEST_F(IcmpErrors, TooManyToOneAddressAreHeldBack) {
+    size_t sent = 0, held_back = 0;
+    for (int i = 0; i < 30; i++) {
+        auto outcome = endpoint("ep1", out_udp(1));
+        sent += outcome.counted[0].second == CNET_R_ICMP_ERROR_SENT;
+        if (outcome.counted[0].second != CNET_R_ICMP_RATE) continue;
+        held_back++;
+        expect_drop(outcome, CNET_HOOK_ENDPOINT, CNET_R_ICMP_RATE);
+    }
+    EXPECT_GE(sent, 6u);
+    EXPECT_GE(held_back, 1u);
+    Packet sibling = Ethernet{.src = kMacEp2, .dst = kMacGw1} /
+                     Ipv4{.src = kEp2, .dst = kWorld, .ttl = 1} / Udp{.src_port = 1, .dst_port = 2};
+    EXPECT_EQ(endpoint("ep2", sibling).counted[0].second, CNET_R_ICMP_ERROR_SENT)
+        << "another's own";
+    shell("ip link set up0 mtu 1000");
+    auto big = out_udp(64, Bytes(1200, 'z'));
+    for (int i = 0; i < 30; i++)
+        EXPECT_EQ(endpoint("ep1", big).counted[0].second, CNET_R_ICMP_ERROR_SENT)
+            << "a path's MTU is always told";
+}
+
+TEST_F(IcmpErrors, TooManyInAllAreHeldBack) {
+    publish(7, CNET_L4_UDP, 53, kEp1, 53);
+    auto late = [](uint32_t number) {
+        return Ethernet{.src = kMacRouter, .dst = kMacUp} /
+               Ipv4{.src = "192.0.2." + std::to_string(number % 250), .dst = kHostAddr, .ttl = 1} /
+               Udp{.src_port = 9, .dst_port = 53} / Raw{"late"};
+    };
+    auto program = data_path().program("cnet_uplink");
+    std::vector<Bytes> packets;
+    for (uint32_t i = 0; i < 5000; i++)
+        packets.push_back(late(i).bytes());
+    // Faster than one a millisecond.
+    auto counted = counted_by([&] {
+        for (Bytes& packet : packets)
+            run_once(*program, ifindex("up0"), packet);
+    });
+    EXPECT_GT(
+        std::count(counted.begin(), counted.end(), HookReason{CNET_HOOK_UPLINK, CNET_R_ICMP_RATE}),
+        0);
+    EXPECT_GE(std::count(counted.begin(), counted.end(),
+                         HookReason{CNET_HOOK_UPLINK, CNET_R_ICMP_ERROR_SENT}),
+              50);
+    EXPECT_EQ(flows(), 0u) << "what goes no further begins nothing";
+    EXPECT_EQ(endpoint("ep1", out_udp(1)).counted[0].second, CNET_R_ICMP_ERROR_SENT)
+        << "what comes from outside takes none from the endpoints";
 }
 
 TEST_F(IcmpErrors, NoRoute) {

@@ -16,8 +16,10 @@ from harness.sockets import (
     UdpServer,
     echo_once,
     hash_back,
+    open_socket,
     receive_exactly,
     send_and_compare,
+    set_ttl,
     tcp_connect,
     tcp_talk,
     udp_connect,
@@ -317,6 +319,21 @@ def test_ports_exhausted(host, world, red, alpha):
         finally:
             for sock in sockets:
                 sock.close()
+
+
+def test_icmp_errors_are_limited(host, alpha):
+    """Thirty packets without TTL at once: six errors and then one a second, and each drop counted."""
+    before = host.drops("icmp_error_sent"), host.drops("icmp_rate")
+    with open_socket(alpha.namespace, socket.SOCK_DGRAM) as sock:
+        set_ttl(sock, 1)
+        for _ in range(30):
+            sock.sendto(b"how far?", (outside.NEAR, 33434))
+
+    def counted():
+        return host.drops("icmp_error_sent") - before[0], host.drops("icmp_rate") - before[1]
+
+    sent, held_back = wait_until(lambda: sum(counted()) == 30 and counted(), what="all counted")
+    assert sent >= 6 and held_back > 0
 
 
 def test_many_flows_at_once(host, world, alpha):

@@ -141,7 +141,9 @@ Json slot_value(const void* bytes, const Decoder&) {
     auto slot = read<cnet_slot>(bytes);
     Json binding = optional_id(slot.binding_id);
     if (slot.binding_id == CNET_BINDING_BY_ADDR) binding = "by_address";
-    return {{"binding", binding}, {"nat_refs", slot.nat_refs}};
+    return {{"binding", binding},
+            {"nat_refs", slot.nat_refs % CNET_SLOT_MAPPING},
+            {"mappings", slot.nat_refs / CNET_SLOT_MAPPING}};
 }
 
 Json bind_addr_key(const void* bytes, const Decoder&) {
@@ -193,6 +195,18 @@ Json counter_value(const void* bytes, const Decoder&) {
     return {{"packets", counter.packets}, {"bytes", counter.bytes}};
 }
 
+Json icmp_rate_key(const void* bytes, const Decoder&) {
+    auto index = read<uint32_t>(bytes);
+    const bool of_hook = index < CNET_HOOK_MAX;
+    return {{"hook", of_hook ? Json(maps::hook_name(index)) : Json()},
+            {"bucket", of_hook ? Json() : Json(index - CNET_HOOK_MAX)}};
+}
+Json icmp_rate_value(const void* bytes, const Decoder& decoder) {
+    auto full_at_ns = read<uint64_t>(bytes);
+    return {{"full_in_ms",
+             full_at_ns > decoder.now_ns ? (full_at_ns - decoder.now_ns) / 1'000'000u : 0}};
+}
+
 template <typename K, typename V>
 constexpr MapFormat format(std::string_view name, Json (*key)(const void*, const Decoder&),
                            Json (*value)(const void*, const Decoder&)) {
@@ -217,6 +231,7 @@ constexpr std::array kFormats = {
     format<cnet_frag_key, cnet_frag>("cnet_frag", frag_key, frag_value),
     format<cnet_frag_held_key, cnet_frag_held>("cnet_frag_held", frag_held_key, frag_held_value),
     format<uint32_t, cnet_counter>("cnet_counters", counter_key, counter_value),
+    format<uint32_t, uint64_t>("cnet_icmp_rate", icmp_rate_key, icmp_rate_value),
 };
 
 std::string flat_value(const Json& value) {

@@ -122,11 +122,11 @@ TEST(Decode, HostAddr) {
 TEST(Decode, PublishedPorts) {
     uint32_t index = CNET_SLOT_INDEX(CNET_L4_UDP, 5353);
     EXPECT_EQ(decoded("cnet_slot", index, cnet_slot{12, 3}),
-              "protocol=udp port=5353 -> binding=12 nat_refs=3");
+              "protocol=udp port=5353 -> binding=12 nat_refs=3 mappings=0");
     EXPECT_EQ(decoded("cnet_slot", index, cnet_slot{CNET_BINDING_BY_ADDR, 0}),
-              "protocol=udp port=5353 -> binding=by_address nat_refs=0");
-    EXPECT_EQ(decoded("cnet_slot", index, cnet_slot{CNET_BINDING_NONE, 1}),
-              "protocol=udp port=5353 -> binding=- nat_refs=1");
+              "protocol=udp port=5353 -> binding=by_address nat_refs=0 mappings=0");
+    EXPECT_EQ(decoded("cnet_slot", index, cnet_slot{CNET_BINDING_NONE, 1 + 2 * CNET_SLOT_MAPPING}),
+              "protocol=udp port=5353 -> binding=- nat_refs=1 mappings=2");
     cnet_bind_key key{addr("127.0.0.1"), CNET_SLOT_INDEX(CNET_L4_TCP, 8080)};
     EXPECT_EQ(decoded("cnet_bind_addr", key, 12u),
               "address=127.0.0.1 protocol=tcp port=8080 -> binding=12");
@@ -203,13 +203,21 @@ TEST(Decode, UnknownNumbersStayNumbers) {
     std::string text = decoded("cnet_ct", cnet_ct_key{}, entry);
     EXPECT_NE(text.find("kind=9 type=99 state=77"), std::string::npos) << text;
     text = decoded("cnet_slot", 9u << 16 | 80u, cnet_slot{1, 0});
-    EXPECT_EQ(text, "protocol=9 port=80 -> binding=1 nat_refs=0");
+    EXPECT_EQ(text, "protocol=9 port=80 -> binding=1 nat_refs=0 mappings=0");
 }
 
 TEST(Decode, Counters) {
     EXPECT_EQ(decoded("cnet_counters", CNET_COUNTER_INDEX(CNET_HOOK_UPLINK, CNET_R_DNAT),
                       cnet_counter{3, 180}),
               "hook=uplink reason=dnat -> packets=3 bytes=180");
+}
+
+TEST(Decode, IcmpRate) {
+    EXPECT_EQ(decoded("cnet_icmp_rate", uint32_t{CNET_HOOK_UPLINK}, uint64_t{1}),
+              "hook=uplink bucket=- -> full_in_ms=0");
+    EXPECT_EQ(decoded("cnet_icmp_rate", uint32_t{CNET_HOOK_MAX + 5},
+                      kDecoder.now_ns + uint64_t{2'000'000}),
+              "hook=- bucket=5 -> full_in_ms=2");
 }
 
 TEST(Decode, CountersOfANewerVersion) {
@@ -237,7 +245,7 @@ TEST(Decode, FieldsAreDocumented) {
     for (const char* map :
          {"cnet_meta", "cnet_port", "cnet_network", "cnet_flood", "cnet_fdb", "cnet_fdb_count",
           "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_slot", "cnet_bind_addr",
-          "cnet_binding", "cnet_allow", "cnet_ct", "cnet_counters"}) {
+          "cnet_binding", "cnet_allow", "cnet_ct", "cnet_counters", "cnet_icmp_rate"}) {
         size_t start = text->find("| `" + std::string(map) + "` |");
         ASSERT_NE(start, std::string::npos) << map;
         std::string row = text->substr(start, text->find('\n', start) - start);
