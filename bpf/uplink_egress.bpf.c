@@ -22,8 +22,25 @@ VERIFIED_ONCE int egress_forwarded(struct __sk_buff* skb, struct cnet_pkt* pkt, 
     return verdict == V_NEXT ? drop(pkt, CNET_R_LEAK) : verdict;
 }
 
-/* A host flow without translation: does a mapping own the tuple it uses? V_NEXT: then it gets a
- * port of its own. */
+/* The endpoint's flow `hit` ends, for the host to have its tuple: claimed like the collector does.
+ */
+static __always_inline void egress_evict(const struct cnet_ct_key* reply, struct ct_hit* hit) {
+    struct cnet_ct_key forward = hit->entry->other, key = *reply;
+    __u64 seen_ns = READ_ONCE(hit->owner->last_seen_ns);
+
+    if (!effects_allowed() || !hit->is_reply || seen_ns == CNET_CLAIMED) return;
+    if (__sync_val_compare_and_swap(&hit->owner->last_seen_ns, seen_ns, CNET_CLAIMED) != seen_ns)
+        return;
+    if (!bpf_map_delete_elem(&cnet_ct, &key)) slot_hold(&key, 0, -1);
+    if (!bpf_map_delete_elem(&cnet_ct, &forward)) slot_hold(&forward, 0, -1);
+}
+
+/*
+ * A host flow without translation: does a mapping own the tuple it uses? V_NEXT: then it gets a
+ * port of its own. A protocol without ports has none to give (GRE, ESP ...): nobody can see that
+ * the host speaks it before it does, so it takes the tuple from the endpoint that began first, and
+ * its flow, in which nothing is translated, keeps it.
+ */
 VERIFIED_ONCE int egress_collision(struct cnet_pkt* pkt) {
     struct scratch* scratch = scratch_get();
     struct flow_new* flow;
@@ -37,6 +54,10 @@ VERIFIED_ONCE int egress_collision(struct cnet_pkt* pkt) {
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
     if (!ct_lookup(&flow->reply, &hit)) return pass(pkt, CNET_R_NOT_OURS);
     flow_port_range(flow, pkt->tuple.src_port_be);
+    if (!l4_is_known(pkt->tuple.l4_proto)) {
+        flow->keep_port = 1;
+        egress_evict(&flow->reply, &hit);
+    }
     return V_NEXT;
 }
 

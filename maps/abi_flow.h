@@ -14,9 +14,9 @@
 #define CNET_CLAIMED (~0ull) /* last_seen_ns of an entry that the collector is about to delete */
 
 /*
- * TCP/UDP: ports as on the wire. ICMP echo: the identifier stands where the asking side's port
- * would be: a request has it in src_port_be and 0 in dst_port_be, a reply the other way round, so
- * inverting a tuple works as for TCP.
+ * TCP, UDP, SCTP: ports as on the wire; 0 where a protocol has none. ICMP echo and other queries:
+ * the identifier stands where the asking side's port would be: a request has it in src_port_be and
+ * 0 in dst_port_be, a reply the other way round, so inverting a tuple works as for TCP.
  */
 struct cnet_ct_key {
     union cnet_addr src;

@@ -70,7 +70,7 @@ static __always_inline void ct_track(const struct ct_hit* hit, const struct cnet
 /* May this packet begin a flow? A reset or an echo reply of no flow may not; mid-stream TCP may, as
  * netfilter does. */
 static __always_inline int ct_may_begin(const struct cnet_pkt* pkt) {
-    return !(pkt->tcp_flags & TCP_RST) && !(pkt->flags & PKT_ECHO_REPLY);
+    return !(pkt->tcp_flags & TCP_RST) && !(pkt->flags & PKT_QUERY_REPLY);
 }
 
 #endif

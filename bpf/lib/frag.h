@@ -26,7 +26,7 @@
 #define FRAG_LEN_MIN sizeof(struct iphdr)
 
 /* What later fragments inherit of enum cnet_pkt_flag. */
-#define FRAG_L4_FLAGS (PKT_HAS_TUPLE | PKT_ECHO_REPLY)
+#define FRAG_L4_FLAGS (PKT_HAS_TUPLE | PKT_QUERY_REPLY)
 
 /* One fragment, as its IP headers describe it. Bytes count from the start of the datagram's
  * payload. */
@@ -257,7 +257,7 @@ VERIFIED_ONCE int frag_track(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 
     int verdict;
 
     if (!pkt) return V_DROP;
-    if (!l4_is_known(pkt->tuple.l4_proto)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
+    if (!l4_is_tracked(pkt->tuple.l4_proto)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
     if (!frag_piece_load(skb, pkt, zone, &piece)) return drop(pkt, CNET_R_MALFORMED);
     if (!frag_piece_is_sane(pkt, &piece)) return drop(pkt, CNET_R_FRAGMENT_BAD);
     frag = frag_entry(&piece, bpf_ktime_get_coarse_ns());

@@ -82,6 +82,7 @@ static __always_inline enum cnet_verdict gateway_to_network(struct cnet_pkt* pkt
         source = pkt->flags & PKT_IP6 ? host_port->gateway6 : addr_from_v4(host_port->gateway4_be);
     flow_tuple(&flow->reply, host_port->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
+    if (!l4_is_known(pkt->tuple.l4_proto)) flow->keep_port = 1;
     if (!flow->keep_port) flow_port_hairpin(flow);
     return V_NEXT;
 }
@@ -101,8 +102,9 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);
     flow_tuple(&flow->reply, CNET_ZONE_WORLD, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
-    flow->keep_port = !(pkt->port_flags & CNET_PORT_MASQUERADE);
-    flow->mapped = !!(pkt->port_flags & CNET_PORT_NAT_INDEPENDENT);
+    flow->keep_port =
+        !(pkt->port_flags & CNET_PORT_MASQUERADE) || !l4_is_known(pkt->tuple.l4_proto);
+    flow->mapped = !flow->keep_port && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT;
     flow_port_range(flow, pkt->tuple.src_port_be);
     return V_NEXT;
 }

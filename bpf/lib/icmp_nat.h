@@ -78,8 +78,9 @@ static __always_inline __u64 icmp_quote_ports(struct icmp_quote* quote,
     __be16 old_check;
     __u64 ports;
 
+    if (unlikely(!l4_is_known(quote->key.l4_proto))) return 0;
     if (proto_is_icmp(quote->key.l4_proto)) {
-        int is_request = icmp_is_echo(quote->key.l4_proto, l4->icmp.type);
+        int is_request = icmp_is_query(quote->key.l4_proto, l4->icmp.type);
         __be16 id_be = is_request ? to->src_port_be : to->dst_port_be;
 
         ports = csum_replace(l4->icmp.id_be, id_be);

@@ -25,9 +25,17 @@ static __always_inline int proto_has_ports(__u8 proto) {
     return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
-/* Protocols whose flows NAT can tell apart. */
+/* Protocols whose header we read: those with something by which NAT tells one flow from another. */
 static __always_inline int l4_is_known(__u8 proto) {
     return proto_has_ports(proto) || proto_is_icmp(proto);
+}
+
+/*
+ * Whose flows can be translated. Of what we don't know the addresses are: one flow for two
+ * addresses and a protocol (GRE, ESP ...). DCCP and UDP-Lite would need their checksums mended.
+ */
+static __always_inline int l4_is_tracked(__u8 proto) {
+    return proto != IPPROTO_DCCP && proto != IPPROTO_UDPLITE;
 }
 
 static __always_inline int icmp_is_error(__u8 proto, __u8 type) {
@@ -36,12 +44,18 @@ static __always_inline int icmp_is_error(__u8 proto, __u8 type) {
            type == ICMP4_TIME_EXCEEDED || type == ICMP4_PARAMETER_PROBLEM;
 }
 
-static __always_inline int icmp_is_echo(__u8 proto, __u8 type) {
-    return type == (proto == IPPROTO_ICMPV6 ? ICMP6_ECHO : ICMP4_ECHO);
+/* What has an identifier, and its answer: the messages that netfilter tracks but for ICMPv6's node
+ * information (RFC 4620), where other things stand in its place. */
+static __always_inline int icmp_is_query(__u8 proto, __u8 type) {
+    if (proto == IPPROTO_ICMPV6) return type == ICMP6_ECHO;
+    return type == ICMP4_ECHO || type == ICMP4_TIMESTAMP || type == ICMP4_INFORMATION ||
+           type == ICMP4_ADDRESS_MASK;
 }
 
-static __always_inline int icmp_is_echo_reply(__u8 proto, __u8 type) {
-    return type == (proto == IPPROTO_ICMPV6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY);
+static __always_inline int icmp_is_query_reply(__u8 proto, __u8 type) {
+    if (proto == IPPROTO_ICMPV6) return type == ICMP6_ECHO_REPLY;
+    return type == ICMP4_ECHO_REPLY || type == ICMP4_TIMESTAMP_REPLY ||
+           type == ICMP4_INFORMATION_REPLY || type == ICMP4_ADDRESS_MASK_REPLY;
 }
 
 /* The eight bytes of every L4 header that a tuple needs, read from the packet or from what an ICMP
@@ -55,7 +69,7 @@ union l4_head {
     __u8 bytes[8];
 };
 
-/* False: the protocol (or ICMP message) has nothing that NAT could tell flows apart by. */
+/* False: the protocol, or ICMP message, belongs to no flow. */
 static __always_inline int l4_tuple(__u8 proto, const union l4_head* head, __be16* src_port_be,
                                     __be16* dst_port_be) {
     *src_port_be = 0;
@@ -65,10 +79,10 @@ static __always_inline int l4_tuple(__u8 proto, const union l4_head* head, __be1
         *dst_port_be = head->dst_port_be;
         return 1;
     }
-    if (!proto_is_icmp(proto)) return 0;
-    if (icmp_is_echo(proto, head->icmp.type))
+    if (!proto_is_icmp(proto)) return l4_is_tracked(proto);
+    if (icmp_is_query(proto, head->icmp.type))
         *src_port_be = head->icmp.id_be;
-    else if (icmp_is_echo_reply(proto, head->icmp.type))
+    else if (icmp_is_query_reply(proto, head->icmp.type))
         *dst_port_be = head->icmp.id_be;
     else
         return 0;
@@ -76,8 +90,8 @@ static __always_inline int l4_tuple(__u8 proto, const union l4_head* head, __be1
 }
 
 /*
- * Ports or echo identifier, TCP flags, ICMP type. Needs ip4_parse() or ip6_parse() first. A later
- * fragment has none, and that is not an error; neither is a protocol without ports.
+ * Ports or a query's identifier, TCP flags, ICMP type. Needs ip4_parse() or ip6_parse() first. A
+ * later fragment has none, and that is not an error; neither is a protocol without ports.
  */
 static __always_inline enum parse_result l4_parse(struct cnet_pkt* pkt, void* data,
                                                   void* data_end) {
@@ -86,7 +100,10 @@ static __always_inline enum parse_result l4_parse(struct cnet_pkt* pkt, void* da
     union l4_head* head;
 
     if (pkt->flags & PKT_FRAGMENT_LATER) return PARSE_OK;
-    if (!l4_is_known(proto)) return PARSE_OK;
+    if (unlikely(!l4_is_known(proto))) {
+        if (l4_is_tracked(proto)) pkt->flags |= PKT_HAS_TUPLE;
+        return PARSE_OK;
+    }
     /* One register for the comparison and the sum, or the bound is lost. */
     barrier_var(l4_off);
     if (l4_off > L4_OFF_MAX) return PARSE_SHORT;
@@ -104,7 +121,7 @@ static __always_inline enum parse_result l4_parse(struct cnet_pkt* pkt, void* da
     } else if (proto_is_icmp(proto)) {
         pkt->icmp_type = head->icmp.type;
         if (icmp_is_error(proto, head->icmp.type)) pkt->flags |= PKT_ICMP_ERROR;
-        if (icmp_is_echo_reply(proto, head->icmp.type)) pkt->flags |= PKT_ECHO_REPLY;
+        if (icmp_is_query_reply(proto, head->icmp.type)) pkt->flags |= PKT_QUERY_REPLY;
     }
     return PARSE_OK;
 }

@@ -23,8 +23,8 @@ enum cnet_pkt_flag {
     PKT_ICMP_ERROR = 1 << 3,     /* quotes another packet */
     PKT_HAS_TUPLE = 1 << 4,      /* the ports of `tuple` are valid */
     PKT_VLAN = 1 << 5,           /* carries a tag, in the skb or in the frame */
-    PKT_ECHO_REPLY = 1 << 6,
-    PKT_MAY_SPLIT = 1 << 7, /* IPv4 without DF: a router fragments it where need be */
+    PKT_QUERY_REPLY = 1 << 6,    /* ICMP: answers an echo request or another query */
+    PKT_MAY_SPLIT = 1 << 7,      /* IPv4 without DF: a router fragments it where need be */
 };
 
 /* TCP flag bits as on the wire. */

@@ -187,11 +187,12 @@ static __always_inline long l4_rewrite(struct __sk_buff* skb, const struct cnet_
     long err;
 
     if (unlikely(pkt->flags & PKT_FRAGMENT_LATER)) return 0;
+    if (unlikely(!l4_is_known(pkt->tuple.l4_proto))) return 0;
     if (unlikely(pkt->tuple.l4_proto == IPPROTO_SCTP)) return sctp_rewrite(skb, pkt, to);
     err = l4_addresses_changed(skb, pkt, to->src, to->dst);
     if (err) return err;
     if (proto_is_icmp(pkt->tuple.l4_proto)) {
-        int is_reply = pkt->flags & PKT_ECHO_REPLY;
+        int is_reply = pkt->flags & PKT_QUERY_REPLY;
 
         return port_rewrite(skb, pkt, pkt->l4_off + __builtin_offsetof(struct icmp_hdr, id_be),
                             is_reply ? pkt->tuple.dst_port_be : pkt->tuple.src_port_be,

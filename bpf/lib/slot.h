@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "pkt.h"
 
+/* What has no ports shares the slot of ICMP's identifier 0. */
 static __always_inline __u32 l4_index(__u8 proto) {
     switch (proto) {
     case IPPROTO_TCP:

@@ -30,11 +30,14 @@ static __always_inline enum cnet_verdict uplink_parse(struct __sk_buff* skb, str
 }
 
 /* A fragment from the wire. Most are of the host's own datagrams, and what cannot be told goes
- * there too. */
+ * there too; so does what has no ports while no such flow has anybody look for it. */
 static __always_inline enum cnet_verdict uplink_fragment(struct __sk_buff* skb,
                                                          struct cnet_pkt* pkt) {
-    int verdict = frag_track(skb, pkt, CNET_ZONE_WORLD);
+    int verdict;
 
+    if (!l4_is_known(pkt->tuple.l4_proto) && !slot_concerns_us(slot_lookup(pkt->tuple.l4_proto, 0)))
+        return pass(pkt, CNET_R_UPLINK_FRAGMENT);
+    verdict = frag_track(skb, pkt, CNET_ZONE_WORLD);
     if (verdict != V_DROP || pkt->reason == CNET_R_FRAGMENT_HELD ||
         pkt->reason == CNET_R_FRAGMENT_OVERLAP || pkt->reason == CNET_R_REWRITE_FAILED)
         return verdict;

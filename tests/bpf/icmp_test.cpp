@@ -146,6 +146,26 @@ TEST_F(IcmpErrors, UnreachableFromTheWorldReachesTheEndpoint) {
     expect(uplink(error), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_ICMP_ERROR_NAT, expected);
 }
 
+TEST_F(IcmpErrors, AboutATunnelOfAnEndpoint) {
+    auto tunnel = [](const char* src, uint8_t ttl) {
+        return Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+               Ipv4{.src = src, .dst = kWorld, .ttl = ttl, .protocol = 47} /
+               Raw{"generic routing encapsulation"};
+    };
+    endpoint("ep1", tunnel(kEp1, 64));
+    auto about = [&](const Packet& quoted, const char* to, uint8_t ttl) {
+        return Ipv4{.src = "203.0.113.1", .dst = to, .ttl = ttl} /
+               Icmp{.type = 3, .code = 4, .seq = 1300} / quote(quoted, 28);
+    };
+    auto framed = [](const char* src, const char* dst, const Packet& inner) {
+        Bytes bytes = inner.bytes();
+        return Ethernet{.src = src, .dst = dst, .type = 0x0800} / Raw{bytes};
+    };
+    expect(uplink(framed(kMacRouter, kMacUp, about(tunnel(kHostAddr, 63), kHostAddr, 64))),
+           Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_ICMP_ERROR_NAT,
+           framed(kMacGw1, kMacEp1, about(tunnel(kEp1, 63), kEp1, 63)));
+}
+
 TEST_F(IcmpErrors, AboutAnEchoOfOurs) {
     Packet request = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
                      Icmp{.type = 8, .id = 5, .seq = 1} / Raw{"ping"};

@@ -79,6 +79,51 @@ TEST_F(Snat, EchoKeepsItsIdentifierAndComesBack) {
            delivered(reply));
 }
 
+TEST_F(Snat, OtherQueriesGoOutAndComeBack) {
+    uint16_t id = 77;
+    for (uint8_t type :
+         {uint8_t{13}, uint8_t{15}, uint8_t{17}}) { // timestamp, information, address mask
+        Packet request = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+                         Ipv4{.src = kEp1, .dst = kWorld} / Icmp{.type = type, .id = ++id} /
+                         Raw{"0123456789ab"};
+        expect(endpoint("ep1", request), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SNAT,
+               translated(request));
+        Packet reply = Ethernet{.src = kMacRouter, .dst = kMacUp} /
+                       Ipv4{.src = kWorld, .dst = kHostAddr} /
+                       Icmp{.type = static_cast<uint8_t>(type + 1), .id = id} / Raw{"0123456789ab"};
+        expect(uplink(reply), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_SNAT_REPLY,
+               delivered(reply));
+        Packet unasked = reply;
+        unasked.get<Icmp>().id = 1;
+        EXPECT_EQ(uplink(unasked).verdict, Verdict::kNext);
+    }
+}
+
+TEST_F(Snat, ProtocolsWithoutPorts) {
+    for (bool v6 : {false, true}) {
+        auto layer = [&](const char* four, const char* six, const char* four_to, const char* six_to,
+                         uint8_t ttl = 64) {
+            return v6 ? Layer(Ipv6{.src = six, .dst = six_to, .hop_limit = ttl, .next_header = 47})
+                      : Layer(Ipv4{.src = four, .dst = four_to, .ttl = ttl, .protocol = 47});
+        };
+        const Raw body("generic routing encapsulation");
+        Packet out =
+            Ethernet{.src = kMacEp1, .dst = kMacGw1} / layer(kEp1, kEp1v6, kWorld, kWorld6) / body;
+        Packet left = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+                      layer(kHostAddr, kHostAddr6, kWorld, kWorld6, 63) / body;
+        expect(endpoint("ep1", out), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SNAT, left);
+        Packet reply = Ethernet{.src = kMacRouter, .dst = kMacUp} /
+                       layer(kWorld, kWorld6, kHostAddr, kHostAddr6) / body;
+        Packet arrives = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                         layer(kWorld, kWorld6, kEp1, kEp1v6, 63) / body;
+        expect(uplink(reply), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_SNAT_REPLY, arrives);
+        Packet second =
+            Ethernet{.src = kMacEp2, .dst = kMacGw1} / layer(kEp2, kEp2v6, kWorld, kWorld6) / body;
+        expect_drop(endpoint("ep2", second), CNET_HOOK_ENDPOINT, CNET_R_PORTS_EXHAUSTED);
+    }
+    check_flows();
+}
+
 TEST_F(Snat, SecondEndpointWithTheSamePortGetsAnother) {
     endpoint("ep1", out_tcp());
     Packet other = Ethernet{.src = kMacEp2, .dst = kMacGw1} / Ipv4{.src = kEp2, .dst = kWorld} /
@@ -162,9 +207,12 @@ TEST_F(Snat, NothingThatCannotBeginAFlowMakesOne) {
     Packet reply = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
                    Icmp{.type = 0, .id = 9, .seq = 1};
     expect_drop(endpoint("ep1", reply), CNET_HOOK_ENDPOINT, CNET_R_NO_FLOW);
-    Packet gre = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
-                 Ipv4{.src = kEp1, .dst = kWorld, .protocol = 47} / Raw{"generic routing"};
-    expect_drop(endpoint("ep1", gre), CNET_HOOK_ENDPOINT, CNET_R_L4_UNSUPPORTED);
+    Packet lite = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+                  Ipv4{.src = kEp1, .dst = kWorld, .protocol = IPPROTO_UDPLITE} / Raw{"checksums"};
+    expect_drop(endpoint("ep1", lite), CNET_HOOK_ENDPOINT, CNET_R_L4_UNSUPPORTED);
+    Packet advert = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+                    Icmp{.type = 9, .id = 9, .seq = 1};
+    expect_drop(endpoint("ep1", advert), CNET_HOOK_ENDPOINT, CNET_R_L4_UNSUPPORTED);
     EXPECT_EQ(flows(), 0u);
 }
 

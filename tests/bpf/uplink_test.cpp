@@ -54,6 +54,27 @@ TEST_F(Uplink, OtherHostsPacketsAreNotOurs) {
     expect(uplink(packet), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_NOT_OURS, packet);
 }
 
+TEST_F(Uplink, TheHostsTunnelGoesFirst) {
+    auto tunnel = [](const char* src_mac, const char* dst_mac, const char* src, const char* dst) {
+        return Ethernet{.src = src_mac, .dst = dst_mac} /
+               Ipv4{.src = src, .dst = dst, .protocol = 50} / Raw{"encapsulated payload"};
+    };
+    Packet ours = tunnel(kMacUp, kMacRouter, kHostAddr, kWorld);
+    Packet theirs = tunnel(kMacRouter, kMacUp, kWorld, kHostAddr);
+    Packet endpoints = tunnel(kMacEp1, kMacGw1, kEp1, kWorld);
+    expect(egress(ours), Verdict::kNext, CNET_HOOK_UPLINK_EGRESS, CNET_R_NOT_OURS, ours);
+    expect(uplink(theirs), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_NOT_OURS, theirs);
+    EXPECT_EQ(endpoint("ep1", endpoints).counted[0].second, CNET_R_SNAT);
+    EXPECT_EQ(uplink(theirs).counted[0].second, CNET_R_SNAT_REPLY);
+    for (int i = 0; i < 2; i++) {
+        expect(egress(ours), Verdict::kNext, CNET_HOOK_UPLINK_EGRESS, CNET_R_HOST_PORT_XLAT, ours);
+        expect(uplink(theirs), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_HOST_PORT_XLAT, theirs);
+        expect_drop(endpoint("ep1", endpoints), CNET_HOOK_ENDPOINT, CNET_R_PORTS_EXHAUSTED);
+    }
+    EXPECT_EQ(flows(), 1u);
+    check_flows();
+}
+
 TEST_F(Uplink, HostAndEndpointShareAPortTowardsDifferentPeers) {
     endpoint("ep1", ep1_tcp());
     auto other = reply_tcp(40000);

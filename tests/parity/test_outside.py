@@ -4,9 +4,10 @@
 """
 
 import socket
+import struct
 
 import pytest
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
@@ -26,7 +27,7 @@ from harness.sockets import (
     udp_icmp_error,
     udp_talk,
 )
-from harness.world import UPLINK
+from harness.world import IPV4, UPLINK
 
 pytestmark = pytest.mark.usefixtures("family")
 
@@ -193,17 +194,41 @@ def _fragmentation_needed(namespace, address, size):
 
 
 def test_other_protocols(family, outside, alpha, agrees):
-    """What is neither TCP, UDP nor ICMP: masqueraded by address alone."""
-    with Tap(outside.near, "wire0") as tap:
-        with alpha.namespace.entered():
-            raw = socket.socket(family_of(family.near), socket.SOCK_RAW, 253)
-        with raw:
-            raw.sendto(b"experimental protocol", (family.near, 0))
-        frame = tap.sees(containing(b"experimental protocol"), SILENCE)
+    """What is neither TCP, UDP nor ICMP is masqueraded by address alone, whole and in fragments, and
+    so are its answers.
+    """
+
+    def raw(namespace, protocol):
+        with namespace.entered():
+            sock = socket.socket(family_of(family.near), socket.SOCK_RAW, protocol)
+        sock.settimeout(SILENCE)
+        return sock
+
+    seen = {}
+    # GRE (RFC 2784) and one that nobody knows.
+    for protocol, header in ((47, struct.pack("!HH", 0, 0x88B5)), (253, b"")):
+        with raw(alpha.namespace, protocol) as inside, raw(outside.near, protocol) as far:
+            for size in (20, 3000):
+                inside.sendto(header + b"x" * size, (family.near, 0))
+                peer = far.recvfrom(65536)[1][0]
+                far.sendto(header + b"y" * size, (peer, 0))
+                answer, source = inside.recvfrom(65536)
+                seen[protocol, size] = (peer, answer.endswith(b"y" * size), source[0])
+    agrees(seen, {key: (family.host, True, family.near) for key in seen})
+
+
+def test_timestamp_query(outside, alpha, agrees):
+    """ICMP's timestamp request, which has an identifier as an echo request has."""
+    request = bytes(Ether() / IP() / ICMP(type=13, id=4711, seq=1))[34:]
+    with alpha.namespace.entered():
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with raw:
+        raw.settimeout(SILENCE)
+        raw.sendto(request, (IPV4.near, 0))
+        answer, peer = raw.recvfrom(2048)
     agrees(
-        {"source": frame and Ether(frame).payload.src},
-        {"source": family.host},
-        {"source": (None, "Only TCP, UDP, SCTP and ICMP echo are translated")},
+        {"type": answer[20], "id": struct.unpack_from("!H", answer, 24)[0], "from": peer[0]},
+        {"type": 14, "id": 4711, "from": IPV4.near},
     )
 
 

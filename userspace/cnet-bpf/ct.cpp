@@ -71,6 +71,8 @@ std::string tuple(const Json& flow, const Tuple& keys) {
         return text_at(flow, keys.src) + " -> " + text_at(flow, keys.dst) + " id " +
                text_at(flow, keys.icmp_id);
     }
+    const bool no_ports = number_at(flow, "src_port") == 0 && number_at(flow, "dst_port") == 0;
+    if (no_ports) return text_at(flow, keys.src) + " -> " + text_at(flow, keys.dst);
     return side(flow, keys.src, keys.src_port) + " -> " + side(flow, keys.dst, keys.dst_port);
 }
 

@@ -23,7 +23,7 @@ struct TimeoutKey {
     std::string_view key;
     uint32_t control::Timeouts::*field;
 };
-constexpr std::array<TimeoutKey, 12> kTimeoutKeys = {{
+constexpr std::array<TimeoutKey, 13> kTimeoutKeys = {{
     {"tcp_new_s", &control::Timeouts::tcp_new},
     {"tcp_established_s", &control::Timeouts::tcp_established},
     {"tcp_closing_s", &control::Timeouts::tcp_closing},
@@ -35,6 +35,7 @@ constexpr std::array<TimeoutKey, 12> kTimeoutKeys = {{
     {"sctp_established_s", &control::Timeouts::sctp_established},
     {"sctp_closing_s", &control::Timeouts::sctp_closing},
     {"icmp_s", &control::Timeouts::icmp},
+    {"generic_s", &control::Timeouts::generic},
     {"fragment_s", &control::Timeouts::fragment},
 }};
 

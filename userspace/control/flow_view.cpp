@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace cnet::control {
 
@@ -16,6 +17,14 @@ constexpr const char* kProtocols[] = {"tcp", "udp", "icmp", "icmpv6", "sctp"};
 
 uint64_t seconds_since(uint64_t now_ns, uint64_t then_ns) {
     return now_ns > then_ns ? (now_ns - then_ns) / 1'000'000'000 : 0;
+}
+
+// As protocol_name() writes those without a name.
+bool is_protocol_number(const std::string& text) {
+    uint8_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() &&
+           protocol_name(number) == text;
 }
 
 template <typename Map> auto find_named(const Map& map, const std::string& name) {
@@ -95,9 +104,10 @@ Result<FlowFilter> FlowFilter::resolve(const CtFilter& filter, const State& stat
     auto known = [](const auto& names, const std::string& name) {
         return std::find(std::begin(names), std::end(names), name) != std::end(names);
     };
-    if (filter.proto && !known(kProtocols, *filter.proto)) {
-        return Error(ErrorKind::kInvalid,
-                     "protocol \"" + *filter.proto + "\" is none of tcp, udp, icmp, icmpv6, sctp");
+    if (filter.proto && !known(kProtocols, *filter.proto) && !is_protocol_number(*filter.proto)) {
+        return Error(ErrorKind::kInvalid, "protocol \"" + *filter.proto +
+                                              "\" is none of tcp, udp, icmp, icmpv6, sctp, nor a "
+                                              "number up to 255");
     }
     if (filter.state && !known(kStates, *filter.state)) {
         return Error(ErrorKind::kInvalid,

@@ -141,7 +141,7 @@ uint32_t Timeouts::of(uint8_t l4_proto, uint8_t state) const {
         return state == CNET_CT_ESTABLISHED ? sctp_established : sctp_closing;
     }
     if (l4_proto == IPPROTO_UDP) return state == CNET_CT_NEW ? udp_new : udp_established;
-    return icmp;
+    return l4_proto == IPPROTO_ICMP || l4_proto == IPPROTO_ICMPV6 ? icmp : generic;
 }
 
 // What one walk over the flows finds.

@@ -35,6 +35,8 @@ struct Timeouts {
     uint32_t sctp_closing = 10;
     // RFC 5508 REQ-2: not before 60 seconds. ICMPv6 too.
     uint32_t icmp = 60;
+    // What has no ports to tell its flows apart by: GRE, ESP ... As nf_conntrack's.
+    uint32_t generic = 600;
     // RFC 791 and RFC 8200 give a datagram that long to be put together; Linux does for IPv4.
     uint32_t fragment = 30;
 

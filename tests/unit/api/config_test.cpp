@@ -41,6 +41,7 @@ udp_new_s = 6
 udp_established_s = 7
 icmp_s = 8
 fragment_s = 9
+generic_s = 10
 [api]
 group = "netops"
 [reconcile]
@@ -69,6 +70,7 @@ cgroup = "/sys/fs/cgroup/system.slice"
     EXPECT_EQ(timeouts.udp_new, 6u);
     EXPECT_EQ(timeouts.udp_established, 7u);
     EXPECT_EQ(timeouts.icmp, 8u);
+    EXPECT_EQ(timeouts.generic, 10u);
     EXPECT_EQ(timeouts.fragment, 9u);
     EXPECT_EQ(config->api_group, "netops");
     EXPECT_EQ(config->reconcile_period_s, 60u);
