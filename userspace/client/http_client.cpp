@@ -35,6 +35,8 @@ Result<HttpClient> HttpClient::open(const std::filesystem::path& socket) {
                                               " is longer than a path of a unix "
                                               "socket may be");
     }
+    // No TLS on a unix socket: making it ready takes longer than most requests.
+    curl_global_init(CURL_GLOBAL_NOTHING);
     std::unique_ptr<void, Close> handle(curl_easy_init());
     if (!handle) return Error(ErrorKind::kSystem, "libcurl does not start");
     HttpClient client(std::move(handle), socket);
