@@ -135,24 +135,45 @@ Result<std::vector<RouteInfo>> read_routes(nl_sock* socket) {
     return routes;
 }
 
-Result<bool> has_default_route(nl_sock* socket, const IpAddress& gateway, uint32_t ifindex) {
+namespace {
+
+// The first nexthop of every default route of a family in the main table.
+template <typename Visit> Status for_each_default_route(nl_sock* socket, int family, Visit visit) {
     nl_cache* filled = nullptr;
-    const int family = gateway.is_v4() ? AF_INET : AF_INET6;
     if (const int code = rtnl_route_alloc_cache(socket, family, 0, &filled); code < 0)
         return nl_error("list the routes", code);
     const Cache cache(filled);
-    bool found = false;
     for_each(filled, [&](nl_object* object) {
         auto* route = reinterpret_cast<rtnl_route*>(object);
         const nl_addr* destination = rtnl_route_get_dst(route);
         rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
-        if (!destination || !hop || nl_addr_get_prefixlen(destination) != 0 ||
-            rtnl_route_get_table(route) != RT_TABLE_MAIN)
-            return;
+        if (destination && hop && nl_addr_get_prefixlen(destination) == 0 &&
+            rtnl_route_get_table(route) == RT_TABLE_MAIN &&
+            rtnl_route_get_type(route) == RTN_UNICAST)
+            visit(hop);
+    });
+    return {};
+}
+
+} // namespace
+
+Result<bool> has_default_route(nl_sock* socket, const IpAddress& gateway, uint32_t ifindex) {
+    bool found = false;
+    const int family = gateway.is_v4() ? AF_INET : AF_INET6;
+    Status read = for_each_default_route(socket, family, [&](rtnl_nexthop* hop) {
         const auto by = to_ip(rtnl_route_nh_get_gateway(hop));
         found = found || (by && *by == gateway &&
                           static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)) == ifindex);
     });
+    if (!read) return read.error();
+    return found;
+}
+
+Result<bool> has_default_route(nl_sock* socket, bool v4) {
+    bool found = false;
+    Status read = for_each_default_route(socket, v4 ? AF_INET : AF_INET6,
+                                         [&](rtnl_nexthop*) { found = true; });
+    if (!read) return read.error();
     return found;
 }
 

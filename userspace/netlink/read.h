@@ -17,5 +17,7 @@ Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket);
 Result<std::vector<RouteInfo>> read_routes(nl_sock* socket);
 // Whether the main table has a default route by way of this gateway and device.
 Result<bool> has_default_route(nl_sock* socket, const IpAddress& gateway, uint32_t ifindex);
+// Whether it has any of that family.
+Result<bool> has_default_route(nl_sock* socket, bool v4);
 
 } // namespace cnet::netlink
