@@ -7,6 +7,7 @@ from machine import install
 FILES = {
     "usr/sbin/cnetd": 0o755,
     "usr/bin/cnet-bpf": 0o755,
+    "usr/lib/cni/cnet": 0o755,
     "usr/lib/systemd/system/cnetd.service": 0o644,
     "usr/lib/systemd/system/cnetd.socket": 0o644,
     "usr/lib/sysusers.d/cnet.conf": 0o644,
@@ -15,6 +16,7 @@ FILES = {
     "usr/share/doc/cnet-bpf/LICENSE": 0o644,
     "usr/share/man/man8/cnetd.8": 0o644,
     "usr/share/man/man8/cnet-bpf.8": 0o644,
+    "usr/share/man/man8/cnet-cni.8": 0o644,
     "usr/share/man/man5/cnetd.toml.5": 0o644,
 }
 

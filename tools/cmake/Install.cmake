@@ -3,6 +3,10 @@ if(TARGET cnetd AND TARGET cnet-bpf)
     install(TARGETS cnetd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
     install(TARGETS cnet-bpf RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET cnet-cni)
+    # By the name that a network configuration's "type" has, where Debian keeps such plugins.
+    install(PROGRAMS $<TARGET_FILE:cnet-cni> DESTINATION lib/cni RENAME cnet)
+endif()
 
 # systemd and its tools look below lib, whatever the architecture's library directory is.
 configure_file(tools/packaging/cnetd.service.in packaging/cnetd.service @ONLY)

@@ -43,7 +43,7 @@ class Suite:
     env: dict = dataclasses.field(default_factory=dict)
 
 
-EXECUTABLES = ("cnetd", "cnet-bpf")
+EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni")
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),

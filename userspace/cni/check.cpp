@@ -1,0 +1,46 @@
+#include "userspace/cni/check.h"
+
+#include "userspace/cni/delegate.h"
+#include "userspace/cni/names.h"
+#include "userspace/cni/ports.h"
+#include "userspace/cni/result.h"
+
+namespace cnet::cni {
+namespace {
+
+Done check_endpoint(Daemon& daemon, const std::string& name) {
+    auto endpoint = daemon.get("/v1/endpoints/" + name);
+    if (!endpoint) return endpoint.fault();
+    if (endpoint->is_null())
+        return Fault{Code::kDiffers, "cnetd has no endpoint " + name + " of this container"};
+    const std::string state = (*endpoint)["state"].get<std::string>();
+    if (state == "up") return {};
+    return Fault{Code::kDiffers, "endpoint " + name + " is in state " + state};
+}
+
+Done check_inside(const Config& config, const Environment& environment) {
+    if (!config.previous.is_object())
+        return Fault{Code::kConfig, "CHECK needs prevResult in the configuration"};
+    auto expected = expected_inside(config.previous, environment);
+    if (!expected) return expected.fault();
+    auto differs = difference(environment.netns, *expected);
+    if (!differs) return Fault{Code::kDiffers, differs.error().message()};
+    if (!differs->empty()) return Fault{Code::kDiffers, *differs};
+    return {};
+}
+
+} // namespace
+
+Done check(Daemon& daemon, const Config& config, const Environment& environment) {
+    const std::string name =
+        endpoint_name(config.name, environment.container_id, environment.ifname);
+    Done done = check_endpoint(daemon, name);
+    if (done) done = check_inside(config, environment);
+    if (done) done = check_ports(daemon, name, config);
+    if (!done) return done;
+    auto delegated = delegate(config, environment, "CHECK");
+    if (!delegated) return delegated.fault();
+    return {};
+}
+
+} // namespace cnet::cni

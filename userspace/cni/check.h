@@ -1,0 +1,12 @@
+// CHECK: is the container still attached as ADD's result (prevResult) says?
+#pragma once
+
+#include "userspace/cni/config.h"
+#include "userspace/cni/daemon.h"
+#include "userspace/cni/environment.h"
+
+namespace cnet::cni {
+
+Done check(Daemon& daemon, const Config& config, const Environment& environment);
+
+} // namespace cnet::cni

@@ -1,0 +1,10 @@
+// The JSON library; objects keep their order, so that results read as the specification has them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+namespace cnet::cni {
+
+using Json = nlohmann::ordered_json;
+
+} // namespace cnet::cni
