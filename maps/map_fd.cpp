@@ -43,62 +43,6 @@ Error map_error(const std::string& attempted, int errno_value) {
     return {kind_of(errno_value), attempted + ": " + text, errno_value};
 }
 
-// One pass over a map in batches. Knows after its first call whether the map has batches at all.
-class BatchWalk {
-public:
-    BatchWalk(int fd, const MapInfo& info, size_t value_bytes)
-        : fd_(fd), info_(info), value_bytes_(value_bytes),
-          capacity_(std::clamp(info.max_entries, 1u, kBatchEntries)),
-          // The place in the map: a bucket number for hashes, a key for others.
-          here_(std::max<size_t>(info.key_size, sizeof(uint64_t))), next_(here_.size()) {
-        resize();
-    }
-
-    // 0: more may follow; ENOENT: that was the last; else an error.
-    int step() {
-        for (;;) {
-            got_ = capacity_;
-            int result = bpf_map_lookup_batch(fd_, started_ ? here_.data() : nullptr, next_.data(),
-                                              keys_.data(), values_.data(), &got_, nullptr);
-            int error = result == 0 ? 0 : errno;
-            if (error == ENOSPC && capacity_ < info_.max_entries) {
-                // One hash bucket holds more entries than fit.
-                capacity_ = std::min(capacity_ * 2, info_.max_entries);
-                resize();
-                continue;
-            }
-            if (error == 0 || error == ENOENT) {
-                started_ = true;
-                std::swap(here_, next_);
-            }
-            return error;
-        }
-    }
-
-    bool visit_all(const RawVisitor& visit) const {
-        for (size_t i = 0; i < got_; i++) {
-            if (!visit(&keys_[i * info_.key_size], &values_[i * value_bytes_])) return false;
-        }
-        return true;
-    }
-
-    bool started() const { return started_; }
-
-private:
-    void resize() {
-        keys_.resize(size_t{capacity_} * info_.key_size);
-        values_.resize(size_t{capacity_} * value_bytes_);
-    }
-
-    int fd_;
-    const MapInfo& info_;
-    size_t value_bytes_;
-    uint32_t capacity_;
-    uint32_t got_ = 0;
-    bool started_ = false;
-    std::vector<uint8_t> here_, next_, keys_, values_;
-};
-
 } // namespace
 
 Result<UniqueFd> open_pinned_map(const std::filesystem::path& pin, Access access) {
@@ -171,6 +115,52 @@ Status for_each_by_key(int fd, const MapInfo& info, size_t value_bytes, const Ra
         previous = key.data();
     }
     return Error(ErrorKind::kSystem, "map " + info.name + ": walk: it changes too fast");
+}
+
+BatchWalk::BatchWalk(int fd, const MapInfo& info, size_t value_bytes)
+    : fd_(fd), info_(info), value_bytes_(value_bytes),
+      capacity_(std::clamp(info.max_entries, 1u, kBatchEntries)),
+      // The place in the map: a bucket number for hashes, a key for others.
+      here_(std::max<size_t>(info.key_size, sizeof(uint64_t))), next_(here_.size()) {
+    resize();
+}
+
+void BatchWalk::resize() {
+    keys_.resize(size_t{capacity_} * info_.key_size);
+    values_.resize(size_t{capacity_} * value_bytes_);
+}
+
+int BatchWalk::step() {
+    for (;;) {
+        got_ = capacity_;
+        int result = bpf_map_lookup_batch(fd_, started_ ? here_.data() : nullptr, next_.data(),
+                                          keys_.data(), values_.data(), &got_, nullptr);
+        int error = result == 0 ? 0 : errno;
+        if (error == ENOSPC && capacity_ < info_.max_entries) {
+            // One hash bucket holds more entries than fit.
+            capacity_ = std::min(capacity_ * 2, info_.max_entries);
+            resize();
+            continue;
+        }
+        if (error == 0 || error == ENOENT) {
+            started_ = true;
+            std::swap(here_, next_);
+        }
+        return error;
+    }
+}
+
+bool BatchWalk::visit_all(const RawVisitor& visit) const {
+    for (size_t i = 0; i < got_; i++) {
+        if (!visit(&keys_[i * info_.key_size], &values_[i * value_bytes_])) return false;
+    }
+    return true;
+}
+
+Result<bool> BatchWalk::next(const RawVisitor& visit) {
+    const int error = step();
+    if (error != 0 && error != ENOENT) return map_error("map " + info_.name + ": walk", error);
+    return visit_all(visit) && error == 0;
 }
 
 Status for_each_raw(int fd, const MapInfo& info, size_t value_bytes, const RawVisitor& visit) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
@@ -58,5 +59,31 @@ using RawVisitor = std::function<bool(const void* key, const void* value)>;
 Status for_each_raw(int fd, const MapInfo& info, size_t value_bytes, const RawVisitor& visit);
 // The entry-by-entry way alone.
 Status for_each_by_key(int fd, const MapInfo& info, size_t value_bytes, const RawVisitor& visit);
+
+// for_each_raw in pieces, of a map type that has batches: what comes between two pieces is done
+// meanwhile. The descriptor and `info` must outlive it.
+class BatchWalk {
+public:
+    BatchWalk(int fd, const MapInfo& info, size_t value_bytes);
+
+    // Calls `visit` for each entry of the next piece, a thousand or so. False: that was the last.
+    Result<bool> next(const RawVisitor& visit);
+
+    // What next() is made of. 0: more may follow; ENOENT: that was the last; else an error.
+    int step();
+    bool visit_all(const RawVisitor& visit) const;
+    bool started() const { return started_; } // the map has batches
+
+private:
+    void resize();
+
+    int fd_;
+    const MapInfo& info_;
+    size_t value_bytes_;
+    uint32_t capacity_;
+    uint32_t got_ = 0;
+    bool started_ = false;
+    std::vector<uint8_t> here_, next_, keys_, values_;
+};
 
 } // namespace cnet::maps

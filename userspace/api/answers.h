@@ -1,9 +1,12 @@
 // The API's answers: control's views as JSON text, keys as docs/api.md has them.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "userspace/api/http.h"
 #include "userspace/base/result.h"
 #include "userspace/control/views.h"
 
@@ -40,6 +43,27 @@ template <typename View> std::string answer_list(const std::vector<View>& views)
 template <typename View> Result<std::string> answer_list(const Result<std::vector<View>>& views) {
     if (!views) return views.error();
     return answer_list(*views);
+}
+
+// The same while it is sent. `next` answers the next items, maybe none, and nothing after the last.
+template <typename View, typename Next> Pieces answer_in_pieces(Next next) {
+    return [next = std::move(next), begun = false, any = false,
+            ended = false]() mutable -> Result<std::string> {
+        std::string text = begun ? "" : "[";
+        begun = true;
+        while (!ended) {
+            Result<std::optional<std::vector<View>>> views = next();
+            if (!views) return views.error();
+            ended = !*views;
+            if (ended) return text + ']';
+            for (const View& view : **views) {
+                if (std::exchange(any, true)) text += ',';
+                text += render(view);
+            }
+            if (!text.empty()) break;
+        }
+        return text;
+    };
 }
 
 // {} when it was done.

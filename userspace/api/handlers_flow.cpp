@@ -10,10 +10,13 @@ void add_flow_routes(Router& router, control::Controller& controller) {
                 "/v1/ct",
                 200,
                 {"proto", "src", "dst", "sport", "dport", "network", "endpoint", "state", "type"},
-                [&controller](const Call& call) -> Result<std::string> {
+                {},
+                [&controller](const Call& call) -> Result<Pieces> {
                     auto filter = parse_ct_filter(call.query);
                     if (!filter) return filter.error();
-                    return answer_list(controller.connections(*filter));
+                    auto connections = controller.connections(*filter);
+                    if (!connections) return connections.error();
+                    return answer_in_pieces<control::CtView>(*std::move(connections));
                 }});
     router.add({"GET", "/v1/ct/count", 200, {}, [&controller](const Call&) -> Result<std::string> {
                     return answer(controller.count_connections());

@@ -24,10 +24,15 @@ struct Request {
     uid_t peer_uid = kNobody; // SO_PEERCRED: who connected
 };
 
+// The rest of a body that is made while it is sent: the next part, empty after the last. An error
+// breaks the connection off, so that nobody takes what there was for the whole.
+using Pieces = std::function<Result<std::string>()>;
+
 struct Response {
     int status = 200;
     std::string body;  // JSON
     std::string allow; // methods, with a 405
+    Pieces pieces = {};
 };
 
 using Handler = std::function<Response(const Request&)>;

@@ -93,12 +93,18 @@ Response Router::handle_with(const Route& route, const std::string& name,
         query[key] = *value;
     }
 
-    auto answer = route.action({name, query, request.body});
-    if (!answer) {
-        if (answer.error().kind() == ErrorKind::kSystem)
-            log_error(request.method + ' ' + request.path + ": " + answer.error().message());
-        return error_response(answer.error());
+    auto failed = [&](const Error& error) {
+        if (error.kind() == ErrorKind::kSystem)
+            log_error(request.method + ' ' + request.path + ": " + error.message());
+        return error_response(error);
+    };
+    if (route.stream) {
+        auto pieces = route.stream({name, query, request.body});
+        if (!pieces) return failed(pieces.error());
+        return {route.status, {}, {}, *std::move(pieces)};
     }
+    auto answer = route.action({name, query, request.body});
+    if (!answer) return failed(answer.error());
     return {route.status, *std::move(answer), {}};
 }
 

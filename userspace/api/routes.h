@@ -26,6 +26,9 @@ struct Call {
 // What the action answers is the body's JSON.
 using Action = std::function<Result<std::string>(const Call&)>;
 
+// For an answer that may be too large to be made at once.
+using StreamAction = std::function<Result<Pieces>(const Call&)>;
+
 class Router {
 public:
     struct Route {
@@ -34,6 +37,7 @@ public:
         int status;       // of success
         std::vector<std::string> query_keys;
         Action action;
+        StreamAction stream = {}; // in place of an action
     };
 
     void add(Route route);

@@ -40,14 +40,58 @@ MHD_Result add_query(void* cls, MHD_ValueKind, const char* key, const char* valu
     return MHD_YES;
 }
 
-MHD_Result send_response(MHD_Connection* connection, Response response) {
-    auto* body = new std::string(std::move(response.body));
+// A body that is made while it is sent, as the library reads it.
+struct PieceReader {
+    Pieces pieces;
+    std::function<void()> on_progress;
+    std::string piece;
+    size_t given = 0; // of `piece`
+
+    static ssize_t read(void* cls, uint64_t, char* buffer, size_t size) {
+        auto& reader = *static_cast<PieceReader*>(cls);
+        if (reader.given == reader.piece.size()) {
+            auto next = reader.pieces();
+            if (!next) {
+                log_error("an answer broke off: " + next.error().message());
+                return MHD_CONTENT_READER_END_WITH_ERROR;
+            }
+            if (next->empty()) return MHD_CONTENT_READER_END_OF_STREAM;
+            reader.piece = *std::move(next);
+            reader.given = 0;
+        }
+        reader.on_progress();
+        const size_t count = reader.piece.copy(buffer, size, reader.given);
+        reader.given += count;
+        return static_cast<ssize_t>(count);
+    }
+};
+
+constexpr size_t kBlockBytes = 32u << 10;
+
+MHD_Response* piecewise_body(Pieces pieces, std::function<void()> on_progress) {
+    auto* reader = new PieceReader{std::move(pieces), std::move(on_progress), {}, 0};
+    MHD_Response* reply =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlockBytes, &PieceReader::read, reader,
+                                          [](void* cls) { delete static_cast<PieceReader*>(cls); });
+    if (!reply) delete reader;
+    return reply;
+}
+
+MHD_Response* whole_body(std::string text) {
+    auto* body = new std::string(std::move(text));
     MHD_Response* reply = MHD_create_response_from_buffer_with_free_callback_cls(
         body->size(), body->data(), [](void* cls) { delete static_cast<std::string*>(cls); }, body);
-    if (!reply) {
-        delete body;
-        return MHD_NO;
-    }
+    if (!reply) delete body;
+    return reply;
+}
+
+// `on_progress` is called for each part of a body that is sent in pieces.
+MHD_Result send_response(MHD_Connection* connection, Response response,
+                         std::function<void()> on_progress = {}) {
+    MHD_Response* reply = response.pieces
+                              ? piecewise_body(std::move(response.pieces), std::move(on_progress))
+                              : whole_body(std::move(response.body));
+    if (!reply) return MHD_NO;
     MHD_add_response_header(reply, "Content-Type", "application/json");
     if (!response.allow.empty()) MHD_add_response_header(reply, "Allow", response.allow.c_str());
     MHD_Result queued =
@@ -116,7 +160,8 @@ struct Server::Callbacks {
         MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &add_query, &request);
         auto known = server.connections_.find(connection);
         if (known != server.connections_.end()) request.peer_uid = known->second.peer_uid;
-        return send_response(connection, server.handler_(request));
+        return send_response(connection, server.handler_(request),
+                             [&server, connection] { server.extend_deadline(connection); });
     }
 
     static void on_completed(void* cls, MHD_Connection* connection, void** state,

@@ -1,7 +1,8 @@
 // HTTP/1.1 on a unix socket. It has no loop of its own: whoever owns it waits for poll_fd() and
 // timeout(), then calls run(), which never blocks. Handlers run inside run(). A body over 1 MiB is
-// answered with 413. Idle connections, and clients that take too long over one request, are cut
-// off; clients other than root cannot take up all places.
+// answered with 413. Idle connections, and clients that take too long over one request (or over a
+// part of an answer that is sent in pieces), are cut off; clients other than root cannot take up
+// all places.
 #pragma once
 
 #include <chrono>

@@ -244,17 +244,18 @@ void Daemon::reconcile() {
 }
 
 void Daemon::sweep() {
-    report("collect dead flows", controller_->sweep(), sweep_error_);
+    auto done = controller_->sweep();
+    if (done && !*done) return sweep_timer_.arm(std::chrono::microseconds(0));
+    report("collect dead flows", done ? Status() : done.error(), sweep_error_);
     tell_systemd();
     sweep_timer_.arm(std::chrono::seconds(config_.sweep_period_s));
 }
 
 void Daemon::tell_systemd() {
-    auto status = controller_->status();
-    if (!status) return;
-    std::string text = "STATUS=" + std::to_string(status->networks) + " networks, " +
-                       std::to_string(status->endpoints) + " endpoints, " +
-                       std::to_string(status->ports) + " published ports";
+    const control::StatusView status = controller_->summary();
+    std::string text = "STATUS=" + std::to_string(status.networks) + " networks, " +
+                       std::to_string(status.endpoints) + " endpoints, " +
+                       std::to_string(status.ports) + " published ports";
     if (text == told_systemd_) return;
     sd_notify(0, text.c_str());
     told_systemd_ = std::move(text);

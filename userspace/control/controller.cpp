@@ -116,22 +116,27 @@ Status Controller::settings_changed() {
     return impl_->observed.not_forwarding.empty() ? Status() : impl_->repair();
 }
 
-Status Controller::sweep() {
+Result<bool> Controller::sweep() {
     auto swept = impl_->collector.sweep(impl_->state);
     if (!swept) return swept.error();
-    return {};
+    return swept->done;
 }
 
 Result<StatusView> Controller::status() const {
     auto connections = count_connections();
     if (!connections) return connections.error();
+    StatusView view = summary();
+    view.connections = connections->flows;
+    return view;
+}
+
+StatusView Controller::summary() const {
     StatusView view;
     view.networks = impl_->state.networks.size();
     view.endpoints = impl_->state.endpoints.size();
     view.ports = impl_->state.ports.size();
     view.uplinks = choose_uplinks(impl_->state, impl_->observed).size();
     view.sandboxes = impl_->state.sandboxes.size();
-    view.connections = connections->flows;
     view.reconcile = impl_->reconcile_status;
     return view;
 }

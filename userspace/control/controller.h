@@ -52,7 +52,7 @@ public:
     Status reconcile();
     Status links_changed();
     Status settings_changed();
-    Status sweep();
+    Result<bool> sweep();
 
     Result<NetworkView> create_network(const NetworkSpec& spec);
     Result<NetworkView> update_network(const std::string& name, const NetworkPatch& patch);
@@ -96,7 +96,10 @@ public:
     Result<uint64_t> flush_fdb(const std::string& network); // how many learned entries went
     Result<std::vector<NeighView>> neighbours(const std::string& network = {}) const;
 
-    Result<std::vector<CtView>> connections(const CtFilter& filter = {}) const;
+    // In pieces, for there may be a million: the function answers the next ones that fit, maybe
+    // none, and nothing once all were seen. The controller must outlive it.
+    using Connections = std::function<Result<std::optional<std::vector<CtView>>>()>;
+    Result<Connections> connections(const CtFilter& filter = {}) const;
     Result<CtCount> count_connections() const;
     Result<uint64_t> flush_connections(const CtFilter& filter); // how many flows went
     Result<std::vector<NatView>> nat() const;
@@ -105,6 +108,8 @@ public:
     Status reset_drops();
 
     Result<StatusView> status() const;
+    // Without the connections, which are counted one by one.
+    StatusView summary() const;
 
 private:
     struct Impl;

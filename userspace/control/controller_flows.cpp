@@ -33,20 +33,25 @@ const cnet_ct_key* outside_of(const cnet_ct_key& key, const cnet_ct_entry& entry
 
 } // namespace
 
-Result<std::vector<CtView>> Controller::connections(const CtFilter& filter) const {
+Result<Controller::Connections> Controller::connections(const CtFilter& filter) const {
     const Impl& impl = *impl_;
     auto resolved = FlowFilter::resolve(filter, impl.state);
     if (!resolved) return resolved.error();
-    const uint64_t now_ns = impl.parts.clock.monotonic_ns();
-    std::vector<CtView> views;
-    auto status =
-        impl.parts.tables.for_each_ct([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
+    std::shared_ptr<CtWalk> walk = impl.parts.tables.walk_ct();
+    return Connections([&impl, resolved = *resolved,
+                        walk]() mutable -> Result<std::optional<std::vector<CtView>>> {
+        if (!walk) return std::optional<std::vector<CtView>>();
+        const uint64_t now_ns = impl.parts.clock.monotonic_ns();
+        std::vector<CtView> views;
+        auto more = walk->next([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
             if (!is_flow(key, entry) || entry.last_seen_ns == CNET_CLAIMED) return;
-            if (!resolved->matches(key, entry)) return;
+            if (!resolved.matches(key, entry)) return;
             views.push_back(flow_view(key, entry, impl.state, impl.collector.timeouts(), now_ns));
         });
-    if (!status) return status.error();
-    return views;
+        if (!more) return more.error();
+        if (!*more) walk.reset();
+        return std::optional(std::move(views));
+    });
 }
 
 Result<CtCount> Controller::count_connections() const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "userspace/control/allow_list.h"
 
@@ -144,36 +145,32 @@ uint32_t Timeouts::of(uint8_t l4_proto, uint8_t state) const {
     return l4_proto == IPPROTO_ICMP || l4_proto == IPPROTO_ICMPV6 ? icmp : generic;
 }
 
-// What one walk over the flows finds.
-class Collector::Walk {
+// One walk over the flows, and what it has found so far.
+class Collector::Sweep {
 public:
-    Walk(const State& state, const Timeouts& timeouts, uint64_t now_ns,
-         const std::vector<uint64_t>& suspected)
-        : living_(state), timeouts_(timeouts), now_ns_(now_ns), suspected_(suspected),
-          has_mappings_(has_mappings(state)) {}
+    Sweep(Tables& tables, const Timeouts& timeouts, uint64_t now_ns,
+          const std::vector<uint64_t>& suspected)
+        : walk_(tables.walk_ct()), timeouts_(timeouts), now_ns_(now_ns), suspected_(suspected) {}
 
-    void see(const cnet_ct_key& key, const cnet_ct_entry& entry) {
-        if (entry.kind == CNET_CT_REVERSE) {
-            const uint64_t flow = hash_of(entry.other);
-            reverses_.push_back(flow);
-            if (contains(suspected_, flow)) lonely_.emplace_back(flow, key);
-            return;
+    // Some of the entries, by what is desired now. False: all are seen.
+    Result<bool> step(const State& state) {
+        const Living living(state);
+        const bool mapped = has_mappings(state);
+        Result<bool> more = true;
+        for (int i = 0; i < kPiecesAStep && more && *more; i++) {
+            more = walk_->next([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
+                see(key, entry, living, mapped);
+            });
         }
-        forwards_.push_back(hash_of(key));
-        if (!key.mapping) flows_++;
-        if (!living_.has(key, entry)) {
-            dead_.push_back(flow_candidate(key, 0));
-        } else if (idle_longer(now_ns_, entry.last_seen_ns,
-                               timeouts_.of(key.l4_proto, entry.state))) {
-            (key.mapping ? idle_mappings_ : dead_)
-                .push_back(flow_candidate(key, entry.last_seen_ns));
-        } else if (has_mappings_ && refreshes(key, entry)) {
-            refreshed_.push_back(hash_of(port_of(inside_of(key, entry))));
-        }
+        return more;
     }
 
-    // Once all are seen: what is to go. `suspected` becomes the flows that are missing now.
-    std::vector<cnet_gc_ct> finish(std::vector<uint64_t>& suspected) {
+    // What is to go, as far as is known.
+    std::vector<cnet_gc_ct> take_dead() { return std::exchange(dead_, {}); }
+
+    // Once all are seen: the flows that REVERSE entries name and that are missing. More is dead
+    // now.
+    std::vector<uint64_t> finish() {
         std::sort(refreshed_.begin(), refreshed_.end());
         for (const cnet_gc_ct& mapping : idle_mappings_) {
             if (!contains(refreshed_, hash_of(port_of(mapping.key)))) dead_.push_back(mapping);
@@ -186,13 +183,37 @@ public:
         std::vector<uint64_t> missing;
         std::set_difference(reverses_.begin(), reverses_.end(), forwards_.begin(), forwards_.end(),
                             std::back_inserter(missing));
-        suspected = std::move(missing);
-        return std::move(dead_);
+        return missing;
     }
 
+    uint64_t now_ns() const { return now_ns_; }
     uint64_t flows() const { return flows_; }
+    uint64_t collected = 0;
 
 private:
+    static constexpr int kPiecesAStep = 16;
+
+    void see(const cnet_ct_key& key, const cnet_ct_entry& entry, const Living& living,
+             bool mapped) {
+        if (entry.kind == CNET_CT_REVERSE) {
+            const uint64_t flow = hash_of(entry.other);
+            reverses_.push_back(flow);
+            if (contains(suspected_, flow)) lonely_.emplace_back(flow, key);
+            return;
+        }
+        forwards_.push_back(hash_of(key));
+        if (!key.mapping) flows_++;
+        if (!living.has(key, entry)) {
+            dead_.push_back(flow_candidate(key, 0));
+        } else if (idle_longer(now_ns_, entry.last_seen_ns,
+                               timeouts_.of(key.l4_proto, entry.state))) {
+            (key.mapping ? idle_mappings_ : dead_)
+                .push_back(flow_candidate(key, entry.last_seen_ns));
+        } else if (mapped && refreshes(key, entry)) {
+            refreshed_.push_back(hash_of(port_of(inside_of(key, entry))));
+        }
+    }
+
     // Who goes by hashes alone may take a thing for another once in an age: it then lives longer.
     static uint64_t hash_of(const cnet_ct_key& key) {
         return std::hash<std::string_view>{}(
@@ -215,11 +236,10 @@ private:
         return port;
     }
 
-    const Living living_;
+    const std::unique_ptr<CtWalk> walk_;
     const Timeouts& timeouts_;
     const uint64_t now_ns_;
     const std::vector<uint64_t>& suspected_;
-    const bool has_mappings_;
     uint64_t flows_ = 0;
     std::vector<cnet_gc_ct> dead_;
     std::vector<cnet_gc_ct> idle_mappings_;
@@ -230,27 +250,47 @@ private:
     std::vector<std::pair<uint64_t, cnet_ct_key>> lonely_; // suspected, and still there
 };
 
-Result<Collector::Swept> Collector::sweep(const State& state) {
-    const uint64_t now_ns = clock_.monotonic_ns();
-    Walk walk(state, timeouts_, now_ns, suspected_);
-    auto status = tables_.for_each_ct(
-        [&](const cnet_ct_key& key, const cnet_ct_entry& entry) { walk.see(key, entry); });
-    if (!status) return status.error().because("walk the flows");
-    Swept swept;
-    swept.live_flows = walk.flows();
-    std::vector<uint64_t> missing;
-    auto flows = collect_all(hooks_, walk.finish(missing));
-    suspected_ = std::move(missing);
-    if (!flows) return flows.error().because("collect flows");
-    swept.flows = *flows;
-    swept.live_flows -= std::min(swept.live_flows, swept.flows);
+Collector::Collector(Tables& tables, Hooks& hooks, const Clock& clock, Timeouts timeouts)
+    : tables_(tables), hooks_(hooks), clock_(clock), timeouts_(timeouts) {}
+Collector::~Collector() = default;
 
-    auto macs = purge_macs_older(now_ns, state);
+Result<Collector::Swept> Collector::sweep(const State& state) {
+    if (!sweep_) {
+        sweep_ = std::make_unique<Sweep>(tables_, timeouts_, clock_.monotonic_ns(), suspected_);
+    }
+    auto more = sweep_->step(state);
+    if (!more) {
+        sweep_.reset();
+        return more.error().because("walk the flows");
+    }
+    // What a step found goes at once: the memory for it is that of a step.
+    auto collected = collect_all(hooks_, sweep_->take_dead());
+    if (!collected) {
+        sweep_.reset();
+        return collected.error().because("collect flows");
+    }
+    sweep_->collected += *collected;
+    if (*more) return Swept();
+    return finish(state);
+}
+
+Result<Collector::Swept> Collector::finish(const State& state) {
+    const std::unique_ptr<Sweep> sweep = std::move(sweep_);
+    std::vector<uint64_t> missing = sweep->finish();
+    auto collected = collect_all(hooks_, sweep->take_dead());
+    suspected_ = std::move(missing);
+    if (!collected) return collected.error().because("collect flows");
+    Swept swept;
+    swept.done = true;
+    swept.flows = sweep->collected + *collected;
+    swept.live_flows = sweep->flows() - std::min(sweep->flows(), swept.flows);
+
+    auto macs = purge_macs_older(sweep->now_ns(), state);
     if (!macs) return macs.error();
     swept.macs = *macs;
     const uint64_t patience_ns = timeouts_.fragment * kSecondNs;
-    if (now_ns > patience_ns) {
-        status = tables_.drop_fragments_before(now_ns - patience_ns);
+    if (sweep->now_ns() > patience_ns) {
+        auto status = tables_.drop_fragments_before(sweep->now_ns() - patience_ns);
         if (!status) return status.error().because("drop fragments that came to nothing");
     }
     return swept;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "maps/abi.h"
@@ -49,16 +50,18 @@ public:
         uint64_t flows = 0; // collected
         uint64_t macs = 0;  // collected
         uint64_t live_flows = 0;
+        bool done = false; // false: the sweep goes on, with the next call
     };
     using FlowMatch = std::function<bool(const cnet_ct_key& forward, const cnet_ct_entry& entry)>;
     using MacMatch = std::function<bool(const cnet_fdb_key& key, const cnet_fdb_entry& entry)>;
 
-    Collector(Tables& tables, Hooks& hooks, const Clock& clock, Timeouts timeouts)
-        : tables_(tables), hooks_(hooks), clock_(clock), timeouts_(timeouts) {}
+    Collector(Tables& tables, Hooks& hooks, const Clock& clock, Timeouts timeouts);
+    ~Collector();
 
     // Also takes flows that nothing desired explains any more (a crash came between a removal and
     // its purge), and REVERSE entries whose flow was missing in two sweeps in a row (a roll-back
     // that failed).
+    // In steps of some ten thousand entries, which a daemon that answers others can spare.
     Result<Swept> sweep(const State& state);
     // Flows that match go at once, live or not; how many went.
     Result<uint64_t> purge_flows(const FlowMatch& match);
@@ -68,8 +71,9 @@ public:
     const Timeouts& timeouts() const { return timeouts_; }
 
 private:
-    class Walk;
+    class Sweep;
 
+    Result<Swept> finish(const State& state);
     Result<uint64_t> purge_macs_older(uint64_t now_ns, const State& state);
 
     Tables& tables_;
@@ -78,6 +82,7 @@ private:
     Timeouts timeouts_;
     // Flows that REVERSE entries named and that were missing in the last sweep: sorted hashes.
     std::vector<uint64_t> suspected_;
+    std::unique_ptr<Sweep> sweep_; // under way
 };
 
 } // namespace cnet::control

@@ -32,6 +32,27 @@ Status read_static_fdb(Entries<cnet_fdb_key, cnet_fdb_entry>& entries,
     });
 }
 
+class KernelCtWalk final : public CtWalk {
+public:
+    explicit KernelCtWalk(const maps::TypedMapRo<cnet_ct_key, cnet_ct_entry>& map)
+        : walk_(map.fd(), map.info(), sizeof(cnet_ct_entry)) {}
+
+    Result<bool> next(const CtVisitor& visit) override {
+        return walk_.next([&](const void* key, const void* value) {
+            // The kernel's buffers are not aligned.
+            cnet_ct_key typed_key;
+            cnet_ct_entry entry;
+            std::memcpy(&typed_key, key, sizeof(typed_key));
+            std::memcpy(&entry, value, sizeof(entry));
+            visit(typed_key, entry);
+            return true;
+        });
+    }
+
+private:
+    maps::BatchWalk walk_;
+};
+
 Status read_network_ids(Entries<uint32_t, uint32_t>& entries,
                         const maps::TypedMap<uint32_t, uint32_t>& fdb_count) {
     return fdb_count.for_each(
@@ -99,6 +120,10 @@ Status KernelTables::apply(const SlotChange& change) {
 
 Status KernelTables::for_each_ct(const CtVisitor& visit) {
     return maps_.ct.for_each(visit);
+}
+
+std::unique_ptr<CtWalk> KernelTables::walk_ct() {
+    return std::make_unique<KernelCtWalk>(maps_.ct);
 }
 
 uint64_t KernelTables::ct_max_entries() const {

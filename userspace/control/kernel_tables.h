@@ -15,6 +15,7 @@ public:
     Status apply(const TableChange& change) override;
     Status apply(const SlotChange& change) override;
     Status for_each_ct(const CtVisitor& visit) override;
+    std::unique_ptr<CtWalk> walk_ct() override;
     uint64_t ct_max_entries() const override;
     Status for_each_fdb(const FdbVisitor& visit) override;
     Status drop_fragments_before(uint64_t monotonic_ns) override;

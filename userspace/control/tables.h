@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -94,6 +95,17 @@ const char* to_string(Table table); // the map's name
 void apply_to(MapContents& contents, const TableChange& change);
 void apply_to(MapContents& contents, const SlotChange& change);
 
+using CtVisitor = std::function<void(const cnet_ct_key&, const cnet_ct_entry&)>;
+
+// A walk over the connection table that can wait between two pieces. Entries that come and go
+// meanwhile may be seen or not.
+class CtWalk {
+public:
+    virtual ~CtWalk() = default;
+    // The next thousand entries or so. False: those were the last.
+    virtual Result<bool> next(const CtVisitor& visit) = 0;
+};
+
 class Tables {
 public:
     virtual ~Tables() = default;
@@ -102,8 +114,9 @@ public:
     virtual Status apply(const TableChange& change) = 0;
     virtual Status apply(const SlotChange& change) = 0;
 
-    using CtVisitor = std::function<void(const cnet_ct_key&, const cnet_ct_entry&)>;
     virtual Status for_each_ct(const CtVisitor& visit) = 0;
+    // The same in pieces, for what may take long.
+    virtual std::unique_ptr<CtWalk> walk_ct() = 0;
     virtual uint64_t ct_max_entries() const = 0;
     using FdbVisitor = std::function<void(const cnet_fdb_key&, const cnet_fdb_entry&)>;
     virtual Status for_each_fdb(const FdbVisitor& visit) = 0; // learned ones too

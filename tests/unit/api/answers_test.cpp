@@ -163,6 +163,33 @@ TEST(Answers, CountersHaveEveryKey) {
                               "packets": 1, "bytes": 60, "meaning": "why"})"));
 }
 
+TEST(Answers, ListsInPiecesAreArrays) {
+    auto whole = [](std::vector<size_t> sizes) {
+        auto next =
+            [sizes = std::move(sizes),
+             at = size_t{0}]() mutable -> Result<std::optional<std::vector<control::SandboxView>>> {
+            if (at == sizes.size()) return std::optional<std::vector<control::SandboxView>>();
+            return std::optional(std::vector<control::SandboxView>(sizes[at++]));
+        };
+        auto pieces = answer_in_pieces<control::SandboxView>(std::move(next));
+        std::string text;
+        for (;;) {
+            auto piece = pieces();
+            EXPECT_TRUE(piece);
+            if (!piece || piece->empty()) return text;
+            text += *piece;
+        }
+    };
+    EXPECT_EQ(whole({}), "[]");
+    EXPECT_EQ(whole({0, 0}), "[]");
+    EXPECT_EQ(json::parse(whole({0, 2, 0, 0, 1})).size(), 3u);
+    auto failing = answer_in_pieces<control::SandboxView>(
+        []() -> Result<std::optional<std::vector<control::SandboxView>>> {
+            return Error(ErrorKind::kSystem, "no");
+        });
+    EXPECT_FALSE(failing());
+}
+
 TEST(Answers, ListsAreArrays) {
     EXPECT_EQ(answer_list(std::vector<control::SandboxView>{}), "[]");
     EXPECT_EQ(json::parse(answer_list(std::vector<control::SandboxView>(3))).size(), 3u);

@@ -34,7 +34,14 @@ protected:
                std::map<std::string, std::string> query = {}) {
         Response response =
             router_.handle({method, path, std::move(query), body.is_null() ? "" : body.dump(), 0});
-        return {response.status, json::parse(response.body)};
+        std::string text = response.body;
+        while (response.pieces) {
+            auto piece = response.pieces();
+            EXPECT_TRUE(piece);
+            if (!piece || piece->empty()) break;
+            text += *piece;
+        }
+        return {response.status, json::parse(text)};
     }
 
     void make_network_and_endpoint() {

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <vector>
@@ -46,6 +47,37 @@ TEST(Server, AnswersJson) {
     EXPECT_EQ(status_of(answer), 200);
     EXPECT_NE(answer.find("Content-Type: application/json\r\n"), std::string::npos);
     EXPECT_EQ(body_of(answer), "GET /v1/things ");
+}
+
+// Gives out the parts, and then the end, or an error.
+Response in_pieces(std::vector<std::string> parts, bool breaks) {
+    return {200, {}, {}, [parts = std::move(parts), breaks]() mutable -> Result<std::string> {
+                if (parts.empty() && breaks) return Error(ErrorKind::kSystem, "broken");
+                if (parts.empty()) return std::string();
+                std::string part = parts.front();
+                parts.erase(parts.begin());
+                return part;
+            }};
+}
+
+TEST(Server, SendsABodyThatIsMadeMeanwhile) {
+    const std::string large(300'000, 'x');
+    LiveServer server([&](const Request&) { return in_pieces({"one", large, "two"}, false); });
+    Client client(server.path());
+    std::string answer = client.ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_EQ(status_of(answer), 200);
+    EXPECT_NE(answer.find("Transfer-Encoding: chunked"), std::string::npos);
+    EXPECT_NE(answer.find("3\r\none\r\n"), std::string::npos);
+    EXPECT_EQ(std::count(answer.begin(), answer.end(), 'x'), 300'000);
+    EXPECT_TRUE(answer.ends_with("3\r\ntwo\r\n0\r\n\r\n"));
+}
+
+TEST(Server, BreaksOffABodyThatFails) {
+    LiveServer server([](const Request&) { return in_pieces({"one"}, true); });
+    Client client(server.path());
+    std::string answer = client.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_NE(answer.find("one"), std::string::npos);
+    EXPECT_FALSE(answer.ends_with("0\r\n\r\n")) << "nobody shall take it for the whole";
 }
 
 TEST(Server, KeepsTheConnectionForTheNextRequest) {

@@ -74,12 +74,30 @@ public:
         return {};
     }
 
-    Status for_each_ct(const CtVisitor& visit) override {
+    Status for_each_ct(const control::CtVisitor& visit) override {
         if (!life_.spend()) return Life::dead();
         for (const auto& [key, entry] : flows)
             visit(key, entry);
         return {};
     }
+    // One entry a piece, as they are when their turn comes.
+    class Walk final : public control::CtWalk {
+    public:
+        explicit Walk(FakeTables& tables) : tables_(tables) {}
+        Result<bool> next(const control::CtVisitor& visit) override {
+            if (!tables_.life_.spend()) return Life::dead();
+            auto at = last_ ? tables_.flows.upper_bound(*last_) : tables_.flows.begin();
+            if (at == tables_.flows.end()) return false;
+            last_ = at->first;
+            visit(at->first, cnet_ct_entry(at->second));
+            return true;
+        }
+
+    private:
+        FakeTables& tables_;
+        std::optional<cnet_ct_key> last_;
+    };
+    std::unique_ptr<control::CtWalk> walk_ct() override { return std::make_unique<Walk>(*this); }
     uint64_t ct_max_entries() const override { return 1000; }
 
     Status for_each_fdb(const FdbVisitor& visit) override {

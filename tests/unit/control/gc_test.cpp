@@ -55,9 +55,11 @@ protected:
     }
 
     Collector::Swept sweep() {
-        auto swept = collector.sweep(state);
-        EXPECT_TRUE(swept);
-        return swept ? *swept : Collector::Swept();
+        for (;;) {
+            auto swept = collector.sweep(state);
+            EXPECT_TRUE(swept);
+            if (!swept || swept->done) return swept ? *swept : Collector::Swept();
+        }
     }
 
     Life life;
