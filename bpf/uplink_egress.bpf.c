@@ -18,7 +18,7 @@ VERIFIED_ONCE int egress_forwarded(struct __sk_buff* skb, struct cnet_pkt* pkt, 
     if (!pkt) return V_DROP;
     if (pkt->flags & PKT_FRAGMENT) verdict = frag_track(skb, pkt, network_id);
     if (verdict == V_NEXT && pkt->flags & PKT_HAS_TUPLE)
-        verdict = nat_forward(skb, pkt, network_id);
+        verdict = nat_forward(skb, pkt, network_id, 0);
     return verdict == V_NEXT ? drop(pkt, CNET_R_LEAK) : verdict;
 }
 
@@ -81,11 +81,11 @@ static __always_inline enum cnet_verdict egress_send(struct __sk_buff* skb, stru
     slot = slot_lookup(pkt->tuple.l4_proto, pkt->tuple.src_port_be);
     if (likely(!slot || !slot->nat_refs)) return pass(pkt, CNET_R_NOT_OURS);
     /* Its own tuple first: a port once translated stays so after the mapping it met has gone. */
-    verdict = nat_forward(skb, pkt, CNET_ZONE_HOST);
+    verdict = nat_forward(skb, pkt, CNET_ZONE_HOST, 0);
     if (verdict != V_NEXT) return verdict;
     verdict = egress_collision(pkt);
     if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
-    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_HOST);
+    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_HOST, 0);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
 }
 

@@ -188,15 +188,15 @@ static __always_inline enum cnet_verdict gateway_forward(struct __sk_buff* skb,
         verdict = frag_track(skb, pkt, pkt->network_id);
     if (unlikely(verdict != V_NEXT)) return verdict;
     if (likely(pkt->flags & PKT_HAS_TUPLE))
-        verdict = nat_forward(skb, pkt, pkt->network_id);
+        verdict = nat_forward(skb, pkt, pkt->network_id, 0);
     else if (pkt->flags & PKT_ICMP_ERROR)
-        verdict = icmp_error_nat(skb, pkt, pkt->network_id);
+        verdict = icmp_error_nat(skb, pkt, pkt->network_id, 0);
     if (likely(verdict != V_NEXT)) return verdict;
     verdict = gateway_new(skb, pkt);
     if (verdict == V_NEXT && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT)
         verdict = flow_started(pkt, mapping_assign(skb));
     if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
-    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, pkt->network_id);
+    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, pkt->network_id, 0);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
 }
 

@@ -31,15 +31,7 @@ VERIFIED_ONCE int hairpin_expected(struct __sk_buff* skb, struct cnet_pkt* pkt) 
 }
 
 /* A frame for a sibling may have the tuple of a flow that goes through the gateway: that one stays
- * a sibling's. */
-static __always_inline int hairpin_has_flow(struct cnet_pkt* pkt) {
-    struct ct_hit hit;
-
-    pkt->tuple.zone = pkt->network_id;
-    return pkt->flags & PKT_HAS_TUPLE && ct_lookup(&pkt->tuple, &hit) && hit.is_reply &&
-           hit.entry->flags & CNET_CT_SWITCHED;
-}
-
+ * a sibling's, and so does an error about it. */
 static __always_inline enum cnet_verdict hairpin_answer(struct __sk_buff* skb,
                                                         struct cnet_pkt* pkt) {
     int verdict = V_NEXT;
@@ -48,8 +40,10 @@ static __always_inline enum cnet_verdict hairpin_answer(struct __sk_buff* skb,
         return V_NEXT;
     if (unlikely(pkt->flags & PKT_FRAGMENT)) verdict = frag_track(skb, pkt, pkt->network_id);
     if (verdict != V_NEXT) return verdict;
-    if (pkt->flags & PKT_ICMP_ERROR) return icmp_error_nat(skb, pkt, pkt->network_id);
-    return hairpin_has_flow(pkt) ? nat_forward(skb, pkt, pkt->network_id) : V_NEXT;
+    if (pkt->flags & PKT_ICMP_ERROR)
+        return icmp_error_nat(skb, pkt, pkt->network_id, CNET_CT_SWITCHED);
+    if (!(pkt->flags & PKT_HAS_TUPLE)) return V_NEXT;
+    return nat_forward(skb, pkt, pkt->network_id, CNET_CT_SWITCHED);
 }
 
 #endif

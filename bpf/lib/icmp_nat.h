@@ -170,11 +170,12 @@ icmp_error_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct ct_
 }
 
 /*
- * V_NEXT: the quoted packet is of no flow of ours. `zone` is where the error was seen. The error's
- * own source stays when a router sent it; when the flow's far end did, it becomes the address that
- * the other side knows it by.
+ * V_NEXT: the quoted packet is of no flow of ours, or of none whose entry has these flags. `zone`
+ * is where the error was seen. The error's own source stays when a router sent it; when the flow's
+ * far end did, it becomes the address that the other side knows it by.
  */
-VERIFIED_ONCE int icmp_error_nat(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone) {
+VERIFIED_ONCE int icmp_error_nat(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone,
+                                 __u32 entry_flags) {
     struct icmp_quote quote = {.key.zone = zone};
     const union cnet_addr* src;
     const struct cnet_ct_key* to;
@@ -184,6 +185,7 @@ VERIFIED_ONCE int icmp_error_nat(struct __sk_buff* skb, struct cnet_pkt* pkt, __
     if (pkt->ttl <= 1 || !icmp_quote_load(skb, pkt, &quote)) return V_NEXT;
     /* An error goes to whoever sent what it quotes; any other is made up, to see where it ends. */
     if (!addr_equal(&pkt->tuple.dst, &quote.key.dst) || !ct_lookup(&quote.key, &hit)) return V_NEXT;
+    if (entry_flags & ~hit.entry->flags) return V_NEXT;
     to = &hit.entry->other;
     src = &pkt->tuple.src;
     if (addr_equal(&pkt->tuple.src, &quote.key.src))

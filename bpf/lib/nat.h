@@ -152,9 +152,10 @@ static __always_inline int flow_pretended(struct ct_hit* hit) {
 
 /*
  * Stage: a packet of a known flow, as seen in `zone`, is translated and sent on. V_NEXT: no flow
- * has this tuple. Called again once a new flow has begun.
+ * has this tuple, or none whose entry has these flags. Called again once a new flow has begun.
  */
-VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone) {
+VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone,
+                              __u32 entry_flags) {
     struct cnet_ct_key key;
     struct ct_hit hit;
 
@@ -162,6 +163,7 @@ VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
     key = pkt->tuple;
     key.zone = zone;
     if (unlikely(!ct_lookup(&key, &hit)) && !flow_pretended(&hit)) return V_NEXT;
+    if (unlikely(entry_flags & ~hit.entry->flags)) return V_NEXT;
     return nat_translate(skb, pkt, &hit);
 }
 

@@ -76,17 +76,17 @@ static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff* skb, s
         if (verdict != V_NEXT) return verdict;
     }
     if (unlikely(pkt->flags & PKT_ICMP_ERROR)) {
-        verdict = icmp_error_nat(skb, pkt, CNET_ZONE_WORLD);
+        verdict = icmp_error_nat(skb, pkt, CNET_ZONE_WORLD, 0);
         return verdict == V_NEXT ? pass(pkt, CNET_R_NOT_OURS) : verdict;
     }
     if (!(pkt->flags & PKT_HAS_TUPLE) ||
         !slot_concerns_us(slot_lookup(pkt->tuple.l4_proto, pkt->tuple.dst_port_be)))
         return pass(pkt, CNET_R_NOT_OURS);
-    verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
+    verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD, 0);
     if (likely(verdict != V_NEXT)) return verdict;
     verdict = uplink_new(skb, pkt);
     if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
-    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD);
+    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD, 0);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
 }
 

@@ -205,6 +205,18 @@ TEST_F(IcmpErrors, FromAPublishedPortGoesOutWithTheHostsAddress) {
            expected);
 }
 
+TEST_F(IcmpErrors, ForASiblingAboutAFlowThroughTheGatewayStaysASiblings) {
+    set_port_flags("ep1", CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_MASQUERADE |
+                              CNET_PORT_PUBLISHED);
+    endpoint("ep1", out_udp());
+    // As if the world's answer had come from ep2.
+    Packet answer = Ethernet{.src = kMacGw1, .dst = kMacEp1} / Ipv4{.src = kWorld, .dst = kEp1} /
+                    Udp{.src_port = 33434, .dst_port = 40000} / Raw{"answer"};
+    Packet error = Ethernet{.src = kMacEp1, .dst = kMacEp2} / Ipv4{.src = kEp1, .dst = kWorld} /
+                   Icmp{.type = 3, .code = 3} / quote(answer);
+    expect(endpoint("ep1", error), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SWITCHED, error);
+}
+
 TEST_F(IcmpErrors, AboutTheHostsOwnPacketsAreLeftAlone) {
     Packet left = Ethernet{.src = kMacUp, .dst = kMacRouter} /
                   Ipv4{.src = kHostAddr, .dst = kWorld} / Udp{.src_port = 123, .dst_port = 123} /
