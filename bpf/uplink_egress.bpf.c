@@ -83,10 +83,7 @@ static __always_inline enum cnet_verdict egress_send(struct __sk_buff* skb, stru
     /* Its own tuple first: a port once translated stays so after the mapping it met has gone. */
     verdict = nat_forward(skb, pkt, CNET_ZONE_HOST, 0);
     if (verdict != V_NEXT) return verdict;
-    verdict = egress_collision(pkt);
-    if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
-    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_HOST, 0);
-    return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
+    return nat_begin(skb, pkt, CNET_ZONE_HOST, egress_collision(pkt));
 }
 
 SEC("tc")

@@ -195,9 +195,7 @@ static __always_inline enum cnet_verdict gateway_forward(struct __sk_buff* skb,
     verdict = gateway_new(skb, pkt);
     if (verdict == V_NEXT && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT)
         verdict = flow_started(pkt, mapping_assign(skb));
-    if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
-    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, pkt->network_id, 0);
-    return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
+    return nat_begin(skb, pkt, pkt->network_id, verdict);
 }
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "conntrack.h"
 #include "fib.h"
+#include "flow.h"
 #include "icmp_reply.h"
 #include "port.h"
 #include "rewrite.h"
@@ -165,6 +166,14 @@ VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
     if (unlikely(!ct_lookup(&key, &hit)) && !flow_pretended(&hit)) return V_NEXT;
     if (unlikely(entry_flags & ~hit.entry->flags)) return V_NEXT;
     return nat_translate(skb, pkt, &hit);
+}
+
+/* V_NEXT as `verdict`: the flow that was prepared begins, and carries the packet. */
+static __always_inline enum cnet_verdict nat_begin(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                   __u32 zone, int verdict) {
+    if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
+    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, zone, 0);
+    return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
 }
 
 #endif

@@ -84,10 +84,7 @@ static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff* skb, s
         return pass(pkt, CNET_R_NOT_OURS);
     verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD, 0);
     if (likely(verdict != V_NEXT)) return verdict;
-    verdict = uplink_new(skb, pkt);
-    if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
-    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, CNET_ZONE_WORLD, 0);
-    return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
+    return nat_begin(skb, pkt, CNET_ZONE_WORLD, uplink_new(skb, pkt));
 }
 
 #endif
