@@ -17,8 +17,9 @@ void add_port_routes(Router& router, control::Controller& controller) {
         {"POST", "/v1/ports", 201, {}, [&controller](const Call& call) -> Result<std::string> {
              auto request = parse_port_publication(call.body);
              if (!request) return request.error();
-             return answer(
-                 controller.publish(request->endpoint, request->spec, request->allow_from));
+             return answer(controller.publish(request->endpoint, request->spec, request->allow_from,
+                                              request->reserve ? control::Holder::kDaemon
+                                                               : control::Holder::kPublisher));
          }});
     router.add(
         {"PATCH", "/v1/ports", 200, {}, [&controller](const Call& call) -> Result<std::string> {

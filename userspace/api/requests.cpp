@@ -118,6 +118,7 @@ Result<PortRequest> parse_port_publication(std::string_view body) {
         in.read_required("endpoint", out.endpoint);
         in.read_required("spec", out.spec);
         in.read("allow_from", out.allow_from);
+        in.read("reserve", out.reserve);
     });
 }
 

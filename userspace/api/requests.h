@@ -15,6 +15,7 @@ struct PortRequest {
     std::string endpoint;
     std::string spec;
     std::vector<IpPrefix> allow_from; // of a publication or a change alone
+    bool reserve = true;              // of a publication alone
 };
 
 struct FdbRequest {

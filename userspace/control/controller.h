@@ -74,9 +74,10 @@ public:
     Result<EndpointView> endpoint(const std::string& name) const;
 
     // `spec` as docs/api.md has it: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without
-    // `allow_from` everybody may use the port.
+    // `allow_from` everybody may use the port. One that its publisher will hold must be free now.
     Result<PortView> publish(const std::string& endpoint, const std::string& spec,
-                             const std::vector<IpPrefix>& allow_from = {});
+                             const std::vector<IpPrefix>& allow_from = {},
+                             Holder holder = Holder::kDaemon);
     // Flows of clients that may no longer use it go.
     Result<PortView> update_port(const std::string& endpoint, const std::string& spec,
                                  const std::vector<IpPrefix>& allow_from);

@@ -140,6 +140,7 @@ void Controller::Impl::note_error(const Error& error) {
 
 void Controller::Impl::reserve_ports(Tell tell) {
     for (const auto& [id, port] : state.ports) {
+        if (port.holder == Holder::kPublisher) continue;
         auto status = reservations.reserve(port, families_of(port));
         if (status) {
             unreserved.erase(id);

@@ -111,7 +111,9 @@ PortView Controller::Impl::view(const PublishedPort& port) const {
     view.port_end = static_cast<uint16_t>(port.port + port.count - 1);
     view.protocol = to_string(port.l4);
     view.allow_from = port.allow_from;
-    view.reservation = reservation_word(reservations.held(port.id));
+    view.reservation = port.holder == Holder::kPublisher
+                           ? "publisher"
+                           : reservation_word(reservations.held(port.id));
     return view;
 }
 
@@ -153,7 +155,7 @@ Status Controller::Impl::reserve_free(PublishedPort& port, const PortSpec& spec)
 }
 
 Result<PortView> Controller::publish(const std::string& endpoint_name, const std::string& text,
-                                     const std::vector<IpPrefix>& allow_from) {
+                                     const std::vector<IpPrefix>& allow_from, Holder holder) {
     Impl& impl = *impl_;
     auto endpoint = impl.find_endpoint(endpoint_name);
     if (!endpoint) return endpoint.error();
@@ -172,6 +174,7 @@ Result<PortView> Controller::publish(const std::string& endpoint_name, const std
     port.count = spec->count;
     port.l4 = spec->l4;
     port.allow_from = allow_from;
+    port.holder = holder;
     const bool given = spec->host_port && spec->host_choice == 1;
     status = given ? impl.reserve_given(port) : impl.reserve_free(port, *spec);
     if (!status) return status.error();
@@ -179,7 +182,8 @@ Result<PortView> Controller::publish(const std::string& endpoint_name, const std
     State next = impl.state;
     next.ports[port.id] = port;
     status = impl.change(std::move(next), {{store::PutPort{port}}, {store::RemovePort{port.id}}});
-    if (!status && !impl.state.ports.contains(port.id)) impl.release(port.id);
+    const bool undone = !status && !impl.state.ports.contains(port.id);
+    if (undone || holder == Holder::kPublisher) impl.release(port.id);
     if (!status) return status.error();
     return impl.view(port);
 }

@@ -87,6 +87,10 @@ struct Endpoint {
     bool operator==(const Endpoint&) const = default;
 };
 
+// Who keeps a published port from other processes of the host: cnetd, by a socket, or whoever had
+// it published, as podman does.
+enum class Holder { kDaemon, kPublisher };
+
 struct PublishedPort {
     BindingId id = 0;
     EndpointId endpoint_id = 0;
@@ -96,6 +100,7 @@ struct PublishedPort {
     uint16_t count = 1;
     cnet_l4 l4 = CNET_L4_TCP;
     std::vector<IpPrefix> allow_from = {}; // host bits zero; none: everybody
+    Holder holder = Holder::kDaemon;
 
     bool operator==(const PublishedPort&) const = default;
 };

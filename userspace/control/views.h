@@ -102,8 +102,8 @@ struct PortView {
     uint16_t port_end = 0;
     std::string protocol; // "tcp", "udp", "sctp"
     std::vector<IpPrefix> allow_from;
-    std::string
-        reservation; // "socket", "store" (the kernel has no SCTP), "none" (a process has it)
+    std::string reservation; // "socket", "store" (the kernel has no SCTP), "none" (a process has
+                             // it), "publisher"
 };
 
 struct UplinkView {

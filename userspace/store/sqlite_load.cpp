@@ -114,6 +114,7 @@ Status load_port(Statement& row, State& state) {
     p.port = static_cast<uint16_t>(row.next_int());
     p.count = static_cast<uint16_t>(row.next_int());
     p.l4 = static_cast<cnet_l4>(row.next_int());
+    p.holder = static_cast<control::Holder>(row.next_int());
     state.ports.emplace(p.id, p);
     return {};
 }
@@ -177,7 +178,8 @@ Status load_state(Database& db, State& state) {
          load_endpoint},
         {"SELECT endpoint_id, address FROM endpoint_addresses ORDER BY endpoint_id, position",
          load_endpoint_address},
-        {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4 FROM ports", load_port},
+        {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4, holder FROM ports",
+         load_port},
         {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},

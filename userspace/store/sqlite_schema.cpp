@@ -67,6 +67,10 @@ DROP TABLE fdb;
 ALTER TABLE fdb_anywhere RENAME TO fdb;
 CREATE INDEX fdb_by_endpoint ON fdb (endpoint_id);
 PRAGMA user_version = 4;
+)sql",
+                                  R"sql(
+ALTER TABLE ports ADD COLUMN holder INTEGER NOT NULL DEFAULT 0 CHECK (holder BETWEEN 0 AND 1);
+PRAGMA user_version = 5;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

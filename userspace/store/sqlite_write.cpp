@@ -93,12 +93,13 @@ Status write(Database& db, const PutPort& put) {
     const control::PublishedPort& p = put.port;
     auto status =
         run(db,
-            "INSERT INTO ports VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "INSERT INTO ports VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
             "endpoint_id = excluded.endpoint_id, host_ip = excluded.host_ip, "
             "host_port = excluded.host_port, port = excluded.port, count = excluded.count, "
-            "l4 = excluded.l4",
+            "l4 = excluded.l4, holder = excluded.holder",
             int64_t{p.id}, int64_t{p.endpoint_id}, text(p.host_ip), int64_t{p.host_port},
-            int64_t{p.port}, int64_t{p.count}, static_cast<int64_t>(p.l4));
+            int64_t{p.port}, int64_t{p.count}, static_cast<int64_t>(p.l4),
+            static_cast<int64_t>(p.holder));
     if (status) status = write_allow_from(db, p);
     if (!status) return status;
     return raise_last_id(db, "binding", p.id);

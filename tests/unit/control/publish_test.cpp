@@ -212,6 +212,21 @@ TEST_F(PublishTest, ReservationsComeBackAndAStolenPortIsNotCaptured) {
     EXPECT_NE(slot(CNET_L4_TCP, 8080), CNET_BINDING_NONE) << "free again, so ours again";
 }
 
+TEST_F(PublishTest, APublisherThatHoldsThePortItself) {
+    const UniqueFd taken = listen_on(8080);
+    auto port = controller->publish("app", "8080:80", {}, control::Holder::kPublisher);
+    ASSERT_FALSE(port) << "it must be free when it is published";
+    port = controller->publish("app", "8081:80", {}, control::Holder::kPublisher);
+    ASSERT_TRUE(port) << port.error().message();
+    EXPECT_EQ(port->reservation, "publisher");
+    const UniqueFd held = listen_on(8081);
+    EXPECT_TRUE(held);
+    ASSERT_TRUE(controller->reconcile());
+    EXPECT_EQ(slot(CNET_L4_TCP, 8081), port->id) << "the publisher is no stranger";
+    EXPECT_FALSE(controller->status()->reconcile.last_error);
+    EXPECT_EQ(refusal("two", "8081:80"), "Bind for 0.0.0.0:8081 failed: port is already allocated");
+}
+
 TEST_F(PublishTest, APredecessorMayStillBeClosingItsSockets) {
     ASSERT_TRUE(controller->publish("app", "8080:80"));
     controller.reset();

@@ -96,7 +96,8 @@ PublishedPort port(control::BindingId id, control::EndpointId endpoint_id) {
             80,
             10,
             CNET_L4_UDP,
-            {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("2001:db8::/32")}};
+            {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("2001:db8::/32")},
+            control::Holder::kPublisher};
 }
 
 void expect_same(const control::State& a, const control::State& b) {
@@ -252,9 +253,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 5");
+    execute("PRAGMA user_version = 6");
     EXPECT_NE(
-        open_error().find("has schema version 5, written by a newer cnetd; this one knows up to 4"),
+        open_error().find("has schema version 6, written by a newer cnetd; this one knows up to 5"),
         std::string::npos)
         << open_error();
 }
@@ -263,7 +264,8 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     const Network before = network(1, "web");
     ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
     // What the versions since have brought, taken away again.
-    execute("DROP TABLE port_allow; ALTER TABLE networks DROP COLUMN snat6;"
+    execute("DROP TABLE port_allow; ALTER TABLE ports DROP COLUMN holder; ALTER TABLE networks "
+            "DROP COLUMN snat6;"
             "ALTER TABLE networks DROP COLUMN nat;"
             "DROP TABLE fdb; DROP TABLE attached;"
             "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
