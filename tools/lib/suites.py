@@ -55,6 +55,8 @@ SUITES = [
           targets=EXECUTABLES, limit_s=1800),
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
           select="tests/parity", targets=EXECUTABLES, limit_s=1800),
+    Suite("engines", "Debian's container engines on our networks", "pytest", select="tests/engines",
+          targets=EXECUTABLES, limit_s=300),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300, alone=True),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",

@@ -91,7 +91,8 @@ Done publish_ports(Daemon& daemon, const std::string& endpoint, const Config& co
     auto specs = port_specs(config.ports);
     if (!specs) return specs.fault();
     for (const std::string& spec : *specs) {
-        auto answer = create(daemon, "/v1/ports", {{"endpoint", endpoint}, {"spec", spec}});
+        auto answer = create(daemon, "/v1/ports",
+                             {{"endpoint", endpoint}, {"spec", spec}, {"reserve", false}});
         if (!answer) return answer.fault();
         if (answer->ok()) continue;
         if (!answer->conflict() || !answer->repeated) return answer->fault();

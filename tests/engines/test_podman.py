@@ -1,0 +1,72 @@
+"""podman 4.3 with network_backend = "cni" and a network of type cnet.
+
+    [near] 198.18.0.2 --- 198.18.0.1 the host, podman, cnetd --- network web --- [containers]
+"""
+
+import pytest
+
+from harness import podman as engine
+from harness import world as outside
+from harness.wait import wait_until
+
+NETWORK = {
+    "cniVersion": "1.0.0",
+    "name": "web",
+    "plugins": [
+        {
+            "type": "cnet",
+            "ipam": {"subnet": "10.88.9.0/24"},
+            # Without "ips", podman forgets the others as soon as there is an --ip.
+            "capabilities": {"portMappings": True, "ips": True, "mac": True, "aliases": True},
+        }
+    ],
+}
+SERVE = ("box", "/bin/sh", "-c", "echo served >/index.html; exec /bin/httpd -f -p 80")
+
+pytestmark = pytest.mark.skipif(engine.missing() is not None, reason=str(engine.missing()))
+
+
+@pytest.fixture
+def podman(host, world):
+    del world
+    made = engine.Podman(host, NETWORK)
+    yield made
+    made.close()
+
+
+def served(namespace, port):
+    """Whether a client outside gets the page."""
+    url = f"http://{outside.HOST}:{port}/"
+    return namespace.run("curl", "-s", "-m", "2", url, check=False).stdout == "served\n"
+
+
+def endpoints(host):
+    return [(one["addresses"], one["mac"], one["state"]) for one in host.cli("endpoint", "list")]
+
+
+def test_life_of_a_container(host, world, podman):
+    assert "web" in podman.run("network", "ls")
+    podman.run(
+        *("run", "-d", "--name", "one", "-p", "8080:80", "--network", "web"),
+        *("--ip", "10.88.9.7", "--mac-address", "02:00:00:00:00:77", *SERVE),
+    )
+    there = [(["10.88.9.7/24"], "02:00:00:00:00:77", "up")]
+    assert endpoints(host) == there
+    assert "10.88.9.7/24" in podman.run("exec", "one", "/bin/ip", "addr", "show", "eth0")
+    wait_until(lambda: served(world.near, 8080), what="the published port")
+    # podman itself has bound the port; a restarted cnetd takes it for no stranger's.
+    host.restart()
+    assert served(world.near, 8080)
+    podman.run("restart", "--time", "0", "one")
+    assert endpoints(host) == there
+    wait_until(lambda: served(world.near, 8080), what="the port after the restart")
+    podman.run("rm", "--force", "--time", "0", "one")
+    assert endpoints(host) == [] and not served(world.near, 8080)
+
+
+def test_port_that_is_taken(host, podman):
+    podman.run("run", "-d", "--name", "one", "-p", "8080:80", *SERVE)
+    refused = podman.raw("run", "-d", "--name", "two", "-p", "8080:80", *SERVE)
+    assert refused.returncode != 0 and "port is already allocated" in refused.stderr
+    podman.run("rm", "--force", "--time", "0", "two")
+    assert len(endpoints(host)) == 1
