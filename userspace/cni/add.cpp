@@ -53,7 +53,7 @@ bool is_default(const LeasedRoute& route) {
 }
 
 bool is_isolated(const Json& network) {
-    return network["mode"] == "isolated";
+    return network.at("mode") == "isolated";
 }
 
 // A default route by way of the network's gateway is cnetd's, which keeps it.
@@ -109,7 +109,7 @@ Outcome<Json> make_endpoint(Daemon& daemon, const std::string& name, const Confi
 // What cnetd chose, where it did: the lease becomes what the container has.
 Done complete_lease(Lease& lease, const Config& config, const Json& network, const Json& endpoint) {
     if (lease.addresses.empty()) {
-        for (const Json& text : endpoint["addresses"]) {
+        for (const Json& text : endpoint.at("addresses")) {
             auto address = IpPrefix::parse(text.get<std::string>());
             if (!address) return Fault{Code::kDecode, address.error().message()};
             const auto gateway = gateway_of(network, address->is_v4());
@@ -118,7 +118,7 @@ Done complete_lease(Lease& lease, const Config& config, const Json& network, con
         }
     }
     // A result says what is there.
-    if (!endpoint["default_route"].get<bool>() || network["internal"].get<bool>()) {
+    if (!endpoint.at("default_route").get<bool>() || network.at("internal").get<bool>()) {
         std::erase_if(lease.routes,
                       [&](const auto& route) { return kept_by_cnetd(route, network); });
         return {};
@@ -156,14 +156,14 @@ Done add_other_routes(const Lease& lease, const Json& network, const Environment
 
 Made describe(const Json& network, const Json& endpoint, const Environment& environment,
               Lease lease) {
-    const uint32_t mtu = network["mtu"].get<uint32_t>();
-    const std::string host_side = endpoint["host_ifname"].get<std::string>();
+    const uint32_t mtu = network.at("mtu").get<uint32_t>();
+    const std::string host_side = endpoint.at("host_ifname").get<std::string>();
     Made made;
-    made.interfaces.push_back({network["host_port"].get<std::string>(),
-                               network["gateway_mac"].get<std::string>(), "", mtu});
+    made.interfaces.push_back({network.at("host_port").get<std::string>(),
+                               network.at("gateway_mac").get<std::string>(), "", mtu});
     made.interfaces.push_back({host_side, mac_of(host_side), "", mtu});
     made.interfaces.push_back(
-        {environment.ifname, endpoint["mac"].get<std::string>(), environment.netns, mtu});
+        {environment.ifname, endpoint.at("mac").get<std::string>(), environment.netns, mtu});
     made.lease = std::move(lease);
     return made;
 }

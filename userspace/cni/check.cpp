@@ -13,7 +13,7 @@ Done check_endpoint(Daemon& daemon, const std::string& name) {
     if (!endpoint) return endpoint.fault();
     if (endpoint->is_null())
         return Fault{Code::kDiffers, "cnetd has no endpoint " + name + " of this container"};
-    const std::string state = (*endpoint)["state"].get<std::string>();
+    const std::string state = endpoint->at("state").get<std::string>();
     if (state == "up") return {};
     return Fault{Code::kDiffers, "endpoint " + name + " is in state " + state};
 }

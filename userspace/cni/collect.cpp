@@ -33,7 +33,7 @@ bool is_dead(const Json& endpoint) {
     if (text_at(endpoint, "state") == "netns-gone") return true;
     // A process's number may be another process's by now: cnetd puts nothing into such a namespace
     // once the device is gone.
-    return endpoint["ifindex"] == 0 && text_at(endpoint, "netns").starts_with("/proc/");
+    return endpoint.at("ifindex") == 0 && text_at(endpoint, "netns").starts_with("/proc/");
 }
 
 Outcome<Answer> create(Daemon& daemon, const std::string& target, const Json& body) {

@@ -14,10 +14,10 @@ struct Subnet {
 
 std::vector<Subnet> subnets_of(const Json& network) {
     std::vector<Subnet> subnets;
-    const Json& prefixes = network["subnets"];
+    const Json& prefixes = network.at("subnets");
     for (size_t i = 0; i < prefixes.size(); i++) {
         auto prefix = IpPrefix::parse(prefixes[i].get<std::string>());
-        auto gateway = IpAddress::parse(network["gateways"][i].get<std::string>());
+        auto gateway = IpAddress::parse(network.at("gateways").at(i).get<std::string>());
         if (prefix && gateway) subnets.push_back({*prefix, *gateway});
     }
     return subnets;
@@ -31,16 +31,16 @@ std::string listed(const std::vector<Subnet>& subnets) {
 }
 
 Fault contradicts(const Json& network, const std::string& has, const std::string& says) {
-    return {Code::kConfig, "network " + network["name"].get<std::string>() + " " + has +
+    return {Code::kConfig, "network " + network.at("name").get<std::string>() + " " + has +
                                ", the configuration says " + says};
 }
 
 std::string mode_of(const Json& network) {
-    return network["mode"].get<std::string>();
+    return network.at("mode").get<std::string>();
 }
 
 bool masquerades(const Json& network) {
-    return mode_of(network) == "nat" && network["masquerade"].get<bool>();
+    return mode_of(network) == "nat" && network.at("masquerade").get<bool>();
 }
 
 // What the configuration says in so many words.
@@ -52,10 +52,10 @@ Done check_options(const Json& network, const Config& config) {
     if (config.masquerade && !isolated && *config.masquerade != masquerades(network))
         return contradicts(network, masquerades(network) ? "masquerades" : "does not masquerade",
                            *config.masquerade ? "ipMasq: true" : "ipMasq: false");
-    const uint32_t mtu = network["mtu"].get<uint32_t>();
+    const uint32_t mtu = network.at("mtu").get<uint32_t>();
     if (config.mtu != 0 && config.mtu != mtu)
         return contradicts(network, "has mtu " + std::to_string(mtu), std::to_string(config.mtu));
-    if (!config.icc && network["icc"].get<bool>())
+    if (!config.icc && network.at("icc").get<bool>())
         return contradicts(network, "lets its endpoints talk to each other",
                            "portIsolation or ingressPolicy: isolated");
     return {};

@@ -43,13 +43,13 @@ Outcome<std::string> spec_of(const Range& range) {
 
 // What a port looks like in cnetd's list, as a spec.
 std::string spec_of(const Json& port) {
-    const std::string host_ip = port["host_ip"].get<std::string>();
+    const std::string host_ip = port.at("host_ip").get<std::string>();
     Range range;
-    range.first.host_port = port["host_port"].get<uint16_t>();
-    range.first.container_port = port["port"].get<uint16_t>();
-    range.first.protocol = port["protocol"].get<std::string>();
+    range.first.host_port = port.at("host_port").get<uint16_t>();
+    range.first.container_port = port.at("port").get<uint16_t>();
+    range.first.protocol = port.at("protocol").get<std::string>();
     range.first.host_ip = host_ip;
-    range.count = port["port_end"].get<uint32_t>() - range.first.container_port + 1;
+    range.count = port.at("port_end").get<uint32_t>() - range.first.container_port + 1;
     auto spec = spec_of(range);
     return spec ? *spec : std::string();
 }

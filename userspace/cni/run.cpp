@@ -71,6 +71,17 @@ Outcome<Json> execute(const Environment& environment, const std::string& input) 
     return without_result(collect(daemon, *config, environment));
 }
 
+// The JSON library throws where a key is missing or is of another type. What others wrote is read
+// with Reader; that leaves the answers of a cnetd that is not of this version.
+Outcome<Json> execute_safely(const Environment& environment, const std::string& input) {
+    try {
+        return execute(environment, input);
+    } catch (const Json::exception& error) {
+        return Fault{Code::kRefused, "cnetd's answer is not one that this plugin understands",
+                     error.what()};
+    }
+}
+
 // An error has the configuration's version, as far as there is one.
 std::string version_of(const std::string& input) {
     auto document = parse_object(input);
@@ -94,7 +105,7 @@ int run(const Environment& environment, const std::string& input, std::ostream& 
         err << std::endl;
         return 0;
     }
-    auto result = execute(environment, input);
+    auto result = execute_safely(environment, input);
     if (result) {
         if (!result->is_null()) out << printed(*result);
     } else {

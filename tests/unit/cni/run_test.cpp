@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "tests/unit/base/temporary.h"
+#include "tests/unit/cli/fake_server.h"
 #include "userspace/cni/json.h"
 
 namespace cnet::cni {
@@ -58,6 +59,18 @@ TEST(Run, StatusDoesNotWaitForADaemon) {
                          R"({"cniVersion":"1.1.0","name":"net"})");
     EXPECT_EQ(said.status, 1);
     EXPECT_EQ(said.out["code"], 50);
+}
+
+TEST(Run, AnotherVersionsDaemon) {
+    using cnet::cli::test::http;
+    cnet::cli::test::FakeServer server([](const cnet::cli::test::Seen& seen) {
+        return http(seen.target.starts_with("/v1/endpoints/") ? 404 : 200, "{}");
+    });
+    Environment environment = verb("ADD", server.root().string());
+    environment.netns = "/proc/self/ns/net";
+    auto said = run_with(environment, R"({"cniVersion":"1.0.0","name":"net"})");
+    EXPECT_EQ(said.status, 1);
+    EXPECT_EQ(said.out["code"], 102) << said.out;
 }
 
 } // namespace
