@@ -2,6 +2,7 @@
 /* tc ingress of an endpoint's host-side veth: everything that the container sends. */
 #include "lib/arp.h"
 #include "lib/bridge.h"
+#include "lib/encap.h"
 #include "lib/gateway.h"
 #include "lib/hairpin.h"
 #include "lib/nd.h"
@@ -30,6 +31,7 @@ int cnet_endpoint(struct __sk_buff* skb) {
         verdict = gateway_forward(skb, &pkt);
     if (verdict == V_NEXT) verdict = hairpin_answer(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
+    if (verdict == V_NEXT && unlikely(pkt.peer_id)) verdict = overlay_send(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);
     return tc_exit(&pkt, verdict);
 }

@@ -8,6 +8,7 @@
 #include "sock.skel.h"
 #include "uplink.skel.h"
 #include "uplink_egress.skel.h"
+#include "vxlan.skel.h"
 
 namespace cnet::loader {
 
@@ -25,10 +26,12 @@ ObjectImage image(const char* name, ElfBytes elf_bytes) {
 
 Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
                                                  const DataPathSettings& settings) {
-    std::vector<ObjectImage> images = {
-        image("endpoint", endpoint_bpf__elf_bytes), image("hostport", hostport_bpf__elf_bytes),
-        image("uplink", uplink_bpf__elf_bytes),
-        image("uplink_egress", uplink_egress_bpf__elf_bytes), image("gc", gc_bpf__elf_bytes)};
+    std::vector<ObjectImage> images = {image("endpoint", endpoint_bpf__elf_bytes),
+                                       image("hostport", hostport_bpf__elf_bytes),
+                                       image("uplink", uplink_bpf__elf_bytes),
+                                       image("uplink_egress", uplink_egress_bpf__elf_bytes),
+                                       image("vxlan", vxlan_bpf__elf_bytes),
+                                       image("gc", gc_bpf__elf_bytes)};
     if (has_cgroup_programs()) images.push_back(image("sock", sock_bpf__elf_bytes));
     return open(paths, settings, images);
 }

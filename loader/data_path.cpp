@@ -1,6 +1,7 @@
 #include "loader/data_path.h"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <cstring>
 #include <net/if.h>
@@ -30,7 +31,8 @@ constexpr const char* kCollector = "cnet_gc";
 constexpr std::string_view kResizable[] = {
     "cnet_port",  "cnet_network", "cnet_flood",     "cnet_fdb",       "cnet_fdb_count",
     "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding",
-    "cnet_allow", "cnet_ct",      "cnet_frag",      "cnet_frag_held"};
+    "cnet_allow", "cnet_ct",      "cnet_frag",      "cnet_frag_held", "cnet_peer",
+    "cnet_vtep",  "cnet_vni",     "cnet_flood_peer"};
 constexpr std::string_view kFixed[] = {kMetaMap, "cnet_slot", "cnet_sock", "cnet_counters",
                                        "cnet_icmp_rate"};
 
@@ -124,6 +126,7 @@ Result<std::vector<Object>> load_objects(const std::filesystem::path& pins,
     ObjectSettings object_settings{pins, settings.max_entries, {}};
     object_settings.config.dry_run = settings.dry_run ? 1 : 0;
     object_settings.config.fib_cache_ms = settings.fib_cache_ms;
+    object_settings.config.vxlan_port_be = htons(settings.vxlan_port);
     std::vector<Object> objects;
     for (const ObjectImage& image : images) {
         std::vector<std::string> said;

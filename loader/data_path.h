@@ -31,6 +31,7 @@ struct DataPathSettings {
     // exist keep theirs.
     std::map<std::string, uint32_t> max_entries;
     uint32_t fib_cache_ms = 250;
+    uint16_t vxlan_port = 4789; // UDP
     // A second set of programs on the existing maps that changes nothing: never pinned, never
     // attached.
     bool dry_run = false;

@@ -209,6 +209,8 @@ std::vector<std::string_view> programs_of(cnet_hook hook) {
         return {"cnet_uplink", "cnet_uplink_l3"};
     case CNET_HOOK_UPLINK_EGRESS:
         return {"cnet_uplink_egress", "cnet_uplink_egr_l3"};
+    case CNET_HOOK_VXLAN:
+        return {"cnet_vxlan"};
     default:
         return {};
     }

@@ -20,7 +20,7 @@
 #define CNET_SIZE(type, sum) _Static_assert(sizeof(type) == (sum), #type " has hidden padding")
 #endif
 
-#define CNET_ABI_VERSION 2
+#define CNET_ABI_VERSION 3
 #define CNET_MAC_LEN 6
 
 /* The hooks of the data path. Numbers are part of the counter map's layout: append only. */
@@ -82,6 +82,7 @@ enum cnet_port_flag {
     CNET_PORT_PUBLISHED = 1 << 9,    /* in cnet_port alone: some binding leads to this endpoint */
     CNET_PORT_NAT_INDEPENDENT = 1 << 10, /* network option, comes with CNET_PORT_MASQUERADE: ports
                                             are mapped and filtered whoever the remote is */
+    CNET_PORT_REMOTE = 1 << 11,          /* no device: what a peer sends, or is sent */
 };
 
 struct cnet_port {
@@ -117,8 +118,9 @@ struct cnet_network {
     __u32 vni;          /* 0: not an overlay */
     __u32 policy_id;    /* reserved for policy */
     __u32 mtu;          /* bytes */
+    __u32 flood_peers;  /* entries 0..flood_peers-1 of cnet_flood_peer belong to this network */
 };
-CNET_SIZE(struct cnet_network, 8 * 4);
+CNET_SIZE(struct cnet_network, 9 * 4);
 
 /* ---- cnet_flood: (network, dense index) -> a port that floods reach. Writer: cnetd. ---- */
 #define CNET_FLOOD_PORTS_MAX 4096
@@ -150,7 +152,8 @@ enum cnet_fdb_flag {
 
 struct cnet_fdb_entry {
     __u64 last_seen_ns; /* learned entries; CNET_CLAIMED while the collector deletes it */
-    __u32 ifindex; /* where to send; the host port's outer end when port_flags has CNET_PORT_HOST */
+    __u32 ifindex; /* where to send; the host port's outer end when port_flags has CNET_PORT_HOST, 0
+                      when peer_id is not */
     __u32 port_flags; /* enum cnet_port_flag of that port */
     __u32 flags;      /* enum cnet_fdb_flag */
     __u32 peer_id;    /* 0: local; else the peer (VTEP) behind which the MAC lives */
@@ -316,10 +319,13 @@ CNET_SIZE(struct cnet_sock, 4 + 8 * 36);
 struct cnet_config {
     __u8 dry_run; /* explain: no map write, no clone, no counter */
     __u8 pad[3];
-    __u32 fib_cache_ms; /* how long a flow trusts its cached route */
+    __u32 fib_cache_ms;   /* how long a flow trusts its cached route */
+    __be16 vxlan_port_be; /* UDP, [overlay] port */
+    __u8 pad2[2];
 };
-CNET_SIZE(struct cnet_config, 1 + 3 + 4);
+CNET_SIZE(struct cnet_config, 1 + 3 + 4 + 2 + 2);
 
 #include "abi_flow.h"
+#include "abi_overlay.h"
 
 #endif

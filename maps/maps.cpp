@@ -45,17 +45,22 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
     auto bind_addr = opener.open<decltype(Bundle::bind_addr)>("cnet_bind_addr");
     auto binding = opener.open<decltype(Bundle::binding)>("cnet_binding");
     auto allow = opener.open<decltype(Bundle::allow)>("cnet_allow");
+    auto peer = opener.open<decltype(Bundle::peer)>("cnet_peer");
+    auto vtep = opener.open<decltype(Bundle::vtep)>("cnet_vtep");
+    auto vni = opener.open<decltype(Bundle::vni)>("cnet_vni");
+    auto flood_peer = opener.open<decltype(Bundle::flood_peer)>("cnet_flood_peer");
     auto ct = opener.open<decltype(Bundle::ct)>("cnet_ct");
     auto frag = opener.open<decltype(Bundle::frag)>("cnet_frag");
     auto frag_held = opener.open<decltype(Bundle::frag_held)>("cnet_frag_held");
     auto counters = opener.open<decltype(Bundle::counters)>("cnet_counters");
     if (opener.error()) return *opener.error();
-    return Bundle{std::move(*meta),      std::move(*port),      std::move(*network),
-                  std::move(*flood),     std::move(*fdb),       std::move(*fdb_count),
-                  std::move(*neigh),     std::move(*uplink),    std::move(*host_addr),
-                  std::move(*slot),      std::move(*bind_addr), std::move(*binding),
-                  std::move(*allow),     std::move(*ct),        std::move(*frag),
-                  std::move(*frag_held), std::move(*counters)};
+    return Bundle{std::move(*meta),  std::move(*port),       std::move(*network),
+                  std::move(*flood), std::move(*fdb),        std::move(*fdb_count),
+                  std::move(*neigh), std::move(*uplink),     std::move(*host_addr),
+                  std::move(*slot),  std::move(*bind_addr),  std::move(*binding),
+                  std::move(*allow), std::move(*peer),       std::move(*vtep),
+                  std::move(*vni),   std::move(*flood_peer), std::move(*ct),
+                  std::move(*frag),  std::move(*frag_held),  std::move(*counters)};
 }
 
 } // namespace

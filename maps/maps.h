@@ -33,6 +33,10 @@ struct DataPathMaps {
     TypedMap<cnet_bind_key, uint32_t> bind_addr;
     TypedMap<uint32_t, cnet_binding> binding; // by binding id
     TypedMap<cnet_allow_key, uint32_t> allow;
+    TypedMap<uint32_t, cnet_peer> peer; // by peer id
+    TypedMap<cnet_addr, cnet_vtep> vtep;
+    TypedMap<uint32_t, cnet_vni> vni; // by VNI
+    TypedMap<cnet_flood_key, uint32_t> flood_peer;
     TypedMapRo<cnet_ct_key, cnet_ct_entry> ct; // written by BPF alone
     TypedMap<cnet_frag_key, cnet_frag> frag;
     TypedMap<cnet_frag_held_key, cnet_frag_held> frag_held;
@@ -55,6 +59,10 @@ struct DataPathMapsRo {
     TypedMapRo<cnet_bind_key, uint32_t> bind_addr;
     TypedMapRo<uint32_t, cnet_binding> binding;
     TypedMapRo<cnet_allow_key, uint32_t> allow;
+    TypedMapRo<uint32_t, cnet_peer> peer;
+    TypedMapRo<cnet_addr, cnet_vtep> vtep;
+    TypedMapRo<uint32_t, cnet_vni> vni;
+    TypedMapRo<cnet_flood_key, uint32_t> flood_peer;
     TypedMapRo<cnet_ct_key, cnet_ct_entry> ct;
     TypedMapRo<cnet_frag_key, cnet_frag> frag;
     TypedMapRo<cnet_frag_held_key, cnet_frag_held> frag_held;

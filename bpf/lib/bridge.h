@@ -4,6 +4,7 @@
 #define CNET_LIB_BRIDGE_H
 
 #include "fdb.h"
+#include "peer.h"
 #include "port.h"
 
 #define VLAN_TAG_LEN 4
@@ -19,11 +20,12 @@ static __always_inline int icc_forbids(const struct cnet_pkt* pkt, __u32 to_port
 static __always_inline int port_takes(struct __sk_buff* skb, __u32 ifindex, __u32 port_flags) {
     __u32 mtu = 0;
 
-    if (likely(port_flags & (CNET_PORT_PEER | CNET_PORT_HOST))) return 1;
+    if (likely(port_flags & (CNET_PORT_PEER | CNET_PORT_HOST | CNET_PORT_REMOTE))) return 1;
     return bpf_check_mtu(skb, ifindex, &mtu, -VLAN_TAG_LEN, 0) <= 0; /* < 0: it has just gone */
 }
 
-/* V_NEXT when the MAC is a group's or nobody knows it. */
+/* V_NEXT when the MAC is a group's or nobody knows it, or when it is behind a peer: then
+ * pkt->peer_id says which. */
 static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff* skb,
                                                         struct cnet_pkt* pkt) {
     struct cnet_fdb_entry* entry;
@@ -33,6 +35,10 @@ static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff* skb,
     if (unlikely(!entry)) return V_NEXT;
     if (unlikely(entry->ifindex == pkt->ifindex)) return drop(pkt, CNET_R_SAME_PORT);
     if (unlikely(icc_forbids(pkt, entry->port_flags))) return drop(pkt, CNET_R_ICC_OFF);
+    if (unlikely(entry->peer_id)) {
+        pkt->peer_id = entry->peer_id;
+        return V_NEXT;
+    }
     if (unlikely(!port_takes(skb, entry->ifindex, entry->port_flags)))
         return drop(pkt, CNET_R_PORT_MTU);
     return redirected(pkt, tc_send_to_port(skb, entry->ifindex, entry->port_flags),
@@ -44,40 +50,74 @@ static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff* skb,
 struct flood_walk {
     struct __sk_buff* skb;
     const struct cnet_pkt* pkt;
+    __u32 vni;
     __u32 any_sent;
     __u32 any_lost;
 };
 
-static __always_inline int flood_copy(struct __sk_buff* skb, const struct cnet_flood_port* port) {
-    if (!port_takes(skb, port->ifindex, port->port_flags)) return 0;
-    /* A positive answer is the device's own refusal (NET_XMIT_DROP, a full backlog): that copy is
-     * lost too. */
-    return !effects_allowed() ||
-           !bpf_clone_redirect(skb, port->ifindex,
-                               port->port_flags & CNET_PORT_HOST ? BPF_F_INGRESS : 0);
+/* A frame from a peer is none of the host's: its gateway is its own host. */
+static __always_inline int flood_skips(const struct cnet_pkt* pkt,
+                                       const struct cnet_flood_port* port) {
+    __u32 from = pkt->port_flags & CNET_PORT_HOST ? pkt->host_ifindex : pkt->ifindex;
+
+    return port->ifindex == from || icc_forbids(pkt, port->port_flags) ||
+           (pkt->port_flags & CNET_PORT_REMOTE && port->port_flags & CNET_PORT_HOST);
+}
+
+/* A positive answer is the device's own refusal (NET_XMIT_DROP, a full backlog): that copy is lost
+ * too. */
+static __always_inline void flood_copy(struct flood_walk* walk, __u32 ifindex, __u32 port_flags,
+                                       __u64 flags) {
+    if (port_takes(walk->skb, ifindex, port_flags) &&
+        (!effects_allowed() || !bpf_clone_redirect(walk->skb, ifindex, flags))) {
+        walk->any_sent = 1;
+    } else {
+        walk->any_lost = 1;
+        count(walk->pkt->hook, CNET_R_FLOOD_COPY_LOST, walk->pkt->len);
+    }
 }
 
 static long flood_one(__u32 index, void* data) {
     struct flood_walk* walk = data;
     struct cnet_flood_key key = {.network_id = walk->pkt->network_id, .index = index};
     struct cnet_flood_port* port = bpf_map_lookup_elem(&cnet_flood, &key);
-    __u32 from =
-        walk->pkt->port_flags & CNET_PORT_HOST ? walk->pkt->host_ifindex : walk->pkt->ifindex;
 
-    if (!port || port->ifindex == from || icc_forbids(walk->pkt, port->port_flags)) return 0;
-    if (flood_copy(walk->skb, port)) {
-        walk->any_sent = 1;
-    } else {
-        walk->any_lost = 1;
-        count(walk->pkt->hook, CNET_R_FLOOD_COPY_LOST, walk->pkt->len);
-    }
+    if (!port || flood_skips(walk->pkt, port)) return 0;
+    flood_copy(walk, port->ifindex, port->port_flags,
+               port->port_flags & CNET_PORT_HOST ? BPF_F_INGRESS : 0);
     return 0;
 }
 
+/* By the kept vxlan device, which takes any frame and resolves any neighbour. */
+static long flood_peer(__u32 index, void* data) {
+    struct flood_walk* walk = data;
+    struct cnet_flood_key key = {.network_id = walk->pkt->network_id, .index = index};
+    __u32* peer_id = bpf_map_lookup_elem(&cnet_flood_peer, &key);
+    struct cnet_peer* peer = peer_id ? peer_lookup(*peer_id) : NULL;
+
+    if (!peer || peer_address_tunnel(walk->skb, peer, walk->vni)) return 0;
+    flood_copy(walk, peer->device_ifindex, CNET_PORT_REMOTE, 0);
+    return 0;
+}
+
+/* An endpoint's frame goes to the peers that have the network. The host's does not, each has its
+ * own; a peer's has come to all of them already. */
+static __always_inline void flood_peers(struct flood_walk* walk,
+                                        const struct cnet_network* network) {
+    __u32 peers = network->flood_peers;
+
+    if (likely(!peers) || walk->pkt->port_flags & (CNET_PORT_HOST | CNET_PORT_REMOTE) ||
+        walk->pkt->port_flags & CNET_PORT_ICC_OFF)
+        return;
+    if (peers > CNET_FLOOD_PEERS_MAX) peers = CNET_FLOOD_PEERS_MAX;
+    walk->vni = network->vni;
+    bpf_loop(peers, flood_peer, walk, 0);
+}
+
 /*
- * A copy to each other port of the network. The per-CPU backlog (netdev_max_backlog, 1000) takes no
- * more than that many copies at once; what it refuses is counted per copy. The original always ends
- * here.
+ * A copy to each other port of the network, and to each other host. The per-CPU backlog
+ * (netdev_max_backlog, 1000) takes no more than that many copies at once; what it refuses is
+ * counted per copy. The original always ends here.
  */
 VERIFIED_ONCE int bridge_flood(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct flood_walk walk = {.skb = skb, .pkt = pkt};
@@ -91,6 +131,7 @@ VERIFIED_ONCE int bridge_flood(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     ports = network->flood_ports;
     if (ports > CNET_FLOOD_PORTS_MAX) ports = CNET_FLOOD_PORTS_MAX;
     bpf_loop(ports, flood_one, &walk, 0);
+    flood_peers(&walk, network);
     if (!walk.any_sent) return drop(pkt, walk.any_lost ? CNET_R_FLOOD_FAILED : CNET_R_FLOOD_NOBODY);
     return drop(pkt, CNET_R_FLOODED);
 }

@@ -59,6 +59,7 @@ static __always_inline void fdb_insert(struct cnet_pkt* pkt, const struct cnet_f
         .last_seen_ns = now_ns,
         .ifindex = pkt->ifindex,
         .port_flags = pkt->port_flags,
+        .peer_id = pkt->peer_id,
     };
     __u32* learned;
     long err;
@@ -74,11 +75,17 @@ static __always_inline void fdb_insert(struct cnet_pkt* pkt, const struct cnet_f
         count(pkt->hook, CNET_R_FDB_FULL, pkt->len);
 }
 
+/* Behind this device, or, without one, behind this peer. */
+static __always_inline int fdb_is_at(const struct cnet_fdb_entry* entry,
+                                     const struct cnet_pkt* pkt) {
+    return entry->ifindex == pkt->ifindex && entry->peer_id == pkt->peer_id;
+}
+
 /*
  * Stage: remember where the source MAC lives. A MAC that moves takes its entry along, as on a
- * bridge; a stated one does not move, and a frame that pretends otherwise is dropped. ifindex and
- * port_flags are two stores: a reader in between sends one frame with the flags of the other port,
- * and the kernel drops it or delivers it the slow way.
+ * bridge; a stated one does not move, and a frame that pretends otherwise is dropped. ifindex,
+ * port_flags and peer_id are three stores: a reader in between sends one frame with a part of the
+ * other place, and the kernel drops it or delivers it the slow way.
  */
 static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
     struct cnet_fdb_key key = fdb_key(pkt->network_id, pkt->src_mac);
@@ -86,7 +93,8 @@ static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
     __u64 now_ns;
 
     if (entry && entry->flags & CNET_FDB_STATIC)
-        return entry->ifindex == pkt->ifindex ? V_NEXT : drop(pkt, CNET_R_SPOOFED_MAC);
+        return fdb_is_at(entry, pkt) ? V_NEXT : drop(pkt, CNET_R_SPOOFED_MAC);
+    if (!(pkt->port_flags & CNET_PORT_LEARNING)) return V_NEXT;
     if (!effects_allowed()) return V_NEXT;
     now_ns = bpf_ktime_get_coarse_ns();
     if (!entry) {
@@ -94,9 +102,10 @@ static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
         return V_NEXT;
     }
     if (entry->last_seen_ns == CNET_CLAIMED) return V_NEXT;
-    if (entry->ifindex != pkt->ifindex) {
+    if (!fdb_is_at(entry, pkt)) {
         entry->port_flags = pkt->port_flags;
         entry->ifindex = pkt->ifindex;
+        entry->peer_id = pkt->peer_id;
         entry->last_seen_ns = now_ns;
     } else if (now_ns - entry->last_seen_ns > FDB_REFRESH_NS) {
         entry->last_seen_ns = now_ns;

@@ -95,6 +95,8 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
     union cnet_addr source;
     struct flow_new* flow;
 
+    if (unlikely(peer_is_forged(pkt, &pkt->tuple.dst, pkt->tuple.dst_port_be)))
+        return drop(pkt, CNET_R_VXLAN_FORGED);
     if (!scratch || !masquerade_source(pkt, uplink, route, &source))
         return drop(pkt, CNET_R_NO_UPLINK_ADDR);
 

@@ -37,14 +37,15 @@ static __always_inline long icmp_eth_turn(struct __sk_buff* skb, const struct cn
     return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
 }
 
-/* The address that errors come from: the gateway's on the network's side, the dialled one outside.
+/* The address that errors come from: the gateway's on the network's side, the dialled one outside
+ * and on the way to a peer, where no router of ours is in between.
  * All zero when there is none. */
 static __always_inline void router_address(const struct cnet_pkt* pkt, union cnet_addr* from) {
     __u32 ifindex = pkt->ifindex;
     struct cnet_port* port;
 
     *from = pkt->tuple.dst;
-    if (pkt->hook != CNET_HOOK_ENDPOINT) return;
+    if (pkt->hook != CNET_HOOK_ENDPOINT || pkt->peer_id) return;
     port = bpf_map_lookup_elem(&cnet_port, &ifindex);
     *from = (union cnet_addr){};
     if (!port) return;

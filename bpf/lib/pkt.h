@@ -60,6 +60,7 @@ struct cnet_pkt {
     __u32 network_id;
     __u32 port_flags;   /* enum cnet_port_flag */
     __u32 host_ifindex; /* outer end of the network's host port */
+    __u32 peer_id;      /* the host that it came from, or that has its destination; 0: this one */
 };
 
 static __always_inline enum cnet_verdict drop(struct cnet_pkt* pkt, enum cnet_reason reason) {

@@ -6,6 +6,7 @@
 #ifndef CNET_LIB_UPLINK_H
 #define CNET_LIB_UPLINK_H
 
+#include "decap.h"
 #include "frag.h"
 #include "host_source.h"
 #include "icmp_nat.h"
@@ -54,6 +55,9 @@ VERIFIED_ONCE int uplink_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     slot = slot_lookup(pkt->tuple.l4_proto, pkt->tuple.dst_port_be);
     if (!slot) return pass(pkt, CNET_R_NO_FLOW_HOST);
     binding = binding_lookup(slot, &pkt->tuple);
+    if (unlikely(peer_is_forged(pkt, &pkt->tuple.src, pkt->tuple.src_port_be)) &&
+        (binding || slot_is_mapped(slot)))
+        return drop(pkt, CNET_R_VXLAN_FORGED);
     if (!binding && slot_is_mapped(slot)) return mapping_from_world(skb, pkt);
     /* A wildcard binding is about the host's addresses, not about packets that the host merely
      * forwards. */
@@ -71,6 +75,10 @@ static __always_inline enum cnet_verdict uplink_receive(struct __sk_buff* skb, s
     if (verdict != V_NEXT) return verdict;
     /* In promiscuous mode other hosts' packets come by too. */
     if (unlikely(skb->pkt_type != CNET_PACKET_HOST)) return pass(pkt, CNET_R_NOT_OURS);
+    if (l2_len && unlikely(is_vxlan(pkt))) {
+        verdict = overlay_receive(skb, pkt);
+        if (verdict != V_NEXT) return verdict;
+    }
     if (unlikely(pkt->flags & PKT_FRAGMENT)) {
         verdict = uplink_fragment(skb, pkt);
         if (verdict != V_NEXT) return verdict;

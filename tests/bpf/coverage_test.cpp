@@ -60,14 +60,31 @@ const std::set<HookReason> kReachable = [] {
                              CNET_R_PORTS_EXHAUSTED,
                              CNET_R_NOT_ALLOWED,
                              CNET_R_PORT_MTU,
-                             CNET_R_ICMP_RATE});
+                             CNET_R_ICMP_RATE,
+                             CNET_R_VXLAN_SENT,
+                             CNET_R_VXLAN_DEVICE,
+                             CNET_R_VXLAN_FORGED,
+                             CNET_R_PEER_UNREACHABLE});
     add(CNET_HOOK_HOSTPORT, {CNET_R_SWITCHED, CNET_R_FLOODED, CNET_R_ARP_REPLY, CNET_R_ND_REPLY,
-                             CNET_R_DIRECT_ROUTING});
-    add(CNET_HOOK_UPLINK,
-        {CNET_R_SNAT_REPLY, CNET_R_DNAT, CNET_R_ICMP_ERROR_SENT, CNET_R_ICMP_ERROR_NAT,
-         CNET_R_HOST_PORT_XLAT, CNET_R_NOT_OURS, CNET_R_NOT_IP, CNET_R_UPLINK_FRAGMENT,
-         CNET_R_UPLINK_UNPARSED, CNET_R_NO_FLOW_HOST, CNET_R_NO_NEIGH, CNET_R_NO_FLOW,
-         CNET_R_FRAGMENT_HELD, CNET_R_FRAGMENT_OVERLAP, CNET_R_NOT_ALLOWED, CNET_R_ICMP_RATE});
+                             CNET_R_DIRECT_ROUTING, CNET_R_GATEWAY_LOCAL});
+    add(CNET_HOOK_UPLINK, {CNET_R_SNAT_REPLY,       CNET_R_DNAT,
+                           CNET_R_ICMP_ERROR_SENT,  CNET_R_ICMP_ERROR_NAT,
+                           CNET_R_HOST_PORT_XLAT,   CNET_R_NOT_OURS,
+                           CNET_R_NOT_IP,           CNET_R_UPLINK_FRAGMENT,
+                           CNET_R_UPLINK_UNPARSED,  CNET_R_NO_FLOW_HOST,
+                           CNET_R_NO_NEIGH,         CNET_R_NO_FLOW,
+                           CNET_R_FRAGMENT_HELD,    CNET_R_FRAGMENT_OVERLAP,
+                           CNET_R_NOT_ALLOWED,      CNET_R_VXLAN_RECEIVED,
+                           CNET_R_VXLAN_LEFT,       CNET_R_VXLAN_STRANGER,
+                           CNET_R_VXLAN_BAD,        CNET_R_VXLAN_VNI,
+                           CNET_R_VXLAN_ECN,        CNET_R_VXLAN_RELAY,
+                           CNET_R_VXLAN_FORGED,     CNET_R_GATEWAY_LOCAL,
+                           CNET_R_FLOODED,          CNET_R_FLOOD_NOBODY,
+                           CNET_R_SPOOFED_MAC,      CNET_R_MULTICAST_SOURCE,
+                           CNET_R_LINK_LOCAL_MCAST, CNET_R_ICC_OFF,
+                           CNET_R_MAC_LIMIT,        CNET_R_ICMP_RATE});
+    // The rest of what it counts needs the kernel's tunnel: tests/netns meets it.
+    add(CNET_HOOK_VXLAN, {CNET_R_VXLAN_STRANGER});
     add(CNET_HOOK_UPLINK_EGRESS,
         {CNET_R_HOST_PORT_XLAT, CNET_R_NOT_OURS, CNET_R_NOT_IP, CNET_R_UPLINK_FRAGMENT,
          CNET_R_UPLINK_UNPARSED, CNET_R_PORTS_EXHAUSTED});

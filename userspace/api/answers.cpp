@@ -51,6 +51,7 @@ std::string render(const control::NetworkView& view) {
     json["gateways"] = std::move(gateways);
     json["ip_ranges"] = std::move(ip_ranges);
     json["mtu"] = network.mtu;
+    json["vni"] = network.vni ? Json(network.vni) : Json(nullptr);
     json["internal"] = network.internal;
     json["icc"] = network.icc;
     json["masquerade"] = network.masquerade;
@@ -58,6 +59,7 @@ std::string render(const control::NetworkView& view) {
     json["snat6"] = network.snat6 ? Json(network.snat6->to_string()) : Json(nullptr);
     json["nat"] = control::to_string(network.nat);
     json["learning"] = network.learning;
+    json["peer_learning"] = network.peer_learning;
     json["ageing_s"] = network.ageing_s;
     json["mac_limit"] = network.mac_limit;
     json["allow_spoofing"] = network.allow_spoofing;
@@ -118,12 +120,22 @@ std::string render(const control::UplinkView& view) {
     return to_text(json);
 }
 
+std::string render(const control::PeerView& view) {
+    Json json;
+    json["id"] = view.id;
+    json["name"] = view.name.empty() ? Json(nullptr) : Json(view.name);
+    json["address"] = view.address.to_string();
+    json["local"] = view.local ? Json(view.local->to_string()) : Json(nullptr);
+    return to_text(json);
+}
+
 std::string render(const control::FdbView& view) {
     Json json;
     json["network"] = view.network;
     json["mac"] = view.mac.to_string();
     json["device"] = view.device;
     json["endpoint"] = value_or_null(view.endpoint);
+    json["peer"] = view.peer ? Json(view.peer->to_string()) : Json(nullptr);
     json["type"] = view.type;
     json["age_s"] = value_or_null(view.age_s);
     return to_text(json);

@@ -61,7 +61,9 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
         in.read("subnets", out.subnets);
         in.read("gateways", out.gateways);
         in.read("ip_ranges", out.ip_ranges);
-        in.read("mtu", out.mtu);
+        in.read_optional("mtu", out.mtu);
+        in.read_nullable("vni", out.vni);
+        in.read("peer_learning", out.peer_learning);
         in.read("mode", out.mode);
         in.read("internal", out.internal);
         in.read("icc", out.icc);
@@ -87,6 +89,7 @@ Result<control::NetworkPatch> parse_network_patch(std::string_view body) {
             if (in.has("snat6")) in.read_nullable("snat6", out.snat6.emplace());
             in.read_optional("nat", out.nat);
             in.read_optional("learning", out.learning);
+            in.read_optional("peer_learning", out.peer_learning);
             in.read_optional("ageing_s", out.ageing_s);
             in.read_optional("mac_limit", out.mac_limit);
             in.read_optional("allow_spoofing", out.allow_spoofing);
@@ -136,6 +139,14 @@ Result<FdbRequest> parse_fdb_addition(std::string_view body) {
         in.read_required("mac", out.mac);
         in.read("endpoint", out.place.endpoint);
         in.read("device", out.place.device);
+        in.read_optional("peer", out.place.peer);
+    });
+}
+
+Result<PeerRequest> parse_peer_request(std::string_view body) {
+    return parse_with<PeerRequest>(body, [](ObjectReader& in, PeerRequest& out) {
+        in.read_required("address", out.address);
+        in.read("name", out.name);
     });
 }
 

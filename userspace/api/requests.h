@@ -24,6 +24,11 @@ struct FdbRequest {
     control::FdbPlace place; // of an addition alone
 };
 
+struct PeerRequest {
+    IpAddress address;
+    std::string name; // empty: none
+};
+
 Result<control::NetworkSpec> parse_network_spec(std::string_view body);
 Result<control::NetworkPatch> parse_network_patch(std::string_view body);
 Result<control::EndpointSpec> parse_endpoint_spec(std::string_view body);
@@ -31,6 +36,7 @@ Result<PortRequest> parse_port_request(std::string_view body);
 Result<PortRequest> parse_port_publication(std::string_view body);
 Result<PortRequest> parse_port_patch(std::string_view body);
 Result<FdbRequest> parse_fdb_addition(std::string_view body);
+Result<PeerRequest> parse_peer_request(std::string_view body);
 Result<FdbRequest> parse_fdb_deletion(std::string_view body);
 // {"network"}, {"name"}, {"device"}: the one string below `key`.
 Result<std::string> parse_single(std::string_view body, const char* key);

@@ -63,7 +63,8 @@ Json network_value(const void* bytes, const Decoder& decoder) {
             {"ageing_s", network.ageing_s},
             {"host_ifindex", network.host_ifindex},
             {"host_device", device(network.host_ifindex, decoder)},
-            {"vni", optional_id(network.vni)}};
+            {"vni", optional_id(network.vni)},
+            {"flood_peers", network.flood_peers}};
 }
 
 Json flood_key(const void* bytes, const Decoder&) {
@@ -182,6 +183,36 @@ Json allow_value(const void* bytes, const Decoder&) {
     return {{"allowed", read<uint32_t>(bytes) != 0}};
 }
 
+Json peer_key(const void* bytes, const Decoder&) {
+    return {{"peer", read<uint32_t>(bytes)}};
+}
+Json peer_value(const void* bytes, const Decoder& decoder) {
+    auto peer = read<cnet_peer>(bytes);
+    return {{"remote", address(peer.remote)},
+            {"local", address(peer.local)},
+            {"device", device(peer.device_ifindex, decoder)},
+            {"route_device", device(peer.fib_ifindex, decoder)},
+            {"route_mtu", peer.fib_mtu},
+            {"route_nexthop", optional_address(peer.fib_nexthop)},
+            {"route_age_s", seconds_since(peer.fib_checked_ns, decoder)}};
+}
+
+Json vtep_key(const void* bytes, const Decoder&) {
+    return {{"address", address(read<cnet_addr>(bytes))}};
+}
+Json vtep_value(const void* bytes, const Decoder&) {
+    auto vtep = read<cnet_vtep>(bytes);
+    return {{"peer", optional_id(vtep.peer_id)}, {"local", optional_address(vtep.local)}};
+}
+
+Json vni_key(const void* bytes, const Decoder&) {
+    return {{"vni", read<uint32_t>(bytes)}};
+}
+Json vni_value(const void* bytes, const Decoder&) {
+    auto vni = read<cnet_vni>(bytes);
+    return {{"network", vni.network_id}, {"port_flags", flags(vni.port_flags, kPortFlags)}};
+}
+
 // A newer version's hooks and reasons stay apart by their numbers.
 Json counter_key(const void* bytes, const Decoder&) {
     auto index = read<uint32_t>(bytes);
@@ -227,6 +258,10 @@ constexpr std::array kFormats = {
     format<cnet_bind_key, uint32_t>("cnet_bind_addr", bind_addr_key, bind_addr_value),
     format<uint32_t, cnet_binding>("cnet_binding", binding_key, binding_value),
     format<cnet_allow_key, uint32_t>("cnet_allow", allow_key, allow_value),
+    format<uint32_t, cnet_peer>("cnet_peer", peer_key, peer_value),
+    format<cnet_addr, cnet_vtep>("cnet_vtep", vtep_key, vtep_value),
+    format<uint32_t, cnet_vni>("cnet_vni", vni_key, vni_value),
+    format<cnet_flood_key, uint32_t>("cnet_flood_peer", flood_key, peer_key),
     format<cnet_ct_key, cnet_ct_entry>("cnet_ct", ct_key, ct_value),
     format<cnet_frag_key, cnet_frag>("cnet_frag", frag_key, frag_value),
     format<cnet_frag_held_key, cnet_frag_held>("cnet_frag_held", frag_held_key, frag_held_value),

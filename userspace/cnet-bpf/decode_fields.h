@@ -34,6 +34,7 @@ inline constexpr Bit kPortFlags[] = {
     {CNET_PORT_ISOLATED, "isolated"},
     {CNET_PORT_PUBLISHED, "published"},
     {CNET_PORT_NAT_INDEPENDENT, "nat_independent"},
+    {CNET_PORT_REMOTE, "remote"},
 };
 inline constexpr Bit kNetworkFlags[] = {{CNET_NETWORK_OPEN, "open"}};
 inline constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};

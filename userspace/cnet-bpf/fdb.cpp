@@ -14,6 +14,7 @@ View fdb_view() {
         {"MAC", key("mac")},
         {"DEVICE", key("device")},
         {"ENDPOINT", key("endpoint"), Align::kLeft, true},
+        {"PEER", key("peer"), Align::kLeft, true},
         {"TYPE", key("type")},
         {"AGE", plain([](const Json& entry) { return seconds_at(entry, "age_s"); }), Align::kRight},
     };
@@ -41,13 +42,14 @@ int show(Context& context, const Verb&, const Arguments& arguments) {
 int add(Context& context, const Verb& verb, const Arguments& arguments) {
     // The third word says what the fourth names.
     const auto& words = arguments.positionals;
-    for (const char* place : {"endpoint", "device"}) {
+    for (const char* place : {"endpoint", "device", "peer"}) {
         if (!std::string_view(place).starts_with(words[2])) continue;
         return change(context, "POST", kFdb,
                       {{"network", words[0]}, {"mac", words[1]}, {place, words[3]}});
     }
-    return context.fail(kUsage, "fdb add: expected 'endpoint' or 'device', not '" + words[2] +
-                                    "' (usage: " + short_usage(fdb_object(), verb) + ")");
+    return context.fail(kUsage, "fdb add: expected 'endpoint', 'device' or 'peer', not '" +
+                                    words[2] + "' (usage: " + short_usage(fdb_object(), verb) +
+                                    ")");
 }
 
 int remove(Context& context, const Verb&, const Arguments& arguments) {
@@ -78,8 +80,8 @@ Object fdb_object() {
                  show,
                  Verb::Repeat::kWatch},
                 {{"add", "create"},
-                 "States that a MAC address is at an endpoint, or at an attached device.",
-                 {{"NETWORK"}, {"MAC"}, {"endpoint|device"}, {"NAME"}},
+                 "States that a MAC address is at an endpoint, an attached device or a peer.",
+                 {{"NETWORK"}, {"MAC"}, {"endpoint|device|peer"}, {"NAME|HOSTADDR"}},
                  {},
                  add},
                 {{"delete"}, "Removes an entry.", {{"NETWORK"}, {"MAC"}}, {}, remove},

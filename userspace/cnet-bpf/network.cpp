@@ -15,6 +15,7 @@ std::string options_of(const Json& network) {
     if (text_at(network, "masquerade") == "off") add("masquerade-off");
     if (text_at(network, "nat") == "endpoint-independent") add("nat-endpoint-independent");
     if (text_at(network, "learning") == "on") add("learning");
+    if (text_at(network, "peer_learning") == "off") add("peer-learning-off");
     if (text_at(network, "allow_spoofing") == "on") add("allow-spoofing");
     return text;
 }
@@ -56,6 +57,7 @@ View network_view() {
          Align::kRight, false, true},
         {"MAC-LIMIT", key("mac_limit"), Align::kRight, false, true},
         {"GATEWAY-MAC", key("gateway_mac"), Align::kLeft, false, true},
+        {"VNI", key("vni"), Align::kRight, false, true},
     };
 }
 
@@ -123,7 +125,8 @@ int remove(Context& context, const Verb&, const Arguments& arguments) {
 std::vector<Option> settings_that_change() {
     using enum OptionKind;
     return {
-        {"--mtu", kNumber, "N", "largest packet, in bytes (1500)", "mtu"},
+        {"--mtu", kNumber, "N",
+         "largest packet, in bytes (1500; with a VNI what the underlay leaves)", "mtu"},
         {"--mode", kText, "nat|routed|isolated",
          "masquerade; reachable as it is; without the host (nat)", "mode"},
         {"--icc", kOnOff, "on|off", "endpoints may talk to each other (on)", "icc"},
@@ -133,6 +136,8 @@ std::vector<Option> settings_that_change() {
         {"--nat", kText, "symmetric|endpoint-independent",
          "ports outside are mapped and filtered by remote, or whoever it is (symmetric)", "nat"},
         {"--learning", kOnOff, "on|off", "learn source MACs (off)", "learning"},
+        {"--peer-learning", kOnOff, "on|off", "learn source MACs of what peers send (on)",
+         "peer_learning"},
         {"--ageing", kNumber, "S", "forget a learned MAC after S seconds (300), 0: never",
          "ageing_s"},
         {"--mac-limit", kNumber, "N", "learned MACs at most (1024), 0: no limit", "mac_limit"},
@@ -147,6 +152,7 @@ std::vector<Option> create_options() {
         {"--gateway", kText, "ADDRESS", "the host's address in a subnet (its first)", "gateways",
          true},
         {"--ip-range", kText, "CIDR", "give automatic addresses from here only", "ip_ranges", true},
+        {"--vni", kNumber, "N", "span hosts, by VXLAN with this number", "vni"},
         {"--internal", kSwitch, "", "no way beyond the host", "internal"},
         {"--allow-spoofing", kSwitch, "", "no source check; learns MACs", "allow_spoofing"},
     };

@@ -12,6 +12,7 @@ Object sandbox_object();
 Object endpoint_object();
 Object port_object();
 Object uplink_object();
+Object peer_object();
 Object fdb_object();
 Object neigh_object();
 Object ct_object();

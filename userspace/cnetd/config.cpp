@@ -14,10 +14,11 @@ constexpr uint32_t kDayS = 86400;
 constexpr uint32_t kMapEntriesMax = 16u << 20;
 
 // Maps whose size is a matter of taste. cnet_fdb_count has an entry for each network and follows.
-constexpr std::array<std::string_view, 13> kSizedMaps = {
+constexpr std::array<std::string_view, 17> kSizedMaps = {
     "cnet_port",    "cnet_network",   "cnet_flood",     "cnet_fdb",     "cnet_neigh",
     "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding", "cnet_allow",
-    "cnet_ct",      "cnet_frag",      "cnet_frag_held"};
+    "cnet_ct",      "cnet_frag",      "cnet_frag_held", "cnet_peer",    "cnet_vtep",
+    "cnet_vni",     "cnet_flood_peer"};
 
 struct TimeoutKey {
     std::string_view key;
@@ -88,6 +89,27 @@ Fault take_map_size(std::string_view map, const toml::node& node, Config& config
     return {};
 }
 
+Fault take_port(const toml::node& node, uint16_t& port) {
+    uint32_t number = port;
+    if (Fault fault = take(node, 1, 65535, number)) return fault;
+    port = static_cast<uint16_t>(number);
+    return {};
+}
+
+// One address, or one a family.
+Fault take_vtep(const toml::node& node, control::OverlayConfig& overlay) {
+    const toml::array* list = node.as_array();
+    for (size_t i = 0; i < (list ? list->size() : 1); i++) {
+        auto text = (list ? *list->get(i) : node).value_exact<std::string>();
+        auto address = IpAddress::parse(text.value_or(""));
+        if (!address) return "must be an address, or a list of one a family";
+        auto& slot = address->is_v4() ? overlay.address4 : overlay.address6;
+        if (slot) return "has more than one address of a family";
+        slot = *address;
+    }
+    return {};
+}
+
 // Known or not, and when known, the fault.
 struct Taken {
     bool known = true;
@@ -99,6 +121,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "log" && key == "level") return {true, take_log_level(node, config)};
     if (section == "api" && key == "group") return {true, take(node, config.api_group)};
     if (section == "uplinks" && key == "auto") return {true, take(node, config.auto_uplinks)};
+    if (section == "overlay" && key == "port") return {true, take_port(node, config.overlay.port)};
+    if (section == "overlay" && key == "address") return {true, take_vtep(node, config.overlay)};
     if (section == "sock" && key == "enabled") return {true, take(node, config.sock)};
     if (section == "sock" && key == "cgroup")
         return {true, take_absolute_path(node, config.sock_cgroup)};
@@ -118,8 +142,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 7> kSections = {
-        "log", "maps", "conntrack", "api", "reconcile", "uplinks", "sock"};
+    constexpr std::array<std::string_view, 8> kSections = {
+        "log", "maps", "overlay", "conntrack", "api", "reconcile", "uplinks", "sock"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 

@@ -11,6 +11,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/result.h"
 #include "userspace/control/gc.h"
+#include "userspace/control/model.h"
 
 namespace cnet::daemon {
 
@@ -22,6 +23,7 @@ struct Config {
     uint32_t reconcile_period_s = 30;          // [reconcile] period_s
     uint32_t sweep_period_s = 5;               // [reconcile] sweep_period_s
     bool auto_uplinks = true;                  // [uplinks] auto
+    control::OverlayConfig overlay;            // [overlay] port, address
     bool sock = true;                          // [sock] enabled
     std::string sock_cgroup;                   // [sock] cgroup; empty: the root of cgroup2
 };

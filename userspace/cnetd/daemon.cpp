@@ -105,6 +105,7 @@ Status Daemon::open_files() {
 Status Daemon::open_kernel() {
     loader::DataPathSettings settings;
     settings.max_entries = config_.map_sizes;
+    settings.vxlan_port = config_.overlay.port;
     auto data_path = loader::DataPath::open(paths_, settings);
     if (!data_path) return data_path.error();
     data_path_ = *std::move(data_path);
@@ -126,7 +127,8 @@ Status Daemon::open_controller() {
     auto controller = control::Controller::start(
         {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_}, config_.timeouts,
         config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
-                             : control::UplinkPolicy::kAddedOnly);
+                             : control::UplinkPolicy::kAddedOnly,
+        config_.overlay);
     if (!controller) return controller.error();
     controller_ = *std::move(controller);
     // Only now do the maps say which ports are published.

@@ -22,6 +22,8 @@ Status Applier::apply(const Change& change) {
     if (status) return status;
     if (const auto* create = std::get_if<CreateVeth>(&change)) {
         observed_.unmakeable.insert(create->spec.name);
+    } else if (const auto* vxlan = std::get_if<CreateVxlan>(&change)) {
+        observed_.unmakeable.insert(vxlan->spec.name);
     }
     return status.error().because(describe(change));
 }
@@ -40,6 +42,11 @@ Status Applier::run(const CreateVeth& change) {
         if (!status) return status;
     }
     return look_up(change.spec.name);
+}
+
+Status Applier::run(const CreateVxlan& change) {
+    auto status = rtnl_.create_vxlan(change.spec);
+    return status ? look_up(change.spec.name) : status;
 }
 
 Status Applier::look_up(const std::string& name) {
@@ -129,6 +136,16 @@ Status Applier::run(const BringUpHostPort& change) {
     return status;
 }
 
+// Its program takes everything that arrives, so nothing reaches the host's stack; forwarding is
+// what bpf_fib_lookup wants of the device that a packet is said to come from.
+Status Applier::run(const BringUpVxlan& change) {
+    auto status = rtnl_.set_sysctl("ipv4", change.name, "forwarding", "1");
+    if (status) status = silence(change.name);
+    if (status) status = set_ipv6_sysctl(rtnl_, change.name, "forwarding", "1");
+    if (status) status = up(change.name);
+    return status;
+}
+
 Status Applier::run(const BringUpEndpoint& change) {
     auto status = silence(change.host_ifname);
     if (status) status = rtnl_.configure_endpoint(change.setup);
@@ -195,8 +212,8 @@ Status Applier::run(const PurgeFlows& change) {
 }
 
 Status Applier::run(const PurgeMacs& change) {
-    auto purged = collector_.purge_macs([&](const cnet_fdb_key&, const cnet_fdb_entry& entry) {
-        return change.ifindexes.contains(entry.ifindex);
+    auto purged = collector_.purge_macs([&](const cnet_fdb_key& key, const cnet_fdb_entry& entry) {
+        return change.matches(key, entry);
     });
     if (!purged) return purged.error();
     return {};

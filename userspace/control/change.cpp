@@ -20,6 +20,9 @@ std::string hex(const std::vector<uint8_t>& bytes) {
 std::string text(const CreateVeth& c) {
     return "create veth " + c.spec.name;
 }
+std::string text(const CreateVxlan& c) {
+    return "create vxlan " + c.spec.name;
+}
 std::string text(const DeleteLink& c) {
     return "delete link " + c.name;
 }
@@ -37,6 +40,9 @@ std::string text(const DeleteAddress& c) {
 }
 std::string text(const BringUpHostPort& c) {
     return "bring up host port " + c.outer;
+}
+std::string text(const BringUpVxlan& c) {
+    return "bring up vxlan " + c.name;
 }
 std::string text(const BringUpEndpoint& c) {
     return "configure " + c.setup.ifname + " in " + c.setup.netns;
@@ -89,6 +95,11 @@ bool PurgeFlows::matches(const cnet_ct_key& forward, const cnet_ct_entry& entry)
         }
     }
     return false;
+}
+
+bool PurgeMacs::matches(const cnet_fdb_key& key, const cnet_fdb_entry& entry) const {
+    if (entry.peer_id == 0) return ifindexes.contains(entry.ifindex);
+    return peers.contains(entry.peer_id) || from_peers.contains(key.network_id);
 }
 
 std::string describe(const Change& change) {

@@ -19,6 +19,10 @@ struct CreateVeth {
     netlink::VethSpec spec;
 };
 
+struct CreateVxlan {
+    netlink::VxlanSpec spec;
+};
+
 struct DeleteLink {
     std::string name;
 };
@@ -52,6 +56,11 @@ struct BringUpHostPort {
     std::string outer;
     std::string inner;
     Ipv6 ipv6 = Ipv6::kLinkLocal;
+};
+
+// The kept vxlan device: sysctls, then up.
+struct BringUpVxlan {
+    std::string name;
 };
 
 // The inside first, the host's end last: an endpoint whose host end is up has been configured.
@@ -94,14 +103,20 @@ struct PurgeFlows {
     bool matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
 };
 
-// Learned MACs behind these devices.
+// Learned MACs behind these devices, behind these peers, and of these networks behind any peer.
 struct PurgeMacs {
     std::set<uint32_t> ifindexes;
+    std::set<PeerId> peers;
+    std::set<NetworkId> from_peers;
+
+    bool empty() const { return ifindexes.empty() && peers.empty() && from_peers.empty(); }
+    bool matches(const cnet_fdb_key& key, const cnet_fdb_entry& entry) const;
 };
 
-using Change = std::variant<CreateVeth, DeleteLink, SetMtu, SetPromiscuous, AddAddress,
-                            DeleteAddress, BringUpHostPort, BringUpEndpoint, UpdateEndpoint,
-                            AttachHook, DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
+using Change =
+    std::variant<CreateVeth, CreateVxlan, DeleteLink, SetMtu, SetPromiscuous, AddAddress,
+                 DeleteAddress, BringUpHostPort, BringUpVxlan, BringUpEndpoint, UpdateEndpoint,
+                 AttachHook, DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
 
 // For the log and for errors, "create veth cnet5"; the same for the same change.
 std::string describe(const Change& change);

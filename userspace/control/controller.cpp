@@ -57,12 +57,13 @@ Controller::Controller(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Controller::~Controller() = default;
 
 Result<std::unique_ptr<Controller>> Controller::start(Parts parts, Timeouts timeouts,
-                                                      UplinkPolicy policy) {
+                                                      UplinkPolicy policy, OverlayConfig overlay) {
     auto impl = std::make_unique<Impl>(parts, timeouts);
     auto snapshot = parts.store.load();
     if (!snapshot) return snapshot.error();
     impl->state = std::move(snapshot->state);
     impl->state.uplink_policy = policy;
+    impl->state.overlay = overlay;
     impl->ids = snapshot->last_ids;
     restore_sandboxes(impl->state, parts.namespaces);
     auto status = impl->observe_all();

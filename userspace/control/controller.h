@@ -41,8 +41,9 @@ public:
     // Loads the store, takes the published ports again and makes the kernel agree. Fails only when
     // the store does or the kernel's state cannot be read; what could not be repaired is logged and
     // in status().
-    static Result<std::unique_ptr<Controller>>
-    start(Parts parts, Timeouts timeouts = {}, UplinkPolicy policy = UplinkPolicy::kAutomatic);
+    static Result<std::unique_ptr<Controller>> start(Parts parts, Timeouts timeouts = {},
+                                                     UplinkPolicy policy = UplinkPolicy::kAutomatic,
+                                                     OverlayConfig overlay = {});
     ~Controller();
 
     // For the event loop. `reconcile` reads everything again and repairs: at start and every minute
@@ -88,6 +89,10 @@ public:
     Result<UplinkView> add_uplink(const std::string& device);
     Status delete_uplink(const std::string& device);
     std::vector<UplinkView> uplinks() const;
+
+    Result<PeerView> add_peer(const IpAddress& address, const std::string& name = {});
+    Status delete_peer(const IpAddress& address);
+    std::vector<PeerView> peers() const;
 
     // Of one network when `network` is not empty, here and below.
     Result<std::vector<FdbView>> fdb(const std::string& network = {}) const;

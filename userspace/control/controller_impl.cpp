@@ -4,6 +4,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/base/names.h"
+#include "userspace/control/overlay.h"
 #include "userspace/control/port_spec.h"
 #include "userspace/control/reconcile.h"
 
@@ -18,7 +19,9 @@ constexpr size_t kLoggedRepairs = 3;
 
 // After these, what else is to do is known only by asking again.
 bool needs_another_look(const Change& change) {
-    return std::holds_alternative<CreateVeth>(change) || std::holds_alternative<DeleteLink>(change);
+    return std::holds_alternative<CreateVeth>(change) ||
+           std::holds_alternative<CreateVxlan>(change) ||
+           std::holds_alternative<DeleteLink>(change);
 }
 
 // A purge belongs to a removal that has been done; what it missed the next sweep finds.
@@ -98,6 +101,7 @@ bool Controller::Impl::apply_round(const std::vector<Change>& changes, Mode mode
 
 Controller::Impl::Work Controller::Impl::converge_counting(Mode mode) {
     Work work;
+    derive_mtus(state, observed);
     for (int round = 0; round < kMaxRounds; round++) {
         const auto changes = unreserved.empty() ? control::reconcile(state, observed)
                                                 : control::reconcile(effective_state(), observed);

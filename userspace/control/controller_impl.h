@@ -17,10 +17,11 @@ struct Edit {
     std::vector<store::Mutation> backward;
 };
 
-// Where a stated MAC is: at an endpoint, or at an attached device (endpoint_id 0).
+// Where a stated MAC is: at an endpoint, at a peer, or else at an attached device.
 struct StatedPlace {
-    NetworkId network_id = 0;
+    NetworkId network_id = 0; // a peer is in every network with a VNI
     EndpointId endpoint_id = 0;
+    PeerId peer_id = 0;
     std::string device; // of the host
 };
 
@@ -62,6 +63,8 @@ struct Controller::Impl {
     Result<const Network*> find_network(const std::string& name) const;
     Result<const Endpoint*> find_endpoint(const std::string& name) const;
     Result<const Sandbox*> find_sandbox(const std::string& name) const;
+    // None when there is none.
+    const Peer* find_peer(const IpAddress& address) const;
     // The id of `name`, or 0 for every network when it is empty.
     Result<NetworkId> network_filter(const std::string& name) const;
 
@@ -73,11 +76,15 @@ struct Controller::Impl {
     std::vector<AttachedView> attached_views(NetworkId network) const;
     // Every device attached to the network takes packets as large as the network's.
     Status check_attached_mtu(const Network& network) const;
+    PeerView view(const Peer& peer) const;
 
     // Adds to `next` and `edit` what it takes to remove the endpoint with its ports and static FDB
     // entries.
     void remove_endpoint(State& next, Edit& edit, const Endpoint& endpoint) const;
     Status remove_endpoints(const std::vector<EndpointId>& ids);
+
+    // Instead of what was stated of this MAC before.
+    Status state_mac(const Network& network, const StaticFdb& entry);
 
     // What was asked for, and one from each subnet that nothing was asked of.
     Result<std::vector<IpPrefix>> choose_addresses(const Network& network,

@@ -42,7 +42,11 @@ size_t count_endpoints(const State& state, NetworkId id) {
 }
 
 void apply_patch(Network& network, const NetworkPatch& patch) {
-    if (patch.mtu) network.mtu = *patch.mtu;
+    if (patch.mtu) {
+        network.mtu = *patch.mtu;
+        network.mtu_derived = false;
+    }
+    if (patch.peer_learning) network.peer_learning = *patch.peer_learning;
     if (patch.mode) network.mode = *patch.mode;
     if (patch.icc) network.icc = *patch.icc;
     if (patch.masquerade) network.masquerade = *patch.masquerade;
@@ -53,6 +57,23 @@ void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.ageing_s) network.ageing_s = *patch.ageing_s;
     if (patch.mac_limit) network.mac_limit = *patch.mac_limit;
     if (patch.allow_spoofing) network.allow_spoofing = *patch.allow_spoofing;
+}
+
+Status check_vni(const Network& network, const NetworkSpec& spec, const State& state) {
+    if (!spec.vni) return {};
+    if (network.vni == 0 || network.vni > 0xffffff) {
+        return Error(ErrorKind::kInvalid,
+                     "vni " + std::to_string(network.vni) + " is out of range: 1 to 16777215");
+    }
+    // The next free pool of one host would not be that of the other.
+    if (spec.subnets.empty())
+        return Error(ErrorKind::kInvalid, "a network with a vni needs a subnet");
+    for (const auto& [id, other] : state.networks) {
+        if (other.vni != network.vni) continue;
+        return Error(ErrorKind::kConflict, "network " + other.name + " has vni " +
+                                               std::to_string(network.vni) + " already");
+    }
+    return {};
 }
 
 // Nothing is published from a network that has no outside.
@@ -89,7 +110,10 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     network.id = ++impl_->ids.network;
     network.name = spec.name;
     network.subnets = std::move(*subnets);
-    network.mtu = spec.mtu;
+    network.vni = spec.vni.value_or(0);
+    network.peer_learning = spec.peer_learning;
+    network.mtu = spec.mtu.value_or(network.mtu);
+    network.mtu_derived = spec.vni && !spec.mtu;
     network.mode = spec.mode;
     network.internal = spec.internal;
     network.icc = spec.icc;
@@ -101,8 +125,11 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     network.allow_spoofing = spec.allow_spoofing;
     network.ageing_s = spec.ageing_s;
     network.mac_limit = spec.mac_limit;
-    network.gateway_mac = gateway_mac(network.id, network.name);
+    // Each host of an overlay has the same: an endpoint that moves keeps its gateway.
+    network.gateway_mac = network.vni != 0 ? gateway_mac(network.vni, "overlay")
+                                           : gateway_mac(network.id, network.name);
     status = check_network(network);
+    if (status) status = check_vni(network, spec, impl_->state);
     if (!status) return status.error();
 
     State next = impl_->state;
@@ -110,7 +137,7 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     status = impl_->change(std::move(next),
                            {{store::PutNetwork{network}}, {store::RemoveNetwork{network.id}}});
     if (!status) return status.error();
-    return impl_->view(network);
+    return impl_->view(impl_->state.networks.at(network.id)); // with the MTU that was derived
 }
 
 Result<NetworkView> Controller::update_network(const std::string& name, const NetworkPatch& patch) {
@@ -149,8 +176,16 @@ Status Controller::delete_network(const std::string& name) {
     }
     State next = impl_->state;
     next.networks.erase(network.id);
-    auto status = impl_->change(std::move(next),
-                                {{store::RemoveNetwork{network.id}}, {store::PutNetwork{network}}});
+    Edit edit{{}, {store::PutNetwork{network}}};
+    // What is stated of MACs behind peers; those behind endpoints went with them.
+    for (const StaticFdb& entry : impl_->state.fdb) {
+        if (entry.network_id != network.id) continue;
+        edit.forward.push_back(store::RemoveFdb{entry.network_id, entry.mac});
+        edit.backward.push_back(store::PutFdb{entry});
+    }
+    std::erase_if(next.fdb, [&](const StaticFdb& entry) { return entry.network_id == network.id; });
+    edit.forward.push_back(store::RemoveNetwork{network.id});
+    auto status = impl_->change(std::move(next), std::move(edit));
     if (!status) return status;
     std::erase_if(impl_->last_given,
                   [&](const auto& entry) { return entry.first.first == network.id; });

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "userspace/control/controller_impl.h"
+#include "userspace/control/overlay.h"
 
 namespace cnet::control {
 
@@ -42,6 +43,23 @@ std::string owner_of(const State& state, const Network& network, const MacAddres
 
 } // namespace
 
+Status Controller::Impl::state_mac(const Network& network, const StaticFdb& entry) {
+    const std::string text = "MAC address " + entry.mac.to_string();
+    if (entry.mac.is_multicast()) return invalid(text + " is a multicast address");
+    if (entry.mac.is_zero()) return invalid(text + " is no address");
+    if (const std::string owner = owner_of(state, network, entry.mac); !owner.empty())
+        return Error(ErrorKind::kConflict, text + " is " + owner + "'s own");
+    State next = state;
+    store::Mutation back = store::RemoveFdb{entry.network_id, entry.mac};
+    if (const StaticFdb* before = find_static(state, entry.network_id, entry.mac))
+        back = store::PutFdb{*before};
+    std::erase_if(next.fdb, [&](const StaticFdb& e) {
+        return e.network_id == entry.network_id && e.mac == entry.mac;
+    });
+    next.fdb.push_back(entry);
+    return change(std::move(next), {{store::PutFdb{entry}}, {back}});
+}
+
 Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
     const Impl& impl = *impl_;
     auto filter = impl.network_filter(network);
@@ -57,8 +75,10 @@ Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
             FdbView view;
             view.network = owner->second.name;
             view.mac = mac_of(key.mac);
-            view.device = impl.device_name(entry.ifindex);
-            view.endpoint = impl.endpoint_at(entry.ifindex);
+            view.device = entry.peer_id ? kVxlanDevice : impl.device_name(entry.ifindex);
+            if (entry.peer_id == 0) view.endpoint = impl.endpoint_at(entry.ifindex);
+            if (auto peer = impl.state.peers.find(entry.peer_id); peer != impl.state.peers.end())
+                view.peer = peer->second.address;
             view.type = "learned";
             if (entry.flags & CNET_FDB_STATIC) {
                 view.type = entry.port_flags & CNET_PORT_HOST ? "host" : "static";
@@ -76,16 +96,21 @@ Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
 }
 
 Result<StatedPlace> Controller::Impl::find_place(const FdbPlace& place) const {
-    if (place.endpoint.empty() == place.device.empty())
-        return invalid("a MAC address is at an endpoint or at an attached device");
+    if (!place.endpoint.empty() + !place.device.empty() + place.peer.has_value() != 1)
+        return invalid("a MAC address is at an endpoint, at an attached device or at a peer");
+    if (place.peer) {
+        const Peer* peer = find_peer(*place.peer);
+        if (!peer) return no_such("peer", place.peer->to_string());
+        return StatedPlace{0, 0, peer->id, kVxlanDevice};
+    }
     if (!place.endpoint.empty()) {
         auto endpoint = find_endpoint(place.endpoint);
         if (!endpoint) return endpoint.error();
-        return StatedPlace{(*endpoint)->network_id, (*endpoint)->id, (*endpoint)->host_ifname()};
+        return StatedPlace{(*endpoint)->network_id, (*endpoint)->id, 0, (*endpoint)->host_ifname()};
     }
     auto at = state.attached.find(place.device);
     if (at == state.attached.end()) return no_such("attached device", place.device);
-    return StatedPlace{at->second.network_id, 0, place.device};
+    return StatedPlace{at->second.network_id, 0, 0, place.device};
 }
 
 Result<FdbView> Controller::add_fdb(const std::string& network_name, const MacAddress& mac,
@@ -95,31 +120,18 @@ Result<FdbView> Controller::add_fdb(const std::string& network_name, const MacAd
     if (!network) return network.error();
     auto at = impl.find_place(place);
     if (!at) return at.error();
-    if (at->network_id != (*network)->id) {
+    if (at->peer_id != 0 && (*network)->vni == 0)
+        return invalid("network " + network_name + " has no vni");
+    if (at->peer_id == 0 && at->network_id != (*network)->id) {
         return invalid(
             (place.device.empty() ? "endpoint " + place.endpoint : "device " + place.device) +
             " is not in network " + network_name);
     }
-    if (mac.is_multicast())
-        return invalid("MAC address " + mac.to_string() + " is a multicast address");
-    if (mac.is_zero()) return invalid("MAC address " + mac.to_string() + " is no address");
-    if (const std::string owner = owner_of(impl.state, **network, mac); !owner.empty()) {
-        return Error(ErrorKind::kConflict,
-                     "MAC address " + mac.to_string() + " is " + owner + "'s own");
-    }
-    const StaticFdb entry{(*network)->id, mac, at->endpoint_id, place.device};
-    State next = impl.state;
-    store::Mutation back = store::RemoveFdb{entry.network_id, mac};
-    if (const StaticFdb* before = find_static(impl.state, entry.network_id, mac))
-        back = store::PutFdb{*before};
-    std::erase_if(next.fdb, [&](const StaticFdb& e) {
-        return e.network_id == entry.network_id && e.mac == mac;
-    });
-    next.fdb.push_back(entry);
-    auto status = impl.change(std::move(next), {{store::PutFdb{entry}}, {back}});
+    auto status = impl.state_mac(**network,
+                                 {(*network)->id, mac, at->endpoint_id, place.device, at->peer_id});
     if (!status) return status.error();
-    FdbView view{network_name, mac, at->device, std::nullopt, "static", std::nullopt};
-    if (place.device.empty()) view.endpoint = place.endpoint;
+    FdbView view{network_name, mac, at->device, std::nullopt, place.peer, "static", std::nullopt};
+    if (!place.endpoint.empty()) view.endpoint = place.endpoint;
     return view;
 }
 

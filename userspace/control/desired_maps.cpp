@@ -5,6 +5,7 @@
 #include "userspace/control/attached.h"
 #include "userspace/control/desired_bindings.h"
 #include "userspace/control/flood_list.h"
+#include "userspace/control/overlay.h"
 #include "userspace/control/uplink_choice.h"
 
 namespace cnet::control {
@@ -151,6 +152,7 @@ void add_attached(MapContents& maps, FloodMembers& flood, const Network& network
 // An entry of whoever is at a device now; nothing while the device is not there.
 void add_stated_fdb(MapContents& maps, const StaticFdb& entry, const State& state,
                     const Observed& observed) {
+    if (entry.peer_id != 0) return; // add_overlay()
     const Network& network = state.networks.at(entry.network_id);
     const bool at_endpoint = entry.device.empty();
     const netlink::LinkInfo* link =
@@ -238,6 +240,7 @@ MapContents desired_maps(const State& state, const Observed& observed) {
     for (const auto& [id, network] : state.networks) {
         add_network(maps, network, hosts[id], flood[id], state, observed);
     }
+    add_overlay(maps, state, observed);
     add_host_addresses(maps, state, observed);
     for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {
         maps.uplink[uplink.link->ifindex] = uplink_entry(*uplink.link, observed);

@@ -13,9 +13,9 @@ namespace {
 // name ports again. So a port's own entry comes last and goes first but for what points to it.
 // Removal is the other way round.
 constexpr Table kOrder[] = {
-    Table::kFdbCount, Table::kFlood,   Table::kNetwork,  Table::kPort,
-    Table::kNeigh,    Table::kFdb,     Table::kHostAddr, Table::kUplink,
-    Table::kAllow,    Table::kBinding, Table::kBindAddr,
+    Table::kFdbCount, Table::kFlood,  Table::kPeer,  Table::kFloodPeer, Table::kNetwork,
+    Table::kPort,     Table::kNeigh,  Table::kFdb,   Table::kVni,       Table::kVtep,
+    Table::kHostAddr, Table::kUplink, Table::kAllow, Table::kBinding,   Table::kBindAddr,
 };
 
 template <typename T> std::vector<uint8_t> bytes_of(const T& value) {
@@ -166,6 +166,16 @@ PurgeMacs macs_to_purge(const MapContents& observed, const MapContents& desired)
         if (kept == desired.port.end() || kept->second.network_id != port.network_id ||
             (port.flags & ~kept->second.flags & CNET_PORT_LEARNING)) {
             purge.ifindexes.insert(ifindex);
+        }
+    }
+    for (const auto& [id, peer] : observed.peer) {
+        if (!desired.peer.contains(id)) purge.peers.insert(id);
+    }
+    for (const auto& [vni, network] : observed.vni) {
+        auto kept = desired.vni.find(vni);
+        if (kept == desired.vni.end() || kept->second.network_id != network.network_id ||
+            (network.port_flags & ~kept->second.port_flags & CNET_PORT_LEARNING)) {
+            purge.from_peers.insert(network.network_id);
         }
     }
     return purge;

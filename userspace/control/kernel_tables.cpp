@@ -59,6 +59,18 @@ Status read_network_ids(Entries<uint32_t, uint32_t>& entries,
         [&](const uint32_t& network, const uint32_t&) { entries[network] = 0; });
 }
 
+// What the programs remember of the route is theirs.
+Status read_peers(Entries<uint32_t, cnet_peer>& entries,
+                  const maps::TypedMap<uint32_t, cnet_peer>& map) {
+    return map.for_each([&](const uint32_t& id, const cnet_peer& value) {
+        cnet_peer entry{};
+        entry.remote = value.remote;
+        entry.local = value.local;
+        entry.device_ifindex = value.device_ifindex;
+        entries[id] = entry;
+    });
+}
+
 } // namespace
 
 Result<MapContents> KernelTables::read() {
@@ -75,6 +87,10 @@ Result<MapContents> KernelTables::read() {
         read_into(contents.bind_addr, maps_.bind_addr),
         read_into(contents.binding, maps_.binding),
         read_into(contents.allow, maps_.allow),
+        read_peers(contents.peer, maps_.peer),
+        read_into(contents.vtep, maps_.vtep),
+        read_into(contents.vni, maps_.vni),
+        read_into(contents.flood_peer, maps_.flood_peer),
     };
     for (const Status& status : statuses) {
         if (!status) return status.error().because("read the maps");
@@ -109,6 +125,14 @@ Status KernelTables::apply(const TableChange& change) {
         return apply_typed(maps_.binding, change);
     case Table::kAllow:
         return apply_typed(maps_.allow, change);
+    case Table::kPeer:
+        return apply_typed(maps_.peer, change);
+    case Table::kVtep:
+        return apply_typed(maps_.vtep, change);
+    case Table::kVni:
+        return apply_typed(maps_.vni, change);
+    case Table::kFloodPeer:
+        return apply_typed(maps_.flood_peer, change);
     }
     return Error(ErrorKind::kSystem, "no such map");
 }

@@ -7,6 +7,7 @@
 
 #include "userspace/control/attached.h"
 #include "userspace/control/desired_maps.h"
+#include "userspace/control/overlay.h"
 #include "userspace/control/uplink_choice.h"
 
 namespace cnet::control {
@@ -126,6 +127,12 @@ std::vector<Change> missing_links(const State& desired, const Observed& observed
         if (outer && outer->kind == "veth") changes.push_back(DeleteLink{outer->name});
         changes.push_back(CreateVeth{host_port_spec(network)});
     }
+    if (has_overlay(desired) && !find_vxlan_link(desired, observed) &&
+        !observed.unmakeable.contains(kVxlanDevice)) {
+        const netlink::LinkInfo* link = observed.find(kVxlanDevice);
+        if (link && link->kind == "vxlan") changes.push_back(DeleteLink{link->name});
+        changes.push_back(CreateVxlan{vxlan_spec(desired)});
+    }
     for (const auto& [id, endpoint] : desired.endpoints) {
         if (find_endpoint_link(endpoint, observed)) continue;
         if (observed.unmakeable.contains(endpoint.host_ifname())) continue;
@@ -156,6 +163,8 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
                 BringUpHostPort{host.outer->name, host.inner->name, host_ipv6(network)});
         }
     }
+    if (const netlink::LinkInfo* vxlan = find_vxlan_link(desired, observed); vxlan && !vxlan->up)
+        changes.push_back(BringUpVxlan{vxlan->name});
     for (const auto& [id, endpoint] : desired.endpoints) {
         const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed);
         if (!link) continue;
@@ -184,6 +193,7 @@ std::vector<Change> stray_links(const State& desired, const Observed& observed) 
         wanted.insert(network.host_port_outer());
     for (const auto& [id, endpoint] : desired.endpoints)
         wanted.insert(endpoint.host_ifname());
+    if (has_overlay(desired)) wanted.insert(kVxlanDevice);
     std::vector<Change> changes;
     for (const auto& [name, link] : observed.links) {
         if (is_ours(link) && !wanted.contains(name)) changes.push_back(DeleteLink{name});
@@ -210,6 +220,8 @@ std::vector<AttachHook> desired_hooks(const State& desired, const Observed& obse
         if (const netlink::LinkInfo* link = find_attached_link(attached, desired, observed))
             add(CNET_HOOK_ENDPOINT, *link);
     }
+    if (const netlink::LinkInfo* vxlan = find_vxlan_link(desired, observed))
+        add(CNET_HOOK_VXLAN, *vxlan);
     for (const ChosenUplink& uplink : choose_uplinks(desired, observed)) {
         add(CNET_HOOK_UPLINK, *uplink.link);
         add(CNET_HOOK_UPLINK_EGRESS, *uplink.link);

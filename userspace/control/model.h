@@ -17,6 +17,7 @@ namespace cnet::control {
 using NetworkId = uint32_t;  // 1..0xfffffffe, given once and never again
 using EndpointId = uint32_t; // likewise
 using BindingId = uint32_t;  // likewise
+using PeerId = uint32_t;     // likewise
 
 struct Subnet {
     IpPrefix prefix;                  // host bits zero
@@ -42,6 +43,9 @@ struct Network {
     std::string name;
     std::vector<Subnet> subnets;
     uint32_t mtu = 1500;
+    bool mtu_derived = false;  // from the underlay: `mtu` follows it
+    uint32_t vni = 0;          // 0: of this host alone
+    bool peer_learning = true; // learn source MACs of what peers send
     Mode mode = Mode::kNat;
     bool internal = false;
     bool icc = true;
@@ -122,14 +126,30 @@ struct AttachedDevice {
     bool operator==(const AttachedDevice&) const = default;
 };
 
-// At an endpoint, or at an attached device.
+// At an endpoint, at a peer, or else at an attached device.
 struct StaticFdb {
     NetworkId network_id = 0;
     MacAddress mac;
-    EndpointId endpoint_id = 0; // 0: at `device`
-    std::string device;
+    EndpointId endpoint_id = 0;
+    std::string device; // attached
+    PeerId peer_id = 0;
 
     bool operator==(const StaticFdb&) const = default;
+};
+
+// Another host of the overlay.
+struct Peer {
+    PeerId id = 0;
+    std::string name;  // empty: none was given
+    IpAddress address; // of its VTEP
+
+    bool operator==(const Peer&) const = default;
+};
+
+struct OverlayConfig {
+    uint16_t port = 4789;              // UDP
+    std::optional<IpAddress> address4; // this host's VTEP; none: an uplink's address
+    std::optional<IpAddress> address6;
 };
 
 // Whether devices become uplinks by themselves.
@@ -144,7 +164,9 @@ struct State {
         uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
     std::map<std::string, AttachedDevice> attached; // by device
     std::vector<StaticFdb> fdb;
+    std::map<PeerId, Peer> peers;
     UplinkPolicy uplink_policy = UplinkPolicy::kAutomatic; // configuration, not in the store
+    OverlayConfig overlay;                                 // likewise
 
     // Whether it may have addresses that the control plane never heard of.
     bool is_open(const Network& network) const;

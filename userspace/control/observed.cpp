@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kEndpointAlias = "cnet-bpf endpoint ";
 constexpr std::string_view kHostPortAlias = "cnet-bpf hostport ";
+constexpr std::string_view kVxlanAlias = "cnet-bpf vxlan ";
 
 // Asked for each endpoint in each round, so without putting the alias together.
 bool is_alias(std::string_view alias, std::string_view kind, std::string_view name) {
@@ -64,8 +65,13 @@ std::string alias_of(const Network& network) {
     return std::string(kHostPortAlias) + network.name;
 }
 
+std::string alias_of(const OverlayConfig& overlay) {
+    return std::string(kVxlanAlias) + std::to_string(overlay.port);
+}
+
 bool is_ours(const netlink::LinkInfo& link) {
-    return link.alias.starts_with(kEndpointAlias) || link.alias.starts_with(kHostPortAlias);
+    return link.alias.starts_with(kEndpointAlias) || link.alias.starts_with(kHostPortAlias) ||
+           link.alias.starts_with(kVxlanAlias);
 }
 
 bool is_of(const netlink::LinkInfo& link, const Endpoint& endpoint) {

@@ -28,10 +28,12 @@ struct Observed {
     const netlink::LinkInfo* find(uint32_t ifindex) const;
 };
 
-// "cnet-bpf endpoint NAME" and "cnet-bpf hostport NETWORK": how we know our devices again.
+// "cnet-bpf endpoint NAME", "cnet-bpf hostport NETWORK" and "cnet-bpf vxlan PORT": how we know our
+// devices again.
 std::string alias_of(const Endpoint& endpoint);
 std::string alias_of(const Network& network);
-bool is_ours(const netlink::LinkInfo& link); // has one of the two
+std::string alias_of(const OverlayConfig& overlay);
+bool is_ours(const netlink::LinkInfo& link); // has one of the three
 bool is_of(const netlink::LinkInfo& link, const Endpoint& endpoint);
 bool is_of(const netlink::LinkInfo& link, const Network& network);
 

@@ -36,7 +36,7 @@ std::vector<Change> reconcile(const State& desired, const Observed& observed) {
     append(changes, link_settings(desired, observed));
 
     append(changes, std::move(maps.removals));
-    if (PurgeMacs macs = macs_to_purge(observed.maps, wanted); !macs.ifindexes.empty()) {
+    if (PurgeMacs macs = macs_to_purge(observed.maps, wanted); !macs.empty()) {
         changes.push_back(std::move(macs));
     }
     if (PurgeFlows flows = flows_to_purge(observed.maps, wanted); !flows.empty()) {

@@ -28,6 +28,14 @@ const char* to_string(Table table) {
         return "cnet_binding";
     case Table::kAllow:
         return "cnet_allow";
+    case Table::kPeer:
+        return "cnet_peer";
+    case Table::kVtep:
+        return "cnet_vtep";
+    case Table::kVni:
+        return "cnet_vni";
+    case Table::kFloodPeer:
+        return "cnet_flood_peer";
     }
     return "unknown";
 }

@@ -39,6 +39,10 @@ struct MapContents {
     Entries<cnet_bind_key, uint32_t> bind_addr;
     Entries<uint32_t, cnet_binding> binding;
     Entries<cnet_allow_key, uint32_t> allow;
+    Entries<uint32_t, cnet_peer> peer; // fib_* are BPF's: always 0 here
+    Entries<cnet_addr, cnet_vtep> vtep;
+    Entries<uint32_t, cnet_vni> vni;
+    Entries<cnet_flood_key, uint32_t> flood_peer;
     std::vector<uint32_t> slot =
         std::vector<uint32_t>(CNET_SLOT_COUNT, CNET_BINDING_NONE); // binding ids
 };
@@ -55,6 +59,10 @@ enum class Table : uint8_t {
     kBindAddr,
     kBinding,
     kAllow,
+    kPeer,
+    kVtep,
+    kVni,
+    kFloodPeer,
 };
 
 // Calls visit(Table, member of `contents`) for every table but the slots.
@@ -71,6 +79,10 @@ void for_each_table(Contents& contents, Visit&& visit) {
     visit(Table::kBindAddr, contents.bind_addr);
     visit(Table::kBinding, contents.binding);
     visit(Table::kAllow, contents.allow);
+    visit(Table::kPeer, contents.peer);
+    visit(Table::kVtep, contents.vtep);
+    visit(Table::kVni, contents.vni);
+    visit(Table::kFloodPeer, contents.flood_peer);
 }
 
 // The bytes of one entry; without a value it is removed.

@@ -18,7 +18,9 @@ struct NetworkSpec {
     std::vector<IpAddress>
         gateways; // each belongs to the subnet that contains it; else the first address
     std::vector<IpPrefix> ip_ranges; // likewise
-    uint32_t mtu = 1500;
+    std::optional<uint32_t> mtu;     // none: 1500, or what the underlay leaves
+    std::optional<uint32_t> vni;     // none: of this host alone
+    bool peer_learning = true;
     Mode mode = Mode::kNat;
     bool internal = false;
     bool icc = true;
@@ -42,6 +44,7 @@ struct NetworkPatch {
     std::optional<std::optional<IpAddress>> snat6;
     std::optional<Nat> nat;
     std::optional<bool> learning;
+    std::optional<bool> peer_learning;
     std::optional<uint32_t> ageing_s;
     std::optional<uint32_t> mac_limit;
     std::optional<bool> allow_spoofing;
@@ -114,10 +117,18 @@ struct UplinkView {
     bool ethernet = true;
 };
 
-// Where a stated MAC is: one of the two.
+// Where a stated MAC is: one of the three.
 struct FdbPlace {
     std::string endpoint;
     std::string device; // attached
+    std::optional<IpAddress> peer;
+};
+
+struct PeerView {
+    PeerId id = 0;
+    std::string name;
+    IpAddress address;
+    std::optional<IpAddress> local; // of this host, towards it; none: no address of its family
 };
 
 struct FdbView {
@@ -125,6 +136,7 @@ struct FdbView {
     MacAddress mac;
     std::string device;
     std::optional<std::string> endpoint;
+    std::optional<IpAddress> peer;
     std::string type; // "static", "learned", "host"
     std::optional<uint64_t> age_s;
 };

@@ -129,6 +129,10 @@ Status KernelRtnl::create_veth(const VethSpec& spec) {
     return request_veth(socket_.get(), spec);
 }
 
+Status KernelRtnl::create_vxlan(const VxlanSpec& spec) {
+    return request_vxlan(socket_.get(), spec);
+}
+
 Status KernelRtnl::delete_link(const std::string& name) {
     return request_delete_link(socket_.get(), name);
 }

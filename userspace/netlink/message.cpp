@@ -67,6 +67,10 @@ void Message::put(int attribute, uint32_t value) {
     CNET_CHECK(nla_put_u32(message_.get(), attribute, value) == 0);
 }
 
+void Message::put(int attribute, uint8_t value) {
+    CNET_CHECK(nla_put_u8(message_.get(), attribute, value) == 0);
+}
+
 void Message::put(int attribute, std::span<const uint8_t> bytes) {
     CNET_CHECK(nla_put(message_.get(), attribute, static_cast<int>(bytes.size()), bytes.data()) ==
                0);

@@ -30,6 +30,7 @@ public:
 
     void put(int attribute, std::string_view text); // NUL-terminated on the wire
     void put(int attribute, uint32_t value);
+    void put(int attribute, uint8_t value);
     void put(int attribute, std::span<const uint8_t> bytes);
 
     // Attributes between these are inside `attribute`.

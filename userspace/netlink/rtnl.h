@@ -57,6 +57,17 @@ struct VethSpec {
     uint32_t mtu = 1500;
 };
 
+// A vxlan device without a destination of its own: each packet says where it goes, and from where
+// it came ("external" in ip-link(8)).
+struct VxlanSpec {
+    std::string name;
+    std::string alias;
+    uint16_t port = 4789;
+    uint16_t source_port_min = 0; // of the outer UDP header; both 0: the kernel's choice
+    uint16_t source_port_max = 0;
+    uint32_t mtu = 1500;
+};
+
 class Rtnl {
 public:
     virtual ~Rtnl() = default;
@@ -72,6 +83,8 @@ public:
     // Both ends exist, down, or none. kConflict when a name is taken, kNotFound when peer_netns is
     // gone.
     virtual Status create_veth(const VethSpec& spec) = 0;
+    // Down. kConflict when the name is taken.
+    virtual Status create_vxlan(const VxlanSpec& spec) = 0;
     virtual Status delete_link(const std::string& name) = 0; // absent is success
     virtual Status set_up(const std::string& name, bool up) = 0;
     virtual Status set_mtu(const std::string& name, uint32_t mtu) = 0;

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
 #include "userspace/base/netns.h"
 #include "userspace/netlink/message.h"
@@ -58,6 +59,22 @@ Error name_the_taken(nl_sock* socket, const VethSpec& spec, const Error& error) 
     return {ErrorKind::kConflict, "device " + taken + " exists already", error.errno_value()};
 }
 
+// RTM_NEWLINK ignores an alias when it creates. A device that cannot have it goes again.
+Status set_first_alias(nl_sock* socket, const std::string& name, const std::string& text) {
+    if (text.empty()) return {};
+    auto alias = link_request(RTM_NEWLINK, 0, name);
+    alias.put(IFLA_IFALIAS, text);
+    auto named = alias.send(socket, "set the alias of " + name);
+    if (named) return {};
+    if (auto undone = request_delete_link(socket, name); !undone)
+        return named.error().because("also failed: " + undone.error().message());
+    return named;
+}
+
+std::array<uint8_t, 2> port_bytes(uint16_t port) {
+    return {static_cast<uint8_t>(port >> 8), static_cast<uint8_t>(port)};
+}
+
 } // namespace
 
 Status request_veth(nl_sock* socket, const VethSpec& spec) {
@@ -81,16 +98,31 @@ Status request_veth(nl_sock* socket, const VethSpec& spec) {
         message.end_nest();
     auto created = message.send(socket, "create the veth pair " + spec.name);
     if (!created) return name_the_taken(socket, spec, created.error());
-    if (spec.alias.empty()) return {};
+    return set_first_alias(socket, spec.name, spec.alias);
+}
 
-    // RTM_NEWLINK ignores an alias when it creates.
-    auto alias = link_request(RTM_NEWLINK, 0, spec.name);
-    alias.put(IFLA_IFALIAS, spec.alias);
-    auto named = alias.send(socket, "set the alias of " + spec.name);
-    if (named) return {};
-    if (auto undone = request_delete_link(socket, spec.name); !undone)
-        return named.error().because("also failed: " + undone.error().message());
-    return named;
+Status request_vxlan(nl_sock* socket, const VxlanSpec& spec) {
+    ifla_vxlan_port_range sources{htons(spec.source_port_min), htons(spec.source_port_max)};
+    Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+    message.append(ifinfomsg{});
+    put_end(message, spec.name, std::nullopt, spec.mtu);
+    message.begin_nest(IFLA_LINKINFO);
+    message.put(IFLA_INFO_KIND, "vxlan");
+    message.begin_nest(IFLA_INFO_DATA);
+    message.put(IFLA_VXLAN_COLLECT_METADATA, uint8_t{1});
+    message.put(IFLA_VXLAN_LEARNING, uint8_t{0});
+    // Without it the kernel drops what comes over IPv6 without an outer checksum, as we send it.
+    message.put(IFLA_VXLAN_UDP_ZERO_CSUM6_RX, uint8_t{1});
+    message.put(IFLA_VXLAN_PORT, port_bytes(spec.port));
+    if (spec.source_port_max != 0) {
+        message.put(IFLA_VXLAN_PORT_RANGE,
+                    std::span(reinterpret_cast<const uint8_t*>(&sources), sizeof(sources)));
+    }
+    for (int nest = 0; nest < 2; ++nest)
+        message.end_nest();
+    auto created = message.send(socket, "create the vxlan device " + spec.name);
+    if (!created) return created;
+    return set_first_alias(socket, spec.name, spec.alias);
 }
 
 Status request_delete_link(nl_sock* socket, const std::string& name) {

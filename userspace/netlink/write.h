@@ -10,6 +10,7 @@ struct nl_sock;
 namespace cnet::netlink {
 
 Status request_veth(nl_sock* socket, const VethSpec& spec);
+Status request_vxlan(nl_sock* socket, const VxlanSpec& spec);
 Status request_delete_link(nl_sock* socket, const std::string& name); // absent is success
 Status request_up(nl_sock* socket, const std::string& name, bool up);
 // The MAC that it has already: nothing changes, but with `arp_notify` and `ndisc_notify` the kernel

@@ -63,6 +63,9 @@ Status load_network(Statement& row, State& state) {
     if (status) status = parse_into(n.snat6, row.next_optional_text(), owner);
     if (!status) return status;
     n.nat = static_cast<control::Nat>(row.next_int());
+    n.vni = static_cast<uint32_t>(row.next_int());
+    n.mtu_derived = row.next_int() != 0;
+    n.peer_learning = row.next_int() != 0;
     state.networks.emplace(n.id, std::move(n));
     return {};
 }
@@ -135,6 +138,7 @@ Status load_fdb(Statement& row, State& state) {
     if (!status) return status;
     entry.endpoint_id = static_cast<control::EndpointId>(row.next_int()); // NULL is 0
     entry.device = row.next_text();
+    entry.peer_id = static_cast<control::PeerId>(row.next_int()); // likewise
     state.fdb.push_back(entry);
     return {};
 }
@@ -145,6 +149,16 @@ Status load_attached(Statement& row, State& state) {
     attached.network_id = static_cast<control::NetworkId>(row.next_int());
     attached.promiscuous = row.next_int() != 0;
     state.attached.emplace(attached.device, attached);
+    return {};
+}
+
+Status load_peer(Statement& row, State& state) {
+    control::Peer peer;
+    peer.id = static_cast<control::PeerId>(row.next_int());
+    peer.name = row.next_text();
+    auto status = parse_into(peer.address, row.next_text(), "peer " + std::to_string(peer.id));
+    if (!status) return status;
+    state.peers.emplace(peer.id, std::move(peer));
     return {};
 }
 
@@ -170,7 +184,8 @@ Status load_state(Database& db, State& state) {
     };
     constexpr Query kQueries[] = {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
-         "ageing_s, mac_limit, gateway_mac, snat6, nat FROM networks",
+         "ageing_s, mac_limit, gateway_mac, snat6, nat, vni, mtu_derived, "
+         "peer_learning FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},
@@ -184,7 +199,8 @@ Status load_state(Database& db, State& state) {
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
-        {"SELECT network_id, mac, endpoint_id, device FROM fdb", load_fdb},
+        {"SELECT id, name, address FROM peers", load_peer},
+        {"SELECT network_id, mac, endpoint_id, device, peer_id FROM fdb", load_fdb},
     };
     for (const Query& query : kQueries) {
         auto status =
@@ -215,7 +231,9 @@ Result<Snapshot> load_snapshot(Database& db) {
     if (!endpoint) return endpoint.error();
     auto binding = load_last_id(db, "binding");
     if (!binding) return binding.error();
-    snapshot.last_ids = {*network, *endpoint, *binding};
+    auto peer = load_last_id(db, "peer");
+    if (!peer) return peer.error();
+    snapshot.last_ids = {*network, *endpoint, *binding, *peer};
     return snapshot;
 }
 

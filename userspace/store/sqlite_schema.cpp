@@ -71,6 +71,25 @@ PRAGMA user_version = 4;
                                   R"sql(
 ALTER TABLE ports ADD COLUMN holder INTEGER NOT NULL DEFAULT 0 CHECK (holder BETWEEN 0 AND 1);
 PRAGMA user_version = 5;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN vni INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE networks ADD COLUMN mtu_derived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE networks ADD COLUMN peer_learning INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE peers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE stated_macs (
+    network_id INTEGER NOT NULL REFERENCES networks, mac TEXT NOT NULL,
+    endpoint_id INTEGER REFERENCES endpoints, device TEXT REFERENCES attached,
+    peer_id INTEGER REFERENCES peers,
+    CHECK ((endpoint_id IS NOT NULL) + (device IS NOT NULL) + (peer_id IS NOT NULL) = 1),
+    PRIMARY KEY (network_id, mac)) STRICT, WITHOUT ROWID;
+INSERT INTO stated_macs SELECT network_id, mac, endpoint_id, device, NULL FROM fdb;
+DROP TABLE fdb;
+ALTER TABLE stated_macs RENAME TO fdb;
+CREATE INDEX fdb_by_endpoint ON fdb (endpoint_id);
+CREATE INDEX fdb_by_peer ON fdb (peer_id);
+INSERT INTO last_ids VALUES ('peer', 0);
+PRAGMA user_version = 6;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

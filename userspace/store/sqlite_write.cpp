@@ -39,18 +39,21 @@ Status write(Database& db, const PutNetwork& put) {
     const control::Network& n = put.network;
     auto status = run(
         db,
-        "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
+        "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+        "CONFLICT "
         "(id) DO UPDATE SET "
         "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
         "excluded.internal, "
         "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
         "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
         "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
-        "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat",
+        "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
+        "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning",
         int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode), int64_t{n.internal},
         int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4), int64_t{n.learning},
         int64_t{n.allow_spoofing}, int64_t{n.ageing_s}, int64_t{n.mac_limit},
-        n.gateway_mac.to_string(), text(n.snat6), static_cast<int64_t>(n.nat));
+        n.gateway_mac.to_string(), text(n.snat6), static_cast<int64_t>(n.nat), int64_t{n.vni},
+        int64_t{n.mtu_derived}, int64_t{n.peer_learning});
     if (!status) return status;
     status = write_subnets(db, n);
     if (!status) return status;
@@ -129,17 +132,30 @@ Status write(Database& db, const PutAttached& put) {
 
 Status write(Database& db, const PutFdb& put) {
     const control::StaticFdb& entry = put.entry;
-    // Whichever of the two it is at, the other is NULL.
+    // Whichever of the three it is at, the others are NULL.
     std::optional<int64_t> endpoint;
     std::optional<std::string> device;
-    if (entry.device.empty())
+    std::optional<int64_t> peer;
+    if (entry.peer_id != 0)
+        peer = entry.peer_id;
+    else if (entry.device.empty())
         endpoint = entry.endpoint_id;
     else
         device = entry.device;
     return run(db,
-               "INSERT INTO fdb VALUES (?, ?, ?, ?) ON CONFLICT (network_id, mac) DO UPDATE SET "
-               "endpoint_id = excluded.endpoint_id, device = excluded.device",
-               int64_t{entry.network_id}, entry.mac.to_string(), endpoint, device);
+               "INSERT INTO fdb VALUES (?, ?, ?, ?, ?) ON CONFLICT (network_id, mac) DO UPDATE SET "
+               "endpoint_id = excluded.endpoint_id, device = excluded.device, "
+               "peer_id = excluded.peer_id",
+               int64_t{entry.network_id}, entry.mac.to_string(), endpoint, device, peer);
+}
+
+Status write(Database& db, const PutPeer& put) {
+    auto status = run(db,
+                      "INSERT INTO peers VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
+                      "excluded.name, address = excluded.address",
+                      int64_t{put.peer.id}, put.peer.name, put.peer.address.to_string());
+    if (!status) return status;
+    return raise_last_id(db, "peer", put.peer.id);
 }
 
 Status write(Database& db, const RemoveNetwork& remove) {
@@ -169,6 +185,10 @@ Status write(Database& db, const RemoveAttached& remove) {
 Status write(Database& db, const RemoveFdb& remove) {
     return run(db, "DELETE FROM fdb WHERE network_id = ? AND mac = ?", int64_t{remove.network_id},
                remove.mac.to_string());
+}
+
+Status write(Database& db, const RemovePeer& remove) {
+    return run(db, "DELETE FROM peers WHERE id = ?", int64_t{remove.id});
 }
 
 } // namespace

@@ -34,6 +34,9 @@ struct PutAttached {
 struct PutFdb {
     control::StaticFdb entry;
 };
+struct PutPeer {
+    control::Peer peer;
+};
 
 // Absent is success.
 struct RemoveNetwork {
@@ -58,16 +61,20 @@ struct RemoveFdb {
     control::NetworkId network_id = 0;
     MacAddress mac;
 };
+struct RemovePeer {
+    control::PeerId id = 0;
+};
 
 using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
-                              PutFdb, RemoveNetwork, RemoveEndpoint, RemovePort, RemoveSandbox,
-                              RemoveUplink, RemoveAttached, RemoveFdb>;
+                              PutFdb, PutPeer, RemoveNetwork, RemoveEndpoint, RemovePort,
+                              RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {
     control::NetworkId network = 0;
     control::EndpointId endpoint = 0;
     control::BindingId binding = 0;
+    control::PeerId peer = 0;
 };
 
 struct Snapshot {

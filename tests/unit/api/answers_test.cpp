@@ -31,7 +31,7 @@ control::NetworkView sample_network() {
 TEST(Answers, NetworkHasEveryKey) {
     EXPECT_EQ(json::parse(render(sample_network())), json::parse(R"({
         "id": 3, "name": "web", "mode": "nat", "subnets": ["10.88.0.0/24"],
-        "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400,
+        "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "vni": null, "peer_learning": true,
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2,
@@ -105,12 +105,14 @@ TEST(Answers, PortSandboxAndUplinkHaveEveryKey) {
 
 TEST(Answers, FdbAndNeighHaveNullForWhatThereIsNot) {
     MacAddress mac = *MacAddress::parse("02:00:00:00:00:01");
-    EXPECT_EQ(json::parse(render(control::FdbView{"web", mac, "cnet1", {}, "learned", 5})),
-              json::parse(R"({"network": "web", "mac": "02:00:00:00:00:01", "device": "cnet1",
-                              "endpoint": null, "type": "learned", "age_s": 5})"));
-    EXPECT_EQ(json::parse(render(control::FdbView{"web", mac, "cnet1", "a", "static", {}})),
-              json::parse(R"({"network": "web", "mac": "02:00:00:00:00:01", "device": "cnet1",
-                              "endpoint": "a", "type": "static", "age_s": null})"));
+    EXPECT_EQ(
+        json::parse(render(control::FdbView{"web", mac, "cnet1", {}, std::nullopt, "learned", 5})),
+        json::parse(R"({"network": "web", "mac": "02:00:00:00:00:01", "device": "cnet1",
+                              "endpoint": null, "peer": null, "type": "learned", "age_s": 5})"));
+    EXPECT_EQ(
+        json::parse(render(control::FdbView{"web", mac, "cnet1", "a", std::nullopt, "static", {}})),
+        json::parse(R"({"network": "web", "mac": "02:00:00:00:00:01", "device": "cnet1",
+                              "endpoint": "a", "peer": null, "type": "static", "age_s": null})"));
     EXPECT_EQ(json::parse(render(control::NeighView{
                   "web", *IpAddress::parse("10.88.0.1"), mac, "cngw1", {}, "gateway"})),
               json::parse(R"({"network": "web", "address": "10.88.0.1",

@@ -69,9 +69,9 @@ TEST(Decode, Port) {
 
 TEST(Decode, Network) {
     EXPECT_EQ(
-        decoded("cnet_network", 3u, cnet_network{1, 5, 1024, 300, 7, 4096, 0, 1500}),
+        decoded("cnet_network", 3u, cnet_network{1, 5, 1024, 300, 7, 4096, 0, 1500, 2}),
         "network=3 -> flags=open mtu=1500 flood_ports=5 mac_limit=1024 ageing_s=300 host_ifindex=7 "
-        "host_device=cnet7 vni=4096");
+        "host_device=cnet7 vni=4096 flood_peers=2");
 }
 
 TEST(Decode, Flood) {
@@ -243,9 +243,11 @@ TEST(Decode, FieldsAreDocumented) {
     ASSERT_TRUE(text) << text.error().message();
     const std::string zeros(512, '\0');
     for (const char* map :
-         {"cnet_meta", "cnet_port", "cnet_network", "cnet_flood", "cnet_fdb", "cnet_fdb_count",
-          "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_slot", "cnet_bind_addr",
-          "cnet_binding", "cnet_allow", "cnet_ct", "cnet_counters", "cnet_icmp_rate"}) {
+         {"cnet_meta",       "cnet_port",      "cnet_network",   "cnet_flood",
+          "cnet_fdb",        "cnet_fdb_count", "cnet_neigh",     "cnet_uplinks",
+          "cnet_host_addr",  "cnet_slot",      "cnet_bind_addr", "cnet_binding",
+          "cnet_allow",      "cnet_peer",      "cnet_vtep",      "cnet_vni",
+          "cnet_flood_peer", "cnet_ct",        "cnet_counters",  "cnet_icmp_rate"}) {
         size_t start = text->find("| `" + std::string(map) + "` |");
         ASSERT_NE(start, std::string::npos) << map;
         std::string row = text->substr(start, text->find('\n', start) - start);

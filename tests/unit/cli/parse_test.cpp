@@ -82,9 +82,9 @@ TEST_F(Parse, ListShowAndLsAreTheSame) {
 TEST_F(Parse, RefusesWhatIsAmbiguousOrUnknown) {
     EXPECT_EQ(error({"n", "ls"}), "object 'n' could be any of: network, neigh, nat");
     EXPECT_EQ(error({"network", "s"}), "network: verb 's' could be any of: show, set");
-    EXPECT_EQ(error({"peer", "list"}),
-              "unknown object 'peer'; there are: status, version, network, sandbox, endpoint, "
-              "port, uplink, fdb, neigh, ct, nat, map, prog, drops");
+    EXPECT_EQ(error({"policy", "list"}),
+              "unknown object 'policy'; there are: status, version, network, sandbox, endpoint, "
+              "port, uplink, peer, fdb, neigh, ct, nat, map, prog, drops");
     EXPECT_EQ(error({"nat", "flush"}), "nat: unknown verb 'flush'; there are: list");
     EXPECT_EQ(error({""}).substr(0, 17), "unknown object ''");
 }
@@ -137,7 +137,7 @@ TEST_F(Parse, OptionsRepeatOnlyWhereTheyMay) {
               "--mtu takes a number, not '-5'" + usage);
     EXPECT_EQ(error({"network", "create", "n", "--icc", "maybe"}),
               "--icc takes on or off, not 'maybe'" + usage);
-    EXPECT_EQ(error({"network", "create", "n", "--vni", "9"}), "unknown option --vni" + usage);
+    EXPECT_EQ(error({"network", "create", "n", "--vpn", "9"}), "unknown option --vpn" + usage);
     EXPECT_EQ(error({"network", "create"}), "NAME is missing" + usage);
     EXPECT_EQ(error({"network", "create", "a", "b"}), "unexpected 'b'" + usage);
     EXPECT_EQ(error({"network", "create", ""}), "an argument is empty" + usage);

@@ -113,7 +113,7 @@ TEST(Requests, WrongFiltersAreUsageErrors) {
     EXPECT_EQ(run_below("/nonexistent", {"ct", "list", "proto"}).status, kUsage);
     EXPECT_EQ(run_below("/nonexistent", {"ct", "list", "proto=a", "proto=b"}).status, kUsage);
     EXPECT_EQ(
-        run_below("/nonexistent", {"fdb", "add", "n", "02:00:00:00:00:01", "peer", "e"}).status,
+        run_below("/nonexistent", {"fdb", "add", "n", "02:00:00:00:00:01", "port", "e"}).status,
         kUsage);
     EXPECT_EQ(run_below("/nonexistent", {"network", "set", "n"}).status, kUsage);
 }

@@ -129,6 +129,19 @@ public:
         return {};
     }
 
+    Status create_vxlan(const netlink::VxlanSpec& spec) override {
+        if (auto error = failure("create_vxlan")) return *error;
+        if (find(spec.name)) return taken(spec.name);
+        ++changes_;
+        Link link;
+        link.info.name = spec.name;
+        link.info.kind = "vxlan";
+        link.info.alias = spec.alias;
+        link.info.mtu = spec.mtu;
+        add(std::move(link));
+        return {};
+    }
+
     Status delete_link(const std::string& name) override {
         if (auto error = failure("delete_link")) return *error;
         if (const auto* link = find(name)) {

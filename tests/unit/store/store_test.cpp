@@ -253,9 +253,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 6");
+    execute("PRAGMA user_version = 7");
     EXPECT_NE(
-        open_error().find("has schema version 6, written by a newer cnetd; this one knows up to 5"),
+        open_error().find("has schema version 7, written by a newer cnetd; this one knows up to 6"),
         std::string::npos)
         << open_error();
 }
@@ -264,10 +264,13 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     const Network before = network(1, "web");
     ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
     // What the versions since have brought, taken away again.
-    execute("DROP TABLE port_allow; ALTER TABLE ports DROP COLUMN holder; ALTER TABLE networks "
-            "DROP COLUMN snat6;"
-            "ALTER TABLE networks DROP COLUMN nat;"
-            "DROP TABLE fdb; DROP TABLE attached;"
+    execute("DROP TABLE port_allow; ALTER TABLE ports DROP COLUMN holder;"
+            "ALTER TABLE networks DROP COLUMN snat6;"
+            "ALTER TABLE networks DROP COLUMN nat; ALTER TABLE networks DROP COLUMN vni;"
+            "ALTER TABLE networks DROP COLUMN mtu_derived;"
+            "ALTER TABLE networks DROP COLUMN peer_learning;"
+            "DELETE FROM last_ids WHERE kind = 'peer';"
+            "DROP TABLE fdb; DROP TABLE attached; DROP TABLE peers;"
             "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
             "INSERT INTO endpoints VALUES (7, 'app', 1, '/run/netns/a', 'eth0', "
             "'02:00:00:00:00:07', 1);"

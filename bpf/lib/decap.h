@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Stage: VXLAN from peers, on an uplink. A plain packet is taken apart in place. A GRO aggregate is
+ * left to the kept vxlan device: up to now no helper takes the marks of a tunnel off one (see
+ * docs/adr/), and what is left on it would break it up wrongly later. So is whatever is not plain.
+ */
+#ifndef CNET_LIB_DECAP_H
+#define CNET_LIB_DECAP_H
+
+#include "overlay.h"
+#include "rewrite.h"
+#include "vxlan_hdr.h"
+
+#define DECAP_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
+
+static __always_inline int is_vxlan(const struct cnet_pkt* pkt) {
+    return pkt->tuple.dst_port_be == cnet_cfg.vxlan_port_be && pkt->tuple.l4_proto == IPPROTO_UDP &&
+           pkt->flags & PKT_HAS_TUPLE && !(pkt->flags & PKT_FRAGMENT);
+}
+
+/*
+ * The outer UDP checksum may go: there is none, or the device has summed the packet (RFC 7348
+ * section 5 leaves verifying to the receiver). Otherwise it may be one that the sender left to be
+ * computed (CHECKSUM_PARTIAL, over a virtual wire), and skb->csum_start would point at a header
+ * that is gone.
+ */
+static __always_inline int decap_checksum_may_go(struct __sk_buff* skb, __be16 check) {
+    return likely(!check) || bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0 ||
+           bpf_csum_update(skb, 0) >= 0;
+}
+
+/* Headers without options, and lengths that agree: what decap_strip() can remove without losing
+ * anything. */
+static __always_inline int decap_is_plain(const struct cnet_pkt* pkt,
+                                          const struct vxlan_inside* inside, __u32 ip_hlen) {
+    return pkt->l4_off == ETH_HLEN + ip_hlen && pkt->len == ETH_HLEN + pkt->ip_len &&
+           bpf_ntohs(inside->udp.len) == pkt->ip_len - ip_hlen;
+}
+
+/*
+ * The congestion mark that the outer header brings, RFC 6040 section 4.2. Reads and writes the
+ * inner packet at `l3_off`, before the outer headers go. V_DROP: a mark that the inner packet
+ * cannot carry.
+ */
+VERIFIED_ONCE int decap_ecn(struct __sk_buff* skb, __u32 l3_off, __u32 outer_ecn) {
+    __u8 ip[2], ecn, marked;
+    __be16 check;
+
+    if (bpf_skb_load_bytes(skb, l3_off, ip, sizeof(ip))) return V_NEXT;
+    ecn = ip_traffic_class(ip) & ECN_MASK;
+    if (!ecn) return outer_ecn == ECN_CE ? V_DROP : V_NEXT;
+    if (ecn == ECN_CE || (outer_ecn != ECN_CE && (outer_ecn != ECN_ECT1 || ecn != ECN_ECT0)))
+        return V_NEXT;
+    if (!effects_allowed()) return V_NEXT;
+    if (ip[0] >> 4 == 4) {
+        if (bpf_skb_load_bytes(skb, l3_off + __builtin_offsetof(struct iphdr, check), &check, 2))
+            return V_NEXT;
+        marked = (ip[1] & ~ECN_MASK) | outer_ecn;
+        check = csum_update(check, csum_replace(bpf_htons(ip[1]), bpf_htons(marked)));
+        if (bpf_skb_store_bytes(skb, l3_off + 1, &marked, 1, BPF_F_RECOMPUTE_CSUM) ||
+            bpf_skb_store_bytes(skb, l3_off + __builtin_offsetof(struct iphdr, check), &check, 2,
+                                BPF_F_RECOMPUTE_CSUM))
+            return V_DROP;
+        return V_NEXT;
+    }
+    marked = (ip[1] & ~(ECN_MASK << 4)) | outer_ecn << 4;
+    return bpf_skb_store_bytes(skb, l3_off + 1, &marked, 1, BPF_F_RECOMPUTE_CSUM) ? V_DROP : V_NEXT;
+}
+
+/* Not 0: refused, and nothing has changed; a negative value: point of no return. What checksum the
+ * device has verified was the outermost. */
+static __always_inline long decap_strip(struct __sk_buff* skb, const struct ethhdr* eth,
+                                        __u32 bytes) {
+    if (bpf_skb_adjust_room(skb, -(__s32)bytes, BPF_ADJ_ROOM_MAC, DECAP_FLAGS)) return 1;
+    bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
+    return bpf_skb_store_bytes(skb, 0, eth, sizeof(*eth), 0);
+}
+
+/*
+ * adjust_room leaves skb->protocol as the outer header's. redirect_peer goes by it; the way through
+ * the veth looks at the frame again.
+ */
+static __always_inline __u32 decap_port_flags(const struct cnet_pkt* pkt, __be16 outer_proto,
+                                              __u32 port_flags) {
+    return pkt->eth_proto == outer_proto ? port_flags : port_flags & ~(__u32)CNET_PORT_PEER;
+}
+
+static __always_inline enum cnet_verdict decap_inner(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                     const struct vxlan_inside* inside,
+                                                     __u32 ip_hlen) {
+    __u32 bytes = ip_hlen + sizeof(*inside);
+    __be16 outer_proto = pkt->eth_proto;
+    struct overlay_target target;
+    int verdict;
+    long err;
+
+    mac_copy(pkt->dst_mac, inside->eth.h_dest);
+    mac_copy(pkt->src_mac, inside->eth.h_source);
+    pkt->eth_proto = inside->eth.h_proto;
+    verdict = overlay_switch(pkt, &target);
+    if (unlikely(verdict != V_NEXT)) return verdict;
+    if (unlikely(pkt->tos & ECN_MASK) &&
+        (pkt->eth_proto == bpf_htons(ETH_P_IP) || pkt->eth_proto == bpf_htons(ETH_P_IPV6)) &&
+        decap_ecn(skb, ETH_HLEN + bytes, pkt->tos & ECN_MASK) != V_NEXT)
+        return drop(pkt, CNET_R_VXLAN_ECN);
+    err = decap_strip(skb, &inside->eth, bytes);
+    if (unlikely(err > 0)) return pass(pkt, CNET_R_VXLAN_LEFT);
+    if (unlikely(err)) return drop(pkt, CNET_R_REWRITE_FAILED);
+    target.port_flags = decap_port_flags(pkt, outer_proto, target.port_flags);
+    return overlay_deliver(skb, pkt, &target);
+}
+
+/* From an address that is no peer's. What is not meant for this host's VTEP is none of our
+ * business.
+ */
+static __always_inline enum cnet_verdict decap_stranger(struct cnet_pkt* pkt) {
+    struct cnet_vtep* to = vtep_lookup(&pkt->tuple.dst);
+
+    if (to && !to->peer_id) return drop(pkt, CNET_R_VXLAN_STRANGER);
+    return V_NEXT;
+}
+
+/* V_NEXT: not for this host's overlay. `pkt` is parsed. */
+VERIFIED_ONCE int overlay_receive(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    struct vxlan_inside inside;
+    struct cnet_vtep* from;
+    __u32 vni, ip_hlen;
+    int verdict;
+
+    if (!pkt) return V_DROP;
+    from = vtep_lookup(&pkt->tuple.src);
+    if (unlikely(!from || !from->peer_id || !addr_equal(&from->local, &pkt->tuple.dst)))
+        return decap_stranger(pkt);
+    if (unlikely(skb->gso_size)) return pass(pkt, CNET_R_VXLAN_LEFT);
+    if (unlikely(bpf_skb_load_bytes(skb, pkt->l4_off, &inside, sizeof(inside)) ||
+                 !vxlan_read(&inside.vxlan, &vni)))
+        return drop(pkt, CNET_R_VXLAN_BAD);
+    ip_hlen = pkt->flags & PKT_IP6 ? IP6_HLEN : sizeof(struct iphdr);
+    if (unlikely(!decap_is_plain(pkt, &inside, ip_hlen) ||
+                 !decap_checksum_may_go(skb, inside.udp.check)))
+        return pass(pkt, CNET_R_VXLAN_LEFT);
+    verdict = overlay_network(pkt, from->peer_id, vni);
+    if (unlikely(verdict != V_NEXT)) return verdict;
+    return decap_inner(skb, pkt, &inside, ip_hlen);
+}
+
+#endif

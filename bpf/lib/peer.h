@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Other hosts: who they are, and where the host's routing table sends what is for them. */
+#ifndef CNET_LIB_PEER_H
+#define CNET_LIB_PEER_H
+
+#include "fib.h"
+
+static __always_inline struct cnet_peer* peer_lookup(__u32 peer_id) {
+    return bpf_map_lookup_elem(&cnet_peer, &peer_id);
+}
+
+static __always_inline struct cnet_vtep* vtep_lookup(const union cnet_addr* addr) {
+    union cnet_addr key = *addr;
+
+    return bpf_map_lookup_elem(&cnet_vtep, &key);
+}
+
+/*
+ * A flow of an endpoint's with a peer's VXLAN port: translated to this host's address it would be
+ * VXLAN from a peer over there, with whatever VNI the endpoint cares to write.
+ */
+static __always_inline int peer_is_forged(const struct cnet_pkt* pkt, const union cnet_addr* addr,
+                                          __be16 port_be) {
+    struct cnet_vtep* vtep;
+
+    if (likely(port_be != cnet_cfg.vxlan_port_be || pkt->tuple.l4_proto != IPPROTO_UDP)) return 0;
+    vtep = vtep_lookup(addr);
+    return vtep && vtep->peer_id;
+}
+
+static __always_inline long peer_fib_ask(struct __sk_buff* skb, const struct cnet_peer* peer,
+                                         __u16 length, struct bpf_fib_lookup* params) {
+    *params = (struct bpf_fib_lookup){
+        .l4_protocol = IPPROTO_UDP,
+        .tot_len = length,
+        .ifindex = peer->device_ifindex,
+    };
+    if (addr_is_v4(&peer->remote)) {
+        params->family = CNET_AF_INET;
+        params->ipv4_src = peer->local.words_be[3];
+        params->ipv4_dst = peer->remote.words_be[3];
+    } else {
+        params->family = CNET_AF_INET6;
+        __builtin_memcpy(params->ipv6_src, &peer->local, 16);
+        __builtin_memcpy(params->ipv6_dst, &peer->remote, 16);
+    }
+    return bpf_fib_lookup(skb, params, sizeof(*params), 0);
+}
+
+/* As fib_lookup() does it, and kept with the peer. The path's MTU that the kernel has learned from
+ * ICMP is in it. */
+VERIFIED_ONCE int peer_route_ask(struct __sk_buff* skb, __u32 peer_id, struct fib_route* route) {
+    struct cnet_peer* peer = peer_lookup(peer_id);
+    struct bpf_fib_lookup params;
+    __u32 ifindex;
+    long err;
+
+    if (!peer || !route) return -1;
+    err = peer_fib_ask(skb, peer, 1, &params);
+    if (err && err != BPF_FIB_LKUP_RET_NO_NEIGH) return -1;
+    ifindex = params.ifindex;
+    route->ifindex = ifindex;
+    route->mtu = params.mtu_result;
+    if (params.family == CNET_AF_INET)
+        route->nexthop = addr_from_v4(params.ipv4_dst);
+    else
+        __builtin_memcpy(&route->nexthop, params.ipv6_dst, 16);
+    if (err == BPF_FIB_LKUP_RET_NO_NEIGH) {
+        err = peer_fib_ask(skb, peer, 0xffff, &params);
+        route->mtu = err == BPF_FIB_LKUP_RET_FRAG_NEEDED ? params.mtu_result : 0xffff;
+    }
+    if (!bpf_map_lookup_elem(&cnet_uplinks, &ifindex)) return -1;
+    if (!effects_allowed()) return 0;
+    peer->fib_ifindex = ifindex;
+    peer->fib_mtu = route->mtu;
+    peer->fib_nexthop = route->nexthop;
+    peer->fib_checked_ns = bpf_ktime_get_coarse_ns();
+    return 0;
+}
+
+/* Not 0: the routing table has no way to the peer, or none that is an uplink. */
+static __always_inline long peer_route(struct __sk_buff* skb, const struct cnet_peer* peer,
+                                       __u32 peer_id, struct fib_route* route) {
+    __u64 age_ns = bpf_ktime_get_coarse_ns() - peer->fib_checked_ns;
+
+    if (unlikely(!peer->fib_ifindex || age_ns >= cnet_cfg.fib_cache_ms * 1000000ull))
+        return peer_route_ask(skb, peer_id, route);
+    route->ifindex = peer->fib_ifindex;
+    route->mtu = peer->fib_mtu;
+    route->nexthop = peer->fib_nexthop;
+    return 0;
+}
+
+/* Tells the kept vxlan device, which has no destination of its own, where the frame goes. Over IPv6
+ * with a checksum: a foreign VTEP need not take it without. */
+static __always_inline long peer_address_tunnel(struct __sk_buff* skb, const struct cnet_peer* peer,
+                                                __u32 vni) {
+    struct bpf_tunnel_key key = {.tunnel_id = vni, .tunnel_ttl = 64};
+    __u64 flags = BPF_F_ZERO_CSUM_TX;
+
+    if (addr_is_v4(&peer->remote)) {
+        key.remote_ipv4 = bpf_ntohl(peer->remote.words_be[3]);
+        key.local_ipv4 = bpf_ntohl(peer->local.words_be[3]);
+    } else {
+        __builtin_memcpy(key.remote_ipv6, &peer->remote, 16);
+        __builtin_memcpy(key.local_ipv6, &peer->local, 16);
+        flags = BPF_F_TUNINFO_IPV6;
+    }
+    return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags);
+}
+
+#endif

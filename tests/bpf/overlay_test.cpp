@@ -1,0 +1,334 @@
+// A network across hosts: whole packets on the way out and in, and everything that is refused.
+// Network 1 has VNI 300; peer 7 is 198.51.100.7 and peer 8 is 2001:db8:f::8.
+#include "tests/bpf/host.h"
+
+#include <algorithm>
+
+namespace cnet::test {
+namespace {
+
+constexpr uint32_t kVni = 300;
+constexpr char kPeer[] = "198.51.100.7", kPeer6[] = "2001:db8:f::8",
+               kMacRemote[] = "02:00:00:00:07:02", kMacRemote6[] = "02:00:00:00:08:02",
+               kRemote[] = "10.1.0.72";
+
+cnet_addr abi(const char* text) {
+    return IpAddress::parse(text)->to_abi();
+}
+
+Bytes in_vxlan(const Packet& inner, uint32_t vni = kVni, uint8_t flags = 0x08) {
+    Bytes out{flags,
+              0,
+              0,
+              0,
+              static_cast<uint8_t>(vni >> 16),
+              static_cast<uint8_t>(vni >> 8),
+              static_cast<uint8_t>(vni),
+              0};
+    const Bytes frame = inner.bytes();
+    out.insert(out.end(), frame.begin(), frame.end());
+    return out;
+}
+
+Packet from_peer(const Packet& inner, uint32_t vni = kVni, uint8_t flags = 0x08) {
+    return Ethernet{.src = kMacRouter, .dst = kMacUp} / Ipv4{.src = kPeer, .dst = kHostAddr} /
+           Udp{.src_port = 50000, .dst_port = 4789, .checksum = false} /
+           Raw(in_vxlan(inner, vni, flags));
+}
+
+Packet from_peer6(const Packet& inner) {
+    return Ethernet{.src = kMacRouter, .dst = kMacUp} / Ipv6{.src = kPeer6, .dst = kHostAddr6} /
+           Udp{.src_port = 50000, .dst_port = 4789, .checksum = false} / Raw(in_vxlan(inner));
+}
+
+Packet to_remote(const char* dst_mac = kMacRemote, uint8_t tos = 0, size_t payload = 7) {
+    return Ethernet{.src = kMacEp1, .dst = dst_mac} /
+           Ipv4{.src = kEp1, .dst = kRemote, .tos = tos} / Udp{.src_port = 4000, .dst_port = 53} /
+           Raw(Bytes(payload, 'x'));
+}
+
+Packet to_ep1(const char* dst_mac = kMacEp1, const char* src_mac = kMacRemote, uint8_t tos = 0,
+              const char* text = "answer") {
+    return Ethernet{.src = src_mac, .dst = dst_mac} /
+           Ipv4{.src = kRemote, .dst = kEp1, .tos = tos} / Udp{.src_port = 53, .dst_port = 4000} /
+           Raw{text};
+}
+
+class Overlay : public HostTest {
+protected:
+    void SetUp() override {
+        HostTest::SetUp();
+        if (IsSkipped()) return;
+        shell("ip link add vx0 type vxlan external dstport 4789 nolearning");
+        shell("sysctl -qw net.ipv4.conf.vx0.forwarding=1 net.ipv6.conf.vx0.forwarding=1");
+        shell("ip link set vx0 up");
+        add_peer(7, kPeer, kHostAddr);
+        add_peer(8, kPeer6, kHostAddr6);
+        ASSERT_TRUE(maps().vtep.update(abi(kHostAddr), cnet_vtep{}));
+        set_vni(CNET_PORT_REMOTE | CNET_PORT_LEARNING);
+        auto network = **maps().network.lookup(1);
+        network.vni = kVni;
+        network.flood_peers = 2;
+        ASSERT_TRUE(maps().network.update(1, network));
+        for (uint32_t i : {0u, 1u})
+            ASSERT_TRUE(maps().flood_peer.update(cnet_flood_key{1, i}, 7 + i));
+        state_mac(kMacRemote, 7);
+        state_mac(kMacRemote6, 8);
+    }
+
+    void add_peer(uint32_t id, const char* remote, const char* local) {
+        cnet_peer peer{};
+        peer.remote = abi(remote);
+        peer.local = abi(local);
+        peer.device_ifindex = ifindex("vx0");
+        ASSERT_TRUE(maps().peer.update(id, peer));
+        ASSERT_TRUE(maps().vtep.update(abi(remote), cnet_vtep{id, 0, abi(local)}));
+    }
+
+    void set_vni(uint32_t port_flags) {
+        ASSERT_TRUE(maps().vni.update(kVni, cnet_vni{1, port_flags}));
+    }
+
+    static cnet_fdb_key fdb_key(const char* mac) {
+        cnet_fdb_key key{};
+        key.network_id = 1;
+        const Bytes bytes = mac_bytes(mac);
+        std::copy(bytes.begin(), bytes.end(), key.mac);
+        return key;
+    }
+
+    void state_mac(const char* mac, uint32_t peer_id) {
+        ASSERT_TRUE(maps().fdb.update(
+            fdb_key(mac), cnet_fdb_entry{0, 0, CNET_PORT_REMOTE, CNET_FDB_STATIC, peer_id}));
+    }
+
+    // What the endpoint's program made, but for the source port, which must be in its range.
+    static Packet sent(const Outcome& outcome, const Packet& inner, const Packet& outer,
+                       size_t udp_off) {
+        const auto source =
+            static_cast<uint16_t>(outcome.packet[udp_off] << 8 | outcome.packet[udp_off + 1]);
+        EXPECT_GE(source, CNET_VXLAN_PORT_MIN);
+        Packet packet = outer / Udp{.src_port = source, .dst_port = 4789, .checksum = false};
+        return packet / Raw(in_vxlan(inner));
+    }
+
+    // The Ethernet header in front is the frame's own: the kernel writes the uplink's over it.
+    static Packet outer4(uint8_t tos = 0) {
+        return Ethernet{.src = kMacEp1, .dst = kMacRemote, .type = 0x0800} /
+               Ipv4{.src = kHostAddr, .dst = kPeer, .tos = tos, .id = 0, .protocol = 17};
+    }
+};
+
+TEST_F(Overlay, AFrameForAPeerIsPutIntoVxlan) {
+    const auto frame = to_remote();
+    auto outcome = endpoint("ep1", frame);
+    expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_VXLAN_SENT,
+           sent(outcome, frame, outer4(), 34));
+}
+
+TEST_F(Overlay, OverIpv6Too) {
+    const auto frame = to_remote(kMacRemote6);
+    auto outcome = endpoint("ep1", frame);
+    auto outer = Ethernet{.src = kMacEp1, .dst = kMacRemote6, .type = 0x0800} /
+                 Ipv6{.src = kHostAddr6, .dst = kPeer6, .next_header = 17};
+    expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_VXLAN_SENT,
+           sent(outcome, frame, outer, 54));
+}
+
+TEST_F(Overlay, OneFlowHasOneSourcePort) {
+    auto port_of = [&](const Packet& frame) {
+        auto packet = endpoint("ep1", frame).packet;
+        return packet[34] << 8 | packet[35];
+    };
+    EXPECT_EQ(port_of(to_remote()), port_of(to_remote(kMacRemote, 0, 100)));
+}
+
+// RFC 6040 section 4.1: the mark goes along, the DSCP does not.
+TEST_F(Overlay, TheOuterHeaderTakesOverTheCongestionMark) {
+    for (uint8_t tos : {uint8_t{0xb8}, uint8_t{0xba}, uint8_t{0x01}, uint8_t{0x03}}) {
+        const auto frame = to_remote(kMacRemote, tos);
+        auto outcome = endpoint("ep1", frame);
+        expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_VXLAN_SENT,
+               sent(outcome, frame, outer4(tos & 3), 34));
+    }
+}
+
+TEST_F(Overlay, WhatIsNotIpGoesByTheDevice) {
+    const auto arp = Ethernet{.src = kMacEp1, .dst = kMacRemote} / Arp{.operation = 2,
+                                                                       .sender_mac = kMacEp1,
+                                                                       .sender_ip = kEp1,
+                                                                       .target_mac = kMacRemote,
+                                                                       .target_ip = kRemote};
+    expect(endpoint("ep1", arp), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_VXLAN_DEVICE, arp);
+}
+
+TEST_F(Overlay, TooBigToTheByte) {
+    shell("ip link set up0 mtu 1400");
+    // 14 + 20 + 8 bytes of headers, 50 of VXLAN.
+    const auto fits = to_remote(kMacRemote, 0, 1400 - 50 - 28);
+    auto outcome = endpoint("ep1", fits);
+    expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_VXLAN_SENT,
+           sent(outcome, fits, outer4(), 34));
+    auto refused = endpoint("ep1", to_remote(kMacRemote, 0, 1400 - 50 - 27));
+    EXPECT_EQ(refused.verdict, Verdict::kRedirect);
+    EXPECT_EQ(refused.counted[0], (HookReason{CNET_HOOK_ENDPOINT, CNET_R_ICMP_ERROR_SENT}));
+    // From whom it was sent to, as the kernel's tunnels do it: type 3, code 4, MTU 1350.
+    const Bytes& packet = refused.packet;
+    EXPECT_EQ(Bytes(packet.begin() + 26, packet.begin() + 30), ip_bytes(kRemote));
+    EXPECT_EQ(packet[34], 3);
+    EXPECT_EQ(packet[35], 4);
+    EXPECT_EQ(packet[40] << 8 | packet[41], 1350);
+}
+
+TEST_F(Overlay, WithoutDontFragmentTheDeviceFragments) {
+    shell("ip link set up0 mtu 1400");
+    auto frame = to_remote(kMacRemote, 0, 1400);
+    frame.get<Ipv4>().fragment = 0;
+    expect(endpoint("ep1", frame), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_VXLAN_DEVICE,
+           frame);
+}
+
+TEST_F(Overlay, APeerThatCannotBeReached) {
+    state_mac(kMacRemote, 9);
+    expect_drop(endpoint("ep1", to_remote()), CNET_HOOK_ENDPOINT, CNET_R_PEER_UNREACHABLE);
+}
+
+TEST_F(Overlay, FloodGoesToEachPeer) {
+    const auto frame = to_remote(kMacBroadcast);
+    ASSERT_TRUE(maps().flood_peer.update(cnet_flood_key{1, 1}, 9)); // one that is gone: skipped
+    auto network = **maps().network.lookup(1);
+    network.flood_ports = 0;
+    ASSERT_TRUE(maps().network.update(1, network));
+    expect_drop(endpoint("ep1", frame), CNET_HOOK_ENDPOINT, CNET_R_FLOODED);
+    ASSERT_TRUE(maps().flood_peer.update(cnet_flood_key{1, 0}, 9));
+    expect_drop(endpoint("ep1", frame), CNET_HOOK_ENDPOINT, CNET_R_FLOOD_NOBODY);
+}
+
+TEST_F(Overlay, TheHostDoesNotSpeakToPeers) {
+    auto frame = Ethernet{.src = kMacGw1, .dst = kMacRemote} / Ipv4{.src = kGw1, .dst = kRemote} /
+                 Udp{.src_port = 4000, .dst_port = 53} / Raw{"hello"};
+    expect_drop(hostport(frame), CNET_HOOK_HOSTPORT, CNET_R_GATEWAY_LOCAL);
+}
+
+TEST_F(Overlay, AFrameFromAPeerIsTakenOut) {
+    expect(uplink(from_peer(to_ep1())), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_VXLAN_RECEIVED,
+           to_ep1());
+    // What adjust_room leaves of a packet over IPv6 must be as long as an IPv6 header.
+    auto small = to_ep1(kMacEp1, kMacRemote6);
+    expect(uplink(from_peer6(small)), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_VXLAN_LEFT,
+           from_peer6(small));
+    auto packet = to_ep1(kMacEp1, kMacRemote6, 0, "an answer that is longer");
+    expect(uplink(from_peer6(packet)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_VXLAN_RECEIVED,
+           packet);
+}
+
+TEST_F(Overlay, CongestionOnTheWayIsTold) {
+    auto marked = [&](uint8_t outer, uint8_t inner) {
+        auto packet = from_peer(to_ep1(kMacEp1, kMacRemote, inner));
+        packet.get<Ipv4>().tos = outer;
+        return uplink(packet);
+    };
+    auto taken = [&](uint8_t outer, uint8_t inner, uint8_t becomes) {
+        expect(marked(outer, inner), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_VXLAN_RECEIVED,
+               to_ep1(kMacEp1, kMacRemote, becomes));
+    };
+    taken(0x03, 0xba, 0xbb); // CE on ECT(0), with a DSCP
+    taken(0x03, 0x01, 0x03);
+    taken(0x01, 0x02, 0x01); // ECT(1) on ECT(0)
+    taken(0x02, 0x01, 0x01);
+    taken(0x02, 0x00, 0x00);
+    taken(0xb8, 0x00, 0x00); // the outer DSCP is the underlay's
+    expect_drop(marked(0x03, 0xb8), CNET_HOOK_UPLINK, CNET_R_VXLAN_ECN);
+}
+
+TEST_F(Overlay, AGroupsFrameIsFlooded) {
+    expect(uplink(from_peer(to_ep1(kMacBroadcast))), Verdict::kDrop, CNET_HOOK_UPLINK,
+           CNET_R_FLOODED, to_ep1(kMacBroadcast));
+}
+
+TEST_F(Overlay, PeersMacsAreLearnedWhereNobodyStatesThem) {
+    constexpr char kNew[] = "02:00:00:00:07:99";
+    uplink(from_peer(to_ep1(kMacEp1, kNew)));
+    auto learned = maps().fdb.lookup(fdb_key(kNew));
+    ASSERT_TRUE(learned && *learned);
+    EXPECT_EQ((*learned)->peer_id, 7u);
+    uplink(from_peer6(to_ep1(kMacEp1, kNew)));
+    EXPECT_EQ((*maps().fdb.lookup(fdb_key(kNew)))->peer_id, 8u) << "it has moved";
+    EXPECT_EQ((*maps().fdb_count.lookup(1)).value(), 1u);
+    expect_drop(uplink(from_peer6(to_ep1(kMacEp1, kMacRemote))), CNET_HOOK_UPLINK,
+                CNET_R_SPOOFED_MAC); // stated to be behind the other
+    for (const char* own : {kMacEp2, kMacGw1})
+        expect_drop(uplink(from_peer(to_ep1(kMacEp1, own))), CNET_HOOK_UPLINK, CNET_R_SPOOFED_MAC);
+    set_vni(CNET_PORT_REMOTE);
+    uplink(from_peer(to_ep1(kMacEp1, "02:00:00:00:07:aa")));
+    EXPECT_FALSE(*maps().fdb.lookup(fdb_key("02:00:00:00:07:aa"))) << "learning is off";
+}
+
+TEST_F(Overlay, TheFdbHasItsLimits) {
+    auto outcome = uplink(from_peer(to_ep1(kMacEp1, "02:00:00:00:07:01")));
+    outcome = uplink(from_peer(to_ep1(kMacEp1, "02:00:00:00:07:03")));
+    EXPECT_EQ(outcome.counted.size(), 1u);
+    outcome = uplink(from_peer(to_ep1(kMacEp1, "02:00:00:00:07:04")));
+    EXPECT_TRUE(std::count(outcome.counted.begin(), outcome.counted.end(),
+                           HookReason(CNET_HOOK_UPLINK, CNET_R_MAC_LIMIT)));
+}
+
+TEST_F(Overlay, StrangersAreDropped) {
+    auto stranger = from_peer(to_ep1());
+    stranger.get<Ipv4>().src = "198.51.100.9";
+    expect_drop(uplink(stranger), CNET_HOOK_UPLINK, CNET_R_VXLAN_STRANGER);
+    // A peer, but to another address than the one for it.
+    auto aside = from_peer(to_ep1());
+    aside.get<Ipv4>().dst = kWorld;
+    expect(uplink(aside), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_NOT_OURS, aside);
+    // Nothing of the kernel's tunnel on it.
+    expect_drop(run("cnet_vxlan", "vx0", to_ep1()), CNET_HOOK_VXLAN, CNET_R_VXLAN_STRANGER);
+}
+
+TEST_F(Overlay, OtherPortsAreTheHostsOwn) {
+    auto other = from_peer(to_ep1());
+    other.get<Udp>().dst_port = 8472;
+    expect(uplink(other), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_NOT_OURS, other);
+}
+
+TEST_F(Overlay, BadHeadersAreDropped) {
+    expect_drop(uplink(from_peer(to_ep1(), kVni, 0x00)), CNET_HOOK_UPLINK, CNET_R_VXLAN_BAD);
+    expect_drop(uplink(from_peer(to_ep1(), kVni, 0x88)), CNET_HOOK_UPLINK, CNET_R_VXLAN_BAD);
+    expect_drop(uplink(from_peer(to_ep1(), 301)), CNET_HOOK_UPLINK, CNET_R_VXLAN_VNI);
+    auto cut = Ethernet{.src = kMacRouter, .dst = kMacUp} / Ipv4{.src = kPeer, .dst = kHostAddr} /
+               Udp{.src_port = 50000, .dst_port = 4789, .checksum = false} /
+               Raw(Bytes{8, 0, 0, 0, 0, 1, 44, 0, 2});
+    expect_drop(uplink(cut), CNET_HOOK_UPLINK, CNET_R_VXLAN_BAD);
+}
+
+TEST_F(Overlay, WhatIsNotPlainIsLeftToTheDevice) {
+    auto summed = from_peer(to_ep1());
+    summed.get<Udp>().checksum = true;
+    expect(uplink(summed), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_VXLAN_LEFT, summed);
+}
+
+TEST_F(Overlay, FramesThatAPeerMayNotSend) {
+    expect_drop(uplink(from_peer(to_ep1(kMacRemote6))), CNET_HOOK_UPLINK, CNET_R_VXLAN_RELAY);
+    expect_drop(uplink(from_peer(to_ep1(kMacGw1))), CNET_HOOK_UPLINK, CNET_R_GATEWAY_LOCAL);
+    expect_drop(uplink(from_peer(to_ep1(kMacEp1, "01:00:00:00:00:01"))), CNET_HOOK_UPLINK,
+                CNET_R_MULTICAST_SOURCE);
+    expect_drop(uplink(from_peer(to_ep1("01:80:c2:00:00:00"))), CNET_HOOK_UPLINK,
+                CNET_R_LINK_LOCAL_MCAST);
+    set_vni(CNET_PORT_REMOTE | CNET_PORT_ICC_OFF);
+    expect_drop(uplink(from_peer(to_ep1())), CNET_HOOK_UPLINK, CNET_R_ICC_OFF);
+    expect_drop(uplink(from_peer(to_ep1(kMacBroadcast))), CNET_HOOK_UPLINK, CNET_R_FLOOD_NOBODY);
+}
+
+// Masqueraded, it would arrive over there from this host's VTEP.
+TEST_F(Overlay, AnEndpointCannotForgeVxlan) {
+    auto forged = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kPeer} /
+                  Udp{.src_port = 50000, .dst_port = 4789} / Raw(in_vxlan(to_ep1()));
+    expect_drop(endpoint("ep1", forged), CNET_HOOK_ENDPOINT, CNET_R_VXLAN_FORGED);
+    publish(40, CNET_L4_UDP, 5353, kEp1, 53);
+    auto bait = Ethernet{.src = kMacRouter, .dst = kMacUp} / Ipv4{.src = kPeer, .dst = kHostAddr} /
+                Udp{.src_port = 4789, .dst_port = 5353} / Raw{"reply to me"};
+    expect_drop(uplink(bait), CNET_HOOK_UPLINK, CNET_R_VXLAN_FORGED);
+}
+
+} // namespace
+} // namespace cnet::test
