@@ -1,9 +1,10 @@
-"""Fixtures of the tests of the CNI plugin."""
+"""Fixtures of the tests of the CNI plugin, and of networks across hosts, which harness/underlay.py draws."""
 
 import pytest
 
 from harness.cni import Cni
 from harness.netns import Namespace
+from harness.underlay import Endpoint, Underlay, address, overlay_network, wait_for_vtep
 
 
 @pytest.fixture
@@ -30,3 +31,44 @@ def make_namespace():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def underlay():
+    made = Underlay()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def endpoint():
+    made = []
+
+    def make(host, name, network="over"):
+        made.append(Endpoint(host, name, network))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.namespace.close()
+
+
+@pytest.fixture
+def make_overlay(make_host, underlay):
+    """Hosts 1 to `count`, each knowing the others, with the network on all of them."""
+
+    def make(count=2, v6=False, options=(), config=""):
+        hosts = []
+        for number in range(1, count + 1):
+            host = make_host(config)
+            underlay.connect(host.namespace, number)
+            wait_for_vtep(host, number)
+            hosts.append(host)
+        for number, host in enumerate(hosts, 1):
+            for other in range(1, count + 1):
+                if other != number:
+                    host.cli("peer", "add", address(other, v6))
+            overlay_network(host, number=number, options=options)
+        return hosts
+
+    return make

@@ -17,6 +17,7 @@ from harness import cgroup as own_cgroup
 from harness import world as outside
 from harness.host import REPOSITORY, CnetHost
 from harness.icmp import ping
+from harness.netns import Namespace
 from harness.sockets import (
     TcpServer,
     UdpServer,
@@ -52,6 +53,7 @@ def scene():
         red = host.network("red", "10.88.1.0/24")
         alpha, beta = host.container(red, "alpha"), host.container(red, "beta")
         host.publish(alpha, 8080, 80)
+        host.cli(*"network create over --vni 300 --subnet 10.99.0.0/24".split())
         yield host, world, alpha, beta
         host.close()
     finally:
@@ -139,6 +141,33 @@ def test_host_process_by_kernel(scene):
         with open_socket(host.namespace, socket.SOCK_DGRAM) as sock:
             sock.sendto(b"?", ("127.0.0.1", 8053))
             assert sock.recvfrom(100) == (b"?", ("127.0.0.1", 8053))
+
+
+def test_overlay_by_kernel(scene):
+    """With the kernel's own vxlan device on the other side, plain packets and aggregates."""
+    host, world, *_ = scene
+    host.cli("peer", "add", outside.NEAR)
+    world.near.ip(
+        f"link add vx0 mtu 1450 type vxlan id 300 dstport 4789 local {outside.NEAR}"
+        f" remote {outside.HOST} noudpcsum",
+        "addr add 10.99.0.200/24 dev vx0",
+        "link set vx0 up",
+    )
+    with Namespace("across") as across:
+        host.cli("endpoint", "create", "over", "across", "--netns", across.path)
+        try:
+            assert ping(across, "10.99.0.200") == "reply"
+            for client, server, there in (
+                (across, world.near, "10.99.0.200"),
+                (world.near, across, "10.99.0.2"),
+            ):
+                with TcpServer(server, handler=hash_back, address=there) as tcp:
+                    send_and_compare(client, there, tcp.port, 300_000)
+                with UdpServer(server, address=there) as udp:
+                    assert udp_talk(client, there, udp.port) == "echoed"
+        finally:
+            host.cli("endpoint", "delete", "across")
+    assert host.drops("vxlan_sent") > 0 and host.drops("vxlan_received", "uplink") > 0
 
 
 def test_restart_by_kernel(scene):

@@ -121,7 +121,7 @@ struct UplinkView {
 struct FdbPlace {
     std::string endpoint;
     std::string device; // attached
-    std::optional<IpAddress> peer;
+    std::optional<IpAddress> peer = {};
 };
 
 struct PeerView {
