@@ -296,12 +296,23 @@ def addresses_of(namespace):
     ]
 
 
-def test_dhcp_client_behind_us(red, alpha, lan, tmp_path):
-    """A container gets its lease from a server on an attached device."""
+def test_dhcp_client_behind_us(host, red, alpha, lan, tmp_path):
+    """A container gets its lease from a server on an attached device. From an address that is not
+    its endpoint's it may not speak; one that is reserved for it is.
+    """
     alpha.namespace.ip("addr flush dev eth0 scope global")
     with dhcp_server(lan.namespace, tmp_path, red.address(100), red.address(110)):
         (address,) = lease_of(alpha.namespace, tmp_path)
     assert address.startswith(red.address(10)), address
+    assert ping(alpha.namespace, lan.address, timeout=SILENCE) == "silent"
+    assert host.drops("spoofed_ip", "endpoint") >= 1
+
+    alpha.namespace.ip("addr flush dev eth0 scope global")
+    reserved = f"--dhcp-host={alpha.mac},{alpha.address}"
+    (tmp_path / "leases").unlink()
+    with dhcp_server(lan.namespace, tmp_path, red.address(100), red.address(110), reserved):
+        assert lease_of(alpha.namespace, tmp_path) == [alpha.address]
+    assert ping(alpha.namespace, lan.address) == "reply"
 
 
 def test_dhcp_server_behind_us(host, red, alpha, lan, tmp_path):
