@@ -111,5 +111,17 @@ TEST(Config, SaysWhenThereIsNoFile) {
     EXPECT_EQ(config.error().kind(), ErrorKind::kNotFound);
 }
 
+TEST(Config, Overlay) {
+    auto config =
+        parse_config("[overlay]\nport = 8472\naddress = [\"192.0.2.1\", \"2001:db8::1\"]", "t");
+    ASSERT_TRUE(config) << config.error().message();
+    EXPECT_EQ(config->overlay.port, 8472);
+    EXPECT_EQ(config->overlay.address4->to_string(), "192.0.2.1");
+    EXPECT_EQ(config->overlay.address6->to_string(), "2001:db8::1");
+    for (const char* wrong : {"port = 0", "port = 65536", "address = \"here\"",
+                              "address = [\"192.0.2.1\", \"192.0.2.2\"]", "vni_range = [1, 2]"})
+        EXPECT_FALSE(parse_config(std::string("[overlay]\n") + wrong, "t")) << wrong;
+}
+
 } // namespace
 } // namespace cnet::daemon
