@@ -10,8 +10,9 @@
 
 /*
  * Marks a packet as translated and let through, for our program on the device that it leaves by:
- * tc_index is settable by BPF alone, nobody reads it but dsmark, and it survives redirect_neigh and
- * a veth pair. On an uplink ingress_ifindex must be set too, which no packet of the host's own has.
+ * nobody but BPF (and dsmark, before Linux 6.3) sets or reads tc_index, and it survives
+ * redirect_neigh and a veth pair. On an uplink ingress_ifindex must be set too, which no packet of
+ * the host's own has.
  */
 #define CNET_TRANSLATED 0xc4e7
 
@@ -80,8 +81,14 @@ static __always_inline long tc_send_back(struct __sk_buff* skb, const struct cne
 
 /* To the host's own stack. Endpoint hook: the gateway's MAC is OTHERHOST on our veth, so it goes to
  * the host port. */
-static __always_inline enum cnet_verdict punt_to_host(struct cnet_pkt* pkt) {
-    return redirected(pkt, bpf_redirect(pkt->host_ifindex, BPF_F_INGRESS), CNET_R_TO_HOST);
+static __always_inline long tc_send_to_host(struct __sk_buff* skb, const struct cnet_pkt* pkt) {
+    /* A container can set it too (dsmark, before Linux 6.3): the mark is ours alone to give. */
+    skb->tc_index = 0;
+    return bpf_redirect(pkt->host_ifindex, BPF_F_INGRESS);
+}
+
+static __always_inline enum cnet_verdict punt_to_host(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    return redirected(pkt, tc_send_to_host(skb, pkt), CNET_R_TO_HOST);
 }
 
 #endif

@@ -26,7 +26,7 @@ static __always_inline enum cnet_verdict gateway_to_host(struct __sk_buff* skb,
     }
     if (!binding && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT && slot && slot_is_mapped(slot))
         return mapping_from_endpoint(skb, pkt);
-    if (likely(!binding || binding->flags & CNET_BINDING_LOOPBACK)) return punt_to_host(pkt);
+    if (likely(!binding || binding->flags & CNET_BINDING_LOOPBACK)) return punt_to_host(skb, pkt);
     if (pkt->port_flags & CNET_PORT_INTERNAL && binding->network_id != pkt->network_id)
         return drop(pkt, CNET_R_INTERNAL);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
@@ -154,7 +154,7 @@ VERIFIED_ONCE int gateway_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (!pkt) return V_DROP;
     if (is_host_addr(&pkt->tuple.dst)) return gateway_to_host(skb, pkt);
     /* The gateway's own link-local address: the host knows which of its devices has it. */
-    if (pkt->flags & PKT_IP6 && addr6_is_link_local(&pkt->tuple.dst)) return punt_to_host(pkt);
+    if (pkt->flags & PKT_IP6 && addr6_is_link_local(&pkt->tuple.dst)) return punt_to_host(skb, pkt);
     if (!is_routable(pkt)) return drop(pkt, CNET_R_BROADCAST_L3);
     neigh = neigh_lookup(pkt->network_id, &pkt->tuple.dst);
     if (neigh) return gateway_to_sibling(skb, pkt, neigh);
@@ -170,13 +170,13 @@ static __always_inline enum cnet_verdict gateway_parse(struct __sk_buff* skb,
                                                        struct cnet_pkt* pkt) {
     int parsed;
 
-    if (unlikely(pkt->flags & PKT_VLAN)) return punt_to_host(pkt);
+    if (unlikely(pkt->flags & PKT_VLAN)) return punt_to_host(skb, pkt);
     if (likely(pkt->eth_proto == bpf_htons(ETH_P_IP)))
         parsed = tc_parse_ip4(skb, pkt, ETH_HLEN);
     else if (pkt->eth_proto == bpf_htons(ETH_P_IPV6))
         parsed = tc_parse_ip6(skb, pkt, ETH_HLEN);
     else
-        return punt_to_host(pkt);
+        return punt_to_host(skb, pkt);
     return likely(parsed == PARSE_OK) ? V_NEXT : drop(pkt, CNET_R_MALFORMED);
 }
 

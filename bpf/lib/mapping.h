@@ -124,7 +124,7 @@ static __always_inline enum cnet_verdict mapping_from_endpoint(struct __sk_buff*
     struct scratch* scratch = scratch_get();
     struct flow_new* flow;
 
-    if (!entry) return punt_to_host(pkt);
+    if (!entry) return punt_to_host(skb, pkt);
     if (entry->network_id == pkt->network_id && pkt->port_flags & CNET_PORT_ICC_OFF)
         return drop(pkt, CNET_R_ICC_OFF);
     if (pkt->ttl <= 1) return icmp_time_exceeded(skb, pkt);

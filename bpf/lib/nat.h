@@ -77,7 +77,7 @@ static __always_inline int exceeds_mtu(struct __sk_buff* skb, const struct cnet_
 static __always_inline enum cnet_verdict nat_too_big(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                      __u32 mtu) {
     if (pkt->flags & PKT_MAY_SPLIT && pkt->hook == CNET_HOOK_ENDPOINT)
-        return redirected(pkt, bpf_redirect(pkt->host_ifindex, BPF_F_INGRESS), CNET_R_SPLIT);
+        return redirected(pkt, tc_send_to_host(skb, pkt), CNET_R_SPLIT);
     return icmp_too_big(skb, pkt, mtu);
 }
 
