@@ -155,7 +155,7 @@ def test_path_mtu(host, alpha, near):
 def test_routed_network(host, near, red, alpha):
     """Reached as it is, from outside and from a network that masquerades."""
     del red
-    green = host.network("green", "10.88.9.0/24", options=("--mode", "routed"))
+    green = host.network("green", "10.88.9.0/24", mode="routed")
     gamma = host.container(green, "gamma")
     near.ip(f"route add 10.88.9.0/24 via {outside.HOST}")
     with TcpServer(gamma.namespace, 80) as server:
