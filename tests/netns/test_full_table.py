@@ -17,6 +17,7 @@ import pytest
 
 from harness import world as outside
 from harness.bpf_map import PinnedMap
+from harness.host import UNDER_ASAN
 from harness.sockets import SILENCE, UdpServer, udp_connect, udp_echo_once, udp_talk
 from harness.wait import wait_until
 
@@ -158,7 +159,7 @@ def test_listed_and_flushed(scene):
             assert status == 200 and len(rows) >= FLOWS
         grown_kib = resident_kib(pid) - before_kib
         print(f"cnetd grew by {grown_kib} KiB from {before_kib}")
-        assert grown_kib < 30000
+        assert UNDER_ASAN or grown_kib < 30000  # ASan keeps what was freed for a while
         with within(COMMAND_S, "a flush by endpoint"):
             assert host.cli("ct", "flush", "endpoint", "alpha")["flushed"] >= FLOWS
         assert udp_echo_once(old)
