@@ -59,16 +59,20 @@ static __always_inline __u8 encap_ecn(struct __sk_buff* skb) {
     return ip_traffic_class(ip) & ECN_MASK;
 }
 
-static __always_inline void encap_inner_eth(struct ethhdr* eth, const struct cnet_pkt* pkt) {
-    mac_copy(eth->h_dest, pkt->dst_mac);
-    mac_copy(eth->h_source, pkt->src_mac);
-    eth->h_proto = pkt->eth_proto;
+/* `udp_len` is the outer datagram's length with its header. */
+static __always_inline void encap_inside(struct vxlan_inside* inside, const struct cnet_pkt* pkt,
+                                         __be16 src_port_be, __u32 udp_len, __u32 vni) {
+    vxlan_udp(&inside->udp, src_port_be, cnet_cfg.vxlan_port_be, udp_len);
+    vxlan_fill(&inside->vxlan, vni);
+    mac_copy(inside->eth.h_dest, pkt->dst_mac);
+    mac_copy(inside->eth.h_source, pkt->src_mac);
+    inside->eth.h_proto = pkt->eth_proto;
 }
 
 /* Not 0: adjust_room refused, and nothing has changed; a negative value: point of no return. */
 static __always_inline long encap4(struct __sk_buff* skb, const struct cnet_pkt* pkt,
                                    const struct cnet_peer* peer, __u32 vni) {
-    __u32 udp_len = skb->len + sizeof(struct vxlan4_head) - sizeof(struct iphdr) - ETH_HLEN;
+    __u32 udp_len = skb->len - ETH_HLEN + sizeof(struct vxlan_inside);
     __be16 src_port_be = vxlan_source_port(bpf_get_hash_recalc(skb));
     __u8 ecn = encap_ecn(skb);
     struct vxlan4_head head;
@@ -77,15 +81,13 @@ static __always_inline long encap4(struct __sk_buff* skb, const struct cnet_pkt*
                             ENCAP_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
         return 1;
     vxlan4_outer(&head, &peer->local, &peer->remote, udp_len + sizeof(struct iphdr), ecn);
-    vxlan_udp(&head.udp, src_port_be, cnet_cfg.vxlan_port_be, udp_len);
-    vxlan_fill(&head.vxlan, vni);
-    encap_inner_eth(&head.eth, pkt);
+    encap_inside(&head.inside, pkt, src_port_be, udp_len, vni);
     return bpf_skb_store_bytes(skb, ETH_HLEN, &head, sizeof(head), 0);
 }
 
 static __always_inline long encap6(struct __sk_buff* skb, const struct cnet_pkt* pkt,
                                    const struct cnet_peer* peer, __u32 vni) {
-    __u32 udp_len = skb->len + sizeof(struct vxlan6_head) - IP6_HLEN - ETH_HLEN;
+    __u32 udp_len = skb->len - ETH_HLEN + sizeof(struct vxlan_inside);
     __be16 src_port_be = vxlan_source_port(bpf_get_hash_recalc(skb));
     __u8 ecn = encap_ecn(skb);
     struct vxlan6_head head;
@@ -94,9 +96,7 @@ static __always_inline long encap6(struct __sk_buff* skb, const struct cnet_pkt*
                             ENCAP_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
         return 1;
     vxlan6_outer(&head, &peer->local, &peer->remote, udp_len, ecn);
-    vxlan_udp(&head.udp, src_port_be, cnet_cfg.vxlan_port_be, udp_len);
-    vxlan_fill(&head.vxlan, vni);
-    encap_inner_eth(&head.eth, pkt);
+    encap_inside(&head.inside, pkt, src_port_be, udp_len, vni);
     return bpf_skb_store_bytes(skb, ETH_HLEN, &head, sizeof(head), 0);
 }
 

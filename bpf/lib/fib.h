@@ -34,6 +34,16 @@ static __always_inline long fib_ask(struct __sk_buff* skb, const struct cnet_pkt
     return bpf_fib_lookup(skb, params, sizeof(*params), 0);
 }
 
+/* What the helper has answered. */
+static __always_inline void fib_take(const struct bpf_fib_lookup* params, struct fib_route* route) {
+    route->ifindex = params->ifindex;
+    route->mtu = params->mtu_result;
+    if (likely(params->family == CNET_AF_INET))
+        route->nexthop = addr_from_v4(params->ipv4_dst);
+    else /* also an IPv4 route by an IPv6 next hop, RFC 8950 */
+        __builtin_memcpy(&route->nexthop, params->ipv6_dst, 16);
+}
+
 /*
  * The route that the host would give this packet, seen from `from_ifindex`, on which forwarding
  * must be enabled: the helper refuses otherwise (FWD_DISABLED). A local address is NOT_FWDED: look
@@ -48,12 +58,7 @@ VERIFIED_ONCE int fib_lookup(struct __sk_buff* skb, const struct cnet_pkt* pkt, 
     if (!pkt || !dst || !route) return -1;
     err = fib_ask(skb, pkt, from_ifindex, dst, 1, &params);
     if (err && err != BPF_FIB_LKUP_RET_NO_NEIGH) return err;
-    route->ifindex = params.ifindex;
-    route->mtu = params.mtu_result;
-    if (likely(params.family == CNET_AF_INET))
-        route->nexthop = addr_from_v4(params.ipv4_dst);
-    else /* also an IPv4 route by an IPv6 next hop, RFC 8950 */
-        __builtin_memcpy(&route->nexthop, params.ipv6_dst, 16);
+    fib_take(&params, route);
     /* Without a neighbour the helper returns before it fills the MTU in; a length beyond any MTU
      * makes it tell. */
     if (err == BPF_FIB_LKUP_RET_NO_NEIGH) {

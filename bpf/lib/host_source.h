@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Stage: only the host itself speaks through a host port, and what we sent that way (stranger.h). A
- * packet that the host's stack forwarded
- * from elsewhere towards an endpoint has bypassed the published ports ("direct routing") and is
- * dropped, but for a routed network, whose endpoints everybody may reach.
+ * packet that the host's stack forwarded from elsewhere towards an endpoint has bypassed the
+ * published ports ("direct routing") and is dropped, but for a routed network, whose endpoints
+ * everybody may reach.
  *
  * The source address decides, because on this side of the veth the device it came from is no longer
  * known.

@@ -58,13 +58,8 @@ VERIFIED_ONCE int peer_route_ask(struct __sk_buff* skb, __u32 peer_id, struct fi
     if (!peer || !route) return -1;
     err = peer_fib_ask(skb, peer, 1, &params);
     if (err && err != BPF_FIB_LKUP_RET_NO_NEIGH) return -1;
-    ifindex = params.ifindex;
-    route->ifindex = ifindex;
-    route->mtu = params.mtu_result;
-    if (params.family == CNET_AF_INET)
-        route->nexthop = addr_from_v4(params.ipv4_dst);
-    else
-        __builtin_memcpy(&route->nexthop, params.ipv6_dst, 16);
+    fib_take(&params, route);
+    ifindex = route->ifindex;
     if (err == BPF_FIB_LKUP_RET_NO_NEIGH) {
         err = peer_fib_ask(skb, peer, 0xffff, &params);
         route->mtu = err == BPF_FIB_LKUP_RET_FRAG_NEEDED ? params.mtu_result : 0xffff;

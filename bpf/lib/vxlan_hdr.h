@@ -21,26 +21,22 @@ struct vxlan_hdr {
     __be32 vni_be; /* in the upper 24 bits */
 };
 
-/* All that goes in between the outer Ethernet header and the inner packet. */
-struct vxlan4_head {
-    struct iphdr ip;
-    struct udphdr udp;
-    struct vxlan_hdr vxlan;
-    struct ethhdr eth;
-} __attribute__((packed));
-
-struct vxlan6_head {
-    struct ipv6hdr ip6;
-    struct udphdr udp;
-    struct vxlan_hdr vxlan;
-    struct ethhdr eth;
-} __attribute__((packed));
-
-/* From the outer UDP header on, as a receiver reads it. */
+/* From the outer UDP header on. */
 struct vxlan_inside {
     struct udphdr udp;
     struct vxlan_hdr vxlan;
     struct ethhdr eth;
+} __attribute__((packed));
+
+/* All that goes in between the outer Ethernet header and the inner packet. */
+struct vxlan4_head {
+    struct iphdr ip;
+    struct vxlan_inside inside;
+} __attribute__((packed));
+
+struct vxlan6_head {
+    struct ipv6hdr ip6;
+    struct vxlan_inside inside;
 } __attribute__((packed));
 
 /* The source port from the inner flow's hash, as the kernel's own device computes it
