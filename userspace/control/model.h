@@ -58,6 +58,7 @@ struct Network {
     uint32_t ageing_s = 300;
     uint32_t mac_limit = 1024;
     MacAddress gateway_mac;
+    bool clustered = false; // of the whole cluster: its control plane says who is in it
 
     // Nothing beyond the host, or not even the host.
     bool is_internal() const { return internal || mode == Mode::kIsolated; }
@@ -82,6 +83,8 @@ struct Endpoint {
     std::vector<IpPrefix> addresses;
     MacAddress mac;
     bool default_route = true;
+    std::vector<std::string>
+        aliases; // further names of it, for resolvers; others may have them too
 
     bool has_family(bool v4) const;
 
@@ -140,10 +143,24 @@ struct StaticFdb {
 // Another host of the overlay.
 struct Peer {
     PeerId id = 0;
-    std::string name;  // empty: none was given
-    IpAddress address; // of its VTEP
+    std::string name;       // empty: none was given
+    IpAddress address;      // of its VTEP
+    bool clustered = false; // the cluster says so, not `peer add`
 
     bool operator==(const Peer&) const = default;
+};
+
+// An endpoint of another host, as that host's control plane says.
+struct RemoteEndpoint {
+    NetworkId network_id = 0;
+    PeerId peer_id = 0;
+    std::string name; // unique on its host
+    // Zero: ports whose addresses nobody knows, as an attached device is. Floods go there.
+    MacAddress mac;
+    std::vector<IpAddress> addresses;
+    std::vector<std::string> aliases;
+
+    bool operator==(const RemoteEndpoint&) const = default;
 };
 
 struct OverlayConfig {
@@ -165,6 +182,7 @@ struct State {
     std::map<std::string, AttachedDevice> attached; // by device
     std::vector<StaticFdb> fdb;
     std::map<PeerId, Peer> peers;
+    std::map<std::pair<PeerId, std::string>, RemoteEndpoint> remotes; // by host and name there
     UplinkPolicy uplink_policy = UplinkPolicy::kAutomatic; // configuration, not in the store
     OverlayConfig overlay;                                 // likewise
 

@@ -66,6 +66,7 @@ Status load_network(Statement& row, State& state) {
     n.vni = static_cast<uint32_t>(row.next_int());
     n.mtu_derived = row.next_int() != 0;
     n.peer_learning = row.next_int() != 0;
+    n.clustered = row.next_int() != 0;
     state.networks.emplace(n.id, std::move(n));
     return {};
 }
@@ -104,6 +105,12 @@ Status load_endpoint_address(Statement& row, State& state) {
     auto status = parse_into(address, row.next_text(), "endpoint " + endpoint.name);
     if (!status) return status;
     endpoint.addresses.push_back(address);
+    return {};
+}
+
+Status load_endpoint_alias(Statement& row, State& state) {
+    control::Endpoint& endpoint = state.endpoints[static_cast<control::EndpointId>(row.next_int())];
+    endpoint.aliases.push_back(row.next_text());
     return {};
 }
 
@@ -158,7 +165,39 @@ Status load_peer(Statement& row, State& state) {
     peer.name = row.next_text();
     auto status = parse_into(peer.address, row.next_text(), "peer " + std::to_string(peer.id));
     if (!status) return status;
+    peer.clustered = row.next_int() != 0;
     state.peers.emplace(peer.id, std::move(peer));
+    return {};
+}
+
+control::RemoteEndpoint& remote_of(Statement& row, State& state) {
+    const auto peer_id = static_cast<control::PeerId>(row.next_int());
+    return state.remotes[{peer_id, row.next_text()}];
+}
+
+Status load_remote(Statement& row, State& state) {
+    control::RemoteEndpoint remote;
+    remote.peer_id = static_cast<control::PeerId>(row.next_int());
+    remote.name = row.next_text();
+    remote.network_id = static_cast<control::NetworkId>(row.next_int());
+    auto status = parse_into(remote.mac, row.next_text(), "remote endpoint " + remote.name);
+    if (!status) return status;
+    state.remotes.emplace(std::pair(remote.peer_id, remote.name), std::move(remote));
+    return {};
+}
+
+Status load_remote_address(Statement& row, State& state) {
+    control::RemoteEndpoint& remote = remote_of(row, state);
+    IpAddress address;
+    auto status = parse_into(address, row.next_text(), "remote endpoint " + remote.name);
+    if (!status) return status;
+    remote.addresses.push_back(address);
+    return {};
+}
+
+Status load_remote_alias(Statement& row, State& state) {
+    control::RemoteEndpoint& remote = remote_of(row, state);
+    remote.aliases.push_back(row.next_text());
     return {};
 }
 
@@ -185,7 +224,7 @@ Status load_state(Database& db, State& state) {
     constexpr Query kQueries[] = {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
          "ageing_s, mac_limit, gateway_mac, snat6, nat, vni, mtu_derived, "
-         "peer_learning FROM networks",
+         "peer_learning, clustered FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},
@@ -193,13 +232,20 @@ Status load_state(Database& db, State& state) {
          load_endpoint},
         {"SELECT endpoint_id, address FROM endpoint_addresses ORDER BY endpoint_id, position",
          load_endpoint_address},
+        {"SELECT endpoint_id, alias FROM endpoint_aliases ORDER BY endpoint_id, position",
+         load_endpoint_alias},
         {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4, holder FROM ports",
          load_port},
         {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
-        {"SELECT id, name, address FROM peers", load_peer},
+        {"SELECT id, name, address, clustered FROM peers", load_peer},
+        {"SELECT peer_id, name, network_id, mac FROM remotes", load_remote},
+        {"SELECT peer_id, name, address FROM remote_addresses ORDER BY peer_id, name, position",
+         load_remote_address},
+        {"SELECT peer_id, name, alias FROM remote_aliases ORDER BY peer_id, name, position",
+         load_remote_alias},
         {"SELECT network_id, mac, endpoint_id, device, peer_id FROM fdb", load_fdb},
     };
     for (const Query& query : kQueries) {

@@ -90,6 +90,27 @@ CREATE INDEX fdb_by_endpoint ON fdb (endpoint_id);
 CREATE INDEX fdb_by_peer ON fdb (peer_id);
 INSERT INTO last_ids VALUES ('peer', 0);
 PRAGMA user_version = 6;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN clustered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE peers ADD COLUMN clustered INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE endpoint_aliases (
+    endpoint_id INTEGER NOT NULL REFERENCES endpoints ON DELETE CASCADE, position INTEGER NOT NULL,
+    alias TEXT NOT NULL, PRIMARY KEY (endpoint_id, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE remotes (
+    peer_id INTEGER NOT NULL REFERENCES peers, name TEXT NOT NULL,
+    network_id INTEGER NOT NULL REFERENCES networks, mac TEXT NOT NULL,
+    PRIMARY KEY (peer_id, name)) STRICT, WITHOUT ROWID;
+CREATE INDEX remotes_by_network ON remotes (network_id);
+CREATE TABLE remote_addresses (
+    peer_id INTEGER NOT NULL, name TEXT NOT NULL, position INTEGER NOT NULL, address TEXT NOT NULL,
+    PRIMARY KEY (peer_id, name, position),
+    FOREIGN KEY (peer_id, name) REFERENCES remotes ON DELETE CASCADE) STRICT, WITHOUT ROWID;
+CREATE TABLE remote_aliases (
+    peer_id INTEGER NOT NULL, name TEXT NOT NULL, position INTEGER NOT NULL, alias TEXT NOT NULL,
+    PRIMARY KEY (peer_id, name, position),
+    FOREIGN KEY (peer_id, name) REFERENCES remotes ON DELETE CASCADE) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 7;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -39,7 +39,7 @@ Status write(Database& db, const PutNetwork& put) {
     const control::Network& n = put.network;
     auto status = run(
         db,
-        "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+        "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
         "CONFLICT "
         "(id) DO UPDATE SET "
         "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
@@ -48,16 +48,39 @@ Status write(Database& db, const PutNetwork& put) {
         "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
         "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
         "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
-        "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning",
+        "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning, "
+        "clustered = excluded.clustered",
         int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode), int64_t{n.internal},
         int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4), int64_t{n.learning},
         int64_t{n.allow_spoofing}, int64_t{n.ageing_s}, int64_t{n.mac_limit},
         n.gateway_mac.to_string(), text(n.snat6), static_cast<int64_t>(n.nat), int64_t{n.vni},
-        int64_t{n.mtu_derived}, int64_t{n.peer_learning});
+        int64_t{n.mtu_derived}, int64_t{n.peer_learning}, int64_t{n.clustered});
     if (!status) return status;
     status = write_subnets(db, n);
     if (!status) return status;
     return raise_last_id(db, "network", n.id);
+}
+
+Status write_addresses(Database& db, const control::Endpoint& e) {
+    auto status = run(db, "DELETE FROM endpoint_addresses WHERE endpoint_id = ?", int64_t{e.id});
+    int64_t position = 0;
+    for (const IpPrefix& address : e.addresses) {
+        if (!status) return status;
+        status = run(db, "INSERT INTO endpoint_addresses VALUES (?, ?, ?)", int64_t{e.id},
+                     position++, address.to_string());
+    }
+    return status;
+}
+
+Status write_aliases(Database& db, const control::Endpoint& e) {
+    auto status = run(db, "DELETE FROM endpoint_aliases WHERE endpoint_id = ?", int64_t{e.id});
+    int64_t position = 0;
+    for (const std::string& alias : e.aliases) {
+        if (!status) return status;
+        status = run(db, "INSERT INTO endpoint_aliases VALUES (?, ?, ?)", int64_t{e.id}, position++,
+                     alias);
+    }
+    return status;
 }
 
 Status write(Database& db, const PutEndpoint& put) {
@@ -70,14 +93,9 @@ Status write(Database& db, const PutEndpoint& put) {
             int64_t{e.id}, e.name, int64_t{e.network_id}, e.netns, e.ifname, e.mac.to_string(),
             int64_t{e.default_route});
     if (!status) return status;
-    status = run(db, "DELETE FROM endpoint_addresses WHERE endpoint_id = ?", int64_t{e.id});
+    status = write_addresses(db, e);
+    if (status) status = write_aliases(db, e);
     if (!status) return status;
-    int64_t position = 0;
-    for (const IpPrefix& address : e.addresses) {
-        status = run(db, "INSERT INTO endpoint_addresses VALUES (?, ?, ?)", int64_t{e.id},
-                     position++, address.to_string());
-        if (!status) return status;
-    }
     return raise_last_id(db, "endpoint", e.id);
 }
 
@@ -151,11 +169,39 @@ Status write(Database& db, const PutFdb& put) {
 
 Status write(Database& db, const PutPeer& put) {
     auto status = run(db,
-                      "INSERT INTO peers VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
-                      "excluded.name, address = excluded.address",
-                      int64_t{put.peer.id}, put.peer.name, put.peer.address.to_string());
+                      "INSERT INTO peers VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
+                      "excluded.name, address = excluded.address, clustered = excluded.clustered",
+                      int64_t{put.peer.id}, put.peer.name, put.peer.address.to_string(),
+                      int64_t{put.peer.clustered});
     if (!status) return status;
     return raise_last_id(db, "peer", put.peer.id);
+}
+
+Status write(Database& db, const RemoveRemote& remove) {
+    return run(db, "DELETE FROM remotes WHERE peer_id = ? AND name = ?", int64_t{remove.peer_id},
+               remove.name);
+}
+
+Status write(Database& db, const PutRemote& put) {
+    const control::RemoteEndpoint& r = put.remote;
+    // What hangs on the one before goes with it; nothing else refers to it.
+    auto status = write(db, RemoveRemote{r.peer_id, r.name});
+    if (status) {
+        status = run(db, "INSERT INTO remotes VALUES (?, ?, ?, ?)", int64_t{r.peer_id}, r.name,
+                     int64_t{r.network_id}, r.mac.to_string());
+    }
+    int64_t position = 0;
+    for (const IpAddress& address : r.addresses) {
+        if (!status) return status;
+        status = run(db, "INSERT INTO remote_addresses VALUES (?, ?, ?, ?)", int64_t{r.peer_id},
+                     r.name, position++, address.to_string());
+    }
+    for (const std::string& alias : r.aliases) {
+        if (!status) return status;
+        status = run(db, "INSERT INTO remote_aliases VALUES (?, ?, ?, ?)", int64_t{r.peer_id},
+                     r.name, position++, alias);
+    }
+    return status;
 }
 
 Status write(Database& db, const RemoveNetwork& remove) {

@@ -37,6 +37,9 @@ struct PutFdb {
 struct PutPeer {
     control::Peer peer;
 };
+struct PutRemote {
+    control::RemoteEndpoint remote;
+};
 
 // Absent is success.
 struct RemoveNetwork {
@@ -64,10 +67,15 @@ struct RemoveFdb {
 struct RemovePeer {
     control::PeerId id = 0;
 };
+struct RemoveRemote {
+    control::PeerId peer_id = 0;
+    std::string name;
+};
 
-using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
-                              PutFdb, PutPeer, RemoveNetwork, RemoveEndpoint, RemovePort,
-                              RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer>;
+using Mutation =
+    std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached, PutFdb,
+                 PutPeer, PutRemote, RemoveNetwork, RemoveEndpoint, RemovePort, RemoveSandbox,
+                 RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer, RemoveRemote>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

@@ -72,6 +72,7 @@ Network network(control::NetworkId id, const std::string& name) {
     n.ageing_s = 17;
     n.mac_limit = 3;
     n.gateway_mac = *MacAddress::parse("02:42:00:00:00:01");
+    n.clustered = true;
     return n;
 }
 
@@ -85,6 +86,7 @@ Endpoint endpoint(control::EndpointId id, const std::string& name, control::Netw
     e.addresses = {*IpPrefix::parse("10.88.0.130/24"), *IpPrefix::parse("fd00:88::2/64")};
     e.mac = *MacAddress::parse("02:42:00:00:00:02");
     e.default_route = false;
+    e.aliases = {"db", "primary"};
     return e;
 }
 
@@ -108,6 +110,18 @@ void expect_same(const control::State& a, const control::State& b) {
     EXPECT_EQ(a.uplinks, b.uplinks);
     EXPECT_EQ(a.attached, b.attached);
     EXPECT_EQ(a.fdb, b.fdb);
+    EXPECT_EQ(a.peers, b.peers);
+    EXPECT_EQ(a.remotes, b.remotes);
+}
+
+control::RemoteEndpoint remote(control::PeerId peer_id, const std::string& name,
+                               control::NetworkId network_id) {
+    return {network_id,
+            peer_id,
+            name,
+            *MacAddress::parse("02:42:00:00:00:77"),
+            {*IpAddress::parse("10.88.0.7"), *IpAddress::parse("fd00:88::7")},
+            {"cache", "first"}};
 }
 
 TEST_F(StoreTest, WhatWasPutComesBackWhole) {
@@ -121,6 +135,10 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
     expected.attached["eth7"] = {"eth7", 4, true};
     expected.fdb = {{4, *MacAddress::parse("02:00:00:00:00:98"), 0, "eth7"},
                     {4, *MacAddress::parse("02:00:00:00:00:99"), 9, ""}};
+    expected.peers[5] = {5, "five", *IpAddress::parse("192.0.2.5"), true};
+    expected.peers[6] = {6, "", *IpAddress::parse("2001:db8::6"), false};
+    expected.remotes[{5, "far"}] = remote(5, "far", 4);
+    expected.remotes[{6, "tap0"}] = {4, 6, "tap0", {}, {}, {}};
     {
         auto store = open();
         auto status = store->commit(
@@ -128,7 +146,10 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
              store::PutPort{expected.ports[2]}, store::PutPort{expected.ports[3]},
              store::PutSandbox{expected.sandboxes["box"]}, store::PutUplink{"eth0", true},
              store::PutUplink{"eth1", false}, store::PutAttached{expected.attached["eth7"]},
-             store::PutFdb{expected.fdb[1]}, store::PutFdb{expected.fdb[0]}});
+             store::PutFdb{expected.fdb[1]}, store::PutFdb{expected.fdb[0]},
+             store::PutPeer{expected.peers[5]}, store::PutPeer{expected.peers[6]},
+             store::PutRemote{expected.remotes[{5, "far"}]},
+             store::PutRemote{expected.remotes[{6, "tap0"}]}});
         ASSERT_TRUE(status) << status.error().message();
     }
     auto loaded = open()->load();
@@ -156,6 +177,27 @@ TEST_F(StoreTest, PutReplacesAndRemoveRemoves) {
     ASSERT_TRUE(loaded);
     EXPECT_TRUE(loaded->state.networks.empty());
     EXPECT_TRUE(loaded->state.endpoints.empty());
+}
+
+TEST_F(StoreTest, RemotesHoldTheirPeerAndTheirNetwork) {
+    auto store = open();
+    const control::Peer peer{5, "five", *IpAddress::parse("192.0.2.5"), true};
+    control::RemoteEndpoint far = remote(5, "far", 1);
+    EXPECT_FALSE(store->commit(
+        {store::PutNetwork{network(1, "web")}, store::PutRemote{far}, store::PutPeer{peer}}))
+        << "its peer comes first";
+    ASSERT_TRUE(store->commit({store::PutNetwork{network(1, "web")}, store::PutPeer{peer},
+                               store::PutRemote{far}, store::PutRemote{remote(5, "two", 1)}}));
+    EXPECT_FALSE(store->commit({store::RemovePeer{5}}));
+    EXPECT_FALSE(store->commit({store::RemoveNetwork{1}}));
+    far.addresses.pop_back();
+    far.aliases = {"other"};
+    far.mac = MacAddress();
+    ASSERT_TRUE(store->commit({store::PutRemote{far}, store::RemoveRemote{5, "two"}}));
+    EXPECT_EQ(store->load()->state.remotes.size(), 1u);
+    EXPECT_EQ(store->load()->state.remotes.at({5, "far"}), far);
+    EXPECT_TRUE(store->commit({store::RemoveRemote{5, "far"}, store::RemoveRemote{5, "far"},
+                               store::RemovePeer{5}, store::RemoveNetwork{1}}));
 }
 
 TEST_F(StoreTest, IdsAreRememberedAfterRemoval) {
@@ -253,9 +295,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 7");
+    execute("PRAGMA user_version = 8");
     EXPECT_NE(
-        open_error().find("has schema version 7, written by a newer cnetd; this one knows up to 6"),
+        open_error().find("has schema version 8, written by a newer cnetd; this one knows up to 7"),
         std::string::npos)
         << open_error();
 }
@@ -269,6 +311,8 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
             "ALTER TABLE networks DROP COLUMN nat; ALTER TABLE networks DROP COLUMN vni;"
             "ALTER TABLE networks DROP COLUMN mtu_derived;"
             "ALTER TABLE networks DROP COLUMN peer_learning;"
+            "ALTER TABLE networks DROP COLUMN clustered; DROP TABLE endpoint_aliases;"
+            "DROP TABLE remote_addresses; DROP TABLE remote_aliases; DROP TABLE remotes;"
             "DELETE FROM last_ids WHERE kind = 'peer';"
             "DROP TABLE fdb; DROP TABLE attached; DROP TABLE peers;"
             "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
@@ -282,6 +326,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     Network expected = before;
     expected.snat6.reset();
     expected.nat = control::Nat::kSymmetric;
+    expected.clustered = false;
     EXPECT_EQ(loaded->state.networks.at(1), expected);
     const control::StaticFdb stated{1, *MacAddress::parse("02:00:00:00:00:99"), 7, ""};
     EXPECT_EQ(loaded->state.fdb, std::vector{stated});
