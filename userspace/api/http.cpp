@@ -24,6 +24,10 @@ KindWords words_of(ErrorKind kind) {
         return {"conflict", 409};
     case ErrorKind::kExhausted:
         return {"exhausted", 507};
+    case ErrorKind::kUnavailable:
+        return {"unavailable", 503};
+    case ErrorKind::kUnknown:
+        return {"unknown", 504};
     case ErrorKind::kSystem:
         break;
     }

@@ -20,12 +20,14 @@ namespace cnet {
 // What class of failure this is to whoever asked. The API maps it to an HTTP status, the CLI to an
 // exit status.
 enum class ErrorKind {
-    kInvalid,   // the request itself is wrong: malformed, out of range
-    kNotFound,  // names something that does not exist
-    kConflict,  // clashes with what exists: taken, overlapping, in use
-    kExhausted, // a pool, a map or a limit is full
-    kDenied,    // not permitted
-    kSystem,    // the kernel, the disk or a library refused
+    kInvalid,     // the request itself is wrong: malformed, out of range
+    kNotFound,    // names something that does not exist
+    kConflict,    // clashes with what exists: taken, overlapping, in use
+    kExhausted,   // a pool, a map or a limit is full
+    kDenied,      // not permitted
+    kSystem,      // the kernel, the disk or a library refused
+    kUnavailable, // who decides about it cannot be reached; nothing was done
+    kUnknown,     // it was asked for, and whether it was done is not known
 };
 
 class Error {
