@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
-#include <toml++/toml.h>
 
 #include "userspace/base/file.h"
+#include "userspace/cnetd/config_cluster.h"
+#include "userspace/cnetd/config_take.h"
 
 namespace cnet::daemon {
 namespace {
@@ -39,38 +39,6 @@ constexpr std::array<TimeoutKey, 13> kTimeoutKeys = {{
     {"generic_s", &control::Timeouts::generic},
     {"fragment_s", &control::Timeouts::fragment},
 }};
-
-// What is wrong with a value; nothing when it was taken.
-using Fault = std::optional<std::string>;
-
-Fault take(const toml::node& node, uint32_t min, uint32_t max, uint32_t& out) {
-    auto number = node.value_exact<int64_t>();
-    if (!number || *number < min || *number > max)
-        return "must be a whole number from " + std::to_string(min) + " to " + std::to_string(max);
-    out = static_cast<uint32_t>(*number);
-    return {};
-}
-
-Fault take(const toml::node& node, bool& out) {
-    auto value = node.value_exact<bool>();
-    if (!value) return "must be true or false";
-    out = *value;
-    return {};
-}
-
-Fault take(const toml::node& node, std::string& out) {
-    auto value = node.value_exact<std::string>();
-    if (!value) return "must be a string";
-    out = *value;
-    return {};
-}
-
-Fault take_absolute_path(const toml::node& node, std::string& out) {
-    auto value = node.value_exact<std::string>();
-    if (!value || !value->starts_with('/')) return "must be an absolute path";
-    out = *value;
-    return {};
-}
 
 Fault take_log_level(const toml::node& node, Config& config) {
     std::string text;
@@ -110,12 +78,6 @@ Fault take_vtep(const toml::node& node, control::OverlayConfig& overlay) {
     return {};
 }
 
-// Known or not, and when known, the fault.
-struct Taken {
-    bool known = true;
-    Fault fault;
-};
-
 Taken take_setting(std::string_view section, std::string_view key, const toml::node& node,
                    Config& config) {
     if (section == "log" && key == "level") return {true, take_log_level(node, config)};
@@ -123,6 +85,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "uplinks" && key == "auto") return {true, take(node, config.auto_uplinks)};
     if (section == "overlay" && key == "port") return {true, take_port(node, config.overlay.port)};
     if (section == "overlay" && key == "address") return {true, take_vtep(node, config.overlay)};
+    if (section == "overlay" && key == "vni_range")
+        return {true, take_vni_range(node, config.vni_range)};
+    if (section == "cluster") return take_cluster_setting(key, node, config.cluster);
     if (section == "sock" && key == "enabled") return {true, take(node, config.sock)};
     if (section == "sock" && key == "cgroup")
         return {true, take_absolute_path(node, config.sock_cgroup)};
@@ -142,8 +107,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 8> kSections = {
-        "log", "maps", "overlay", "conntrack", "api", "reconcile", "uplinks", "sock"};
+    constexpr std::array<std::string_view, 9> kSections = {
+        "log", "maps", "overlay", "conntrack", "api", "reconcile", "uplinks", "sock", "cluster"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 
@@ -167,6 +132,9 @@ Result<Config> read_tables(const toml::table& root, const std::string& file) {
             if (!taken.known) return fault_at(file, line, "unknown key " + name);
             if (taken.fault) return fault_at(file, line, name + ' ' + *taken.fault);
         }
+        if (section != "cluster") continue;
+        if (Fault fault = check_cluster(config.cluster))
+            return fault_at(file, section_line, "[cluster] " + *fault);
     }
     return config;
 }

@@ -12,8 +12,23 @@
 #include "userspace/base/result.h"
 #include "userspace/control/gc.h"
 #include "userspace/control/model.h"
+#include "userspace/etcd/client.h"
 
 namespace cnet::daemon {
+
+// [cluster]; there is none while etcd.endpoints is empty.
+struct ClusterConfig {
+    etcd::ClientConfig etcd;       // etcd, ca, cert, key, user, password_file
+    std::string prefix = "/cnet/"; // prefix: of all keys
+    std::string host;              // host: this host's name; empty: what the kernel calls it
+    uint32_t lease_s = 30;         // lease_s: a host that is silent for so long is gone
+};
+
+// VNIs that a cluster gives to networks which ask for none.
+struct VniRange {
+    uint32_t first = 4096;
+    uint32_t last = (1u << 24) - 1;
+};
 
 struct Config {
     LogLevel log_level = LogLevel::kInfo;      // [log] level
@@ -24,8 +39,10 @@ struct Config {
     uint32_t sweep_period_s = 5;               // [reconcile] sweep_period_s
     bool auto_uplinks = true;                  // [uplinks] auto
     control::OverlayConfig overlay;            // [overlay] port, address
-    bool sock = true;                          // [sock] enabled
-    std::string sock_cgroup;                   // [sock] cgroup; empty: the root of cgroup2
+    VniRange vni_range;                        // [overlay] vni_range = "4096-16777215"
+    ClusterConfig cluster;
+    bool sock = true;        // [sock] enabled
+    std::string sock_cgroup; // [sock] cgroup; empty: the root of cgroup2
 };
 
 // `file` is for messages: "FILE:LINE: ...".

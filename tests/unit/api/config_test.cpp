@@ -118,9 +118,23 @@ TEST(Config, Overlay) {
     EXPECT_EQ(config->overlay.port, 8472);
     EXPECT_EQ(config->overlay.address4->to_string(), "192.0.2.1");
     EXPECT_EQ(config->overlay.address6->to_string(), "2001:db8::1");
-    for (const char* wrong : {"port = 0", "port = 65536", "address = \"here\"",
-                              "address = [\"192.0.2.1\", \"192.0.2.2\"]", "vni_range = [1, 2]"})
+    for (const char* wrong :
+         {"port = 0", "port = 65536", "address = \"here\"",
+          "address = [\"192.0.2.1\", \"192.0.2.2\"]", "vni_range = [1, 2]", "vni_range = \"7\"",
+          "vni_range = \"0-7\"", "vni_range = \"8-7\"", "vni_range = \"1-16777216\"",
+          "vni_range = \"1 - 7\"", "vni_range = \"1-7-9\"", "vni_range = \"-\""})
         EXPECT_FALSE(parse_config(std::string("[overlay]\n") + wrong, "t")) << wrong;
+}
+
+TEST(Config, VniRange) {
+    auto unstated = parse_config("", "t");
+    ASSERT_TRUE(unstated);
+    EXPECT_EQ(unstated->vni_range.first, 4096u);
+    EXPECT_EQ(unstated->vni_range.last, 16777215u);
+    auto stated = parse_config("[overlay]\nvni_range = \"7-7\"", "t");
+    ASSERT_TRUE(stated) << stated.error().message();
+    EXPECT_EQ(stated->vni_range.first, 7u);
+    EXPECT_EQ(stated->vni_range.last, 7u);
 }
 
 } // namespace
