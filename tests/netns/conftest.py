@@ -3,6 +3,8 @@
 import pytest
 
 from harness.cni import Cni
+from harness.etcd import Cluster
+from harness.etcd_client import EtcdClient
 from harness.netns import Namespace
 from harness.underlay import Endpoint, Underlay, address, overlay_network, wait_for_vtep
 
@@ -72,3 +74,32 @@ def make_overlay(make_host, underlay):
         return hosts
 
     return make
+
+
+@pytest.fixture
+def make_etcd(request):
+    """Makes real clusters of etcd; their logs' ends go with a failure."""
+    made = []
+
+    def make(*words, **options):
+        made.append(Cluster(*words, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if not request.node.report_call.passed:
+            print(one.log())
+        one.close()
+
+
+@pytest.fixture
+def make_client():
+    made = []
+
+    def make(cluster, **options):
+        made.append(EtcdClient(cluster, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

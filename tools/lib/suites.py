@@ -44,6 +44,7 @@ class Suite:
 
 
 EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni")
+NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver")
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),
@@ -52,7 +53,7 @@ SUITES = [
     Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf",
           targets=("bpf_tests",)),
     Suite("netns", "network namespaces end to end", "pytest", select="tests/netns",
-          targets=EXECUTABLES, limit_s=1800),
+          targets=NETNS_EXECUTABLES, limit_s=1800),
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
           select="tests/parity", targets=EXECUTABLES, limit_s=1800),
     Suite("engines", "Debian's container engines on our networks", "pytest", select="tests/engines",
@@ -64,7 +65,7 @@ SUITES = [
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
           limit_s=900, alone=True),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
-          select="tests/netns", targets=EXECUTABLES, limit_s=3600, long_only=True),
+          select="tests/netns", targets=NETNS_EXECUTABLES, limit_s=3600, long_only=True),
     Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
           targets=("all",), limit_s=900, long_only=True),
     Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_",
