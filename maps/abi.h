@@ -172,7 +172,7 @@ struct cnet_neigh_key {
 CNET_SIZE(struct cnet_neigh_key, 4 + 16);
 
 struct cnet_neigh_entry {
-    __u32 ifindex;    /* the port; the host port's outer end for the gateway */
+    __u32 ifindex; /* the port; the host port's outer end for the gateway; 0 when peer_id is not */
     __u32 port_flags; /* enum cnet_port_flag of that port */
     __u32 endpoint_id;
     __u32 peer_id; /* 0: local */

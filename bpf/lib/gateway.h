@@ -34,12 +34,29 @@ static __always_inline enum cnet_verdict gateway_to_host(struct __sk_buff* skb,
     return publish_from_endpoint(pkt, binding);
 }
 
+/* Likewise on another host. V_NEXT: from here on it goes there as what is sent straight to it does,
+ * from its sender's own MAC; the gateway's is each host's own. */
+static __always_inline enum cnet_verdict gateway_to_remote(struct __sk_buff* skb,
+                                                           struct cnet_pkt* pkt,
+                                                           const struct cnet_neigh_entry* neigh) {
+    __u8 source[CNET_MAC_LEN];
+
+    mac_copy(source, pkt->src_mac);
+    pkt->peer_id = neigh->peer_id;
+    if (ip_rewrite(skb, pkt, &pkt->tuple.src, &pkt->tuple.dst, 1) ||
+        eth_rewrite(skb, pkt, neigh->mac, source))
+        return drop(pkt, CNET_R_REWRITE_FAILED);
+    mac_copy(pkt->dst_mac, neigh->mac);
+    return V_NEXT;
+}
+
 /* A sibling addressed through the gateway: routed back into the network, as Linux does. */
 static __always_inline enum cnet_verdict gateway_to_sibling(struct __sk_buff* skb,
                                                             struct cnet_pkt* pkt,
                                                             const struct cnet_neigh_entry* neigh) {
     if (icc_forbids(pkt, neigh->port_flags)) return drop(pkt, CNET_R_ICC_OFF);
     if (pkt->ttl <= 1) return icmp_time_exceeded(skb, pkt);
+    if (unlikely(neigh->peer_id)) return gateway_to_remote(skb, pkt, neigh);
     if (ip_rewrite(skb, pkt, &pkt->tuple.src, &pkt->tuple.dst, 1) ||
         eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
@@ -147,7 +164,8 @@ static __always_inline int is_routable(const struct cnet_pkt* pkt) {
                                 : ip4_is_routable(pkt->tuple.dst.words_be[3]);
 }
 
-/* No flow has this packet yet: where does it want to go? V_NEXT: a flow is prepared for it. */
+/* No flow has this packet yet: where does it want to go? V_NEXT: a flow is prepared for it, or it
+ * is for pkt->peer_id. */
 VERIFIED_ONCE int gateway_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct cnet_neigh_entry* neigh;
 
@@ -195,6 +213,7 @@ static __always_inline enum cnet_verdict gateway_forward(struct __sk_buff* skb,
         verdict = icmp_error_nat(skb, pkt, pkt->network_id, 0);
     if (likely(verdict != V_NEXT)) return verdict;
     verdict = gateway_new(skb, pkt);
+    if (unlikely(pkt->peer_id)) return verdict;
     if (verdict == V_NEXT && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT)
         verdict = flow_started(pkt, mapping_assign(skb));
     return nat_begin(skb, pkt, pkt->network_id, verdict);

@@ -163,6 +163,7 @@ icmp_error_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct ct_
         if (!open) return drop(pkt, CNET_R_NO_NEIGH);
         return stranger_send(skb, pkt, open->host_ifindex, CNET_R_ICMP_ERROR_NAT);
     }
+    if (unlikely(neigh->peer_id)) return drop(pkt, CNET_R_GATEWAY_LOCAL);
     if (eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),

@@ -107,6 +107,8 @@ static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, s
     if (unlikely(!neigh)) {
         open = network_open(zone);
         if (!open) return drop(pkt, CNET_R_NO_NEIGH);
+    } else if (unlikely(neigh->peer_id)) {
+        return drop(pkt, CNET_R_GATEWAY_LOCAL);
     }
     mtu = neigh ? neigh->mtu : open->mtu;
     /* What a router would fragment is handed over whole: it is in memory, not on a link. */

@@ -100,6 +100,8 @@ static __always_inline enum cnet_verdict nd_answer(struct __sk_buff* skb, struct
     if (!neigh || neigh->ifindex == pkt->ifindex) return V_NEXT;
     /* The host asking for the gateway's address is asking for its own. */
     if (neigh->port_flags & CNET_PORT_HOST && pkt->port_flags & CNET_PORT_HOST) return V_NEXT;
+    if (unlikely(neigh->peer_id) && pkt->port_flags & CNET_PORT_HOST)
+        return drop(pkt, CNET_R_GATEWAY_LOCAL);
     if (unlikely(asker_is_unstated(pkt))) return ask_owner(skb, pkt, neigh);
     return nd_advertise(skb, pkt, neigh, &target);
 }

@@ -33,7 +33,7 @@ static __always_inline struct cnet_neigh_entry* neigh_lookup(__u32 network_id,
 /*
  * Nobody stated who is behind a port without a source check, so whoever is asked from there has to
  * hear of the asker, as on a bridge: the question is not answered in place but brought to the one
- * that it is for, and to nobody else.
+ * that it is for, and to nobody else; V_NEXT: by way of pkt->peer_id.
  */
 static __always_inline int asker_is_unstated(const struct cnet_pkt* pkt) {
     return !(pkt->port_flags & (CNET_PORT_CHECK_SOURCE | CNET_PORT_HOST));
@@ -41,6 +41,10 @@ static __always_inline int asker_is_unstated(const struct cnet_pkt* pkt) {
 
 static __always_inline enum cnet_verdict ask_owner(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                    const struct cnet_neigh_entry* neigh) {
+    if (neigh->peer_id) {
+        pkt->peer_id = neigh->peer_id;
+        return V_NEXT;
+    }
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),
                       CNET_R_SWITCHED);
 }

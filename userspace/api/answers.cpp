@@ -88,6 +88,7 @@ std::string render(const control::EndpointView& view) {
     json["addresses"] = texts(view.addresses);
     json["mac"] = view.mac.to_string();
     json["default_route"] = view.default_route;
+    json["aliases"] = view.aliases;
     json["host_ifname"] = view.host_ifname;
     json["ifindex"] = view.ifindex;
     json["state"] = view.state;
@@ -148,6 +149,7 @@ std::string render(const control::NeighView& view) {
     json["mac"] = view.mac.to_string();
     json["device"] = view.device;
     json["endpoint"] = value_or_null(view.endpoint);
+    json["peer"] = view.peer ? Json(view.peer->to_string()) : Json(nullptr);
     json["type"] = view.type;
     return to_text(json);
 }

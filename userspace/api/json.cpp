@@ -163,6 +163,9 @@ void ObjectReader::read(const char* key, control::Mode& out) {
 void ObjectReader::read(const char* key, control::Nat& out) {
     read_parsed(key, out, control::parse_nat);
 }
+void ObjectReader::read(const char* key, std::vector<std::string>& out) {
+    if (auto texts = find_texts(key)) out = std::move(*texts);
+}
 void ObjectReader::read(const char* key, std::vector<IpAddress>& out) {
     read_parsed_list(key, out);
 }

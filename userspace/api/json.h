@@ -37,6 +37,7 @@ public:
     void read(const char* key, MacAddress& out);
     void read(const char* key, control::Mode& out);
     void read(const char* key, control::Nat& out);
+    void read(const char* key, std::vector<std::string>& out);
     void read(const char* key, std::vector<IpAddress>& out);
     void read(const char* key, std::vector<IpPrefix>& out);
 

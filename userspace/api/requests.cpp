@@ -106,6 +106,7 @@ Result<control::EndpointSpec> parse_endpoint_spec(std::string_view body) {
                                                  in.read("ips", out.ips);
                                                  in.read_nullable("mac", out.mac);
                                                  in.read("default_route", out.default_route);
+                                                 in.read("aliases", out.aliases);
                                              });
 }
 

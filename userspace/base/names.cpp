@@ -22,6 +22,14 @@ bool valid_name(std::string_view name) {
     return good && !IpAddress::parse(name);
 }
 
+bool valid_label(std::string_view label) {
+    constexpr size_t kLongest = 63; // RFC 1035 section 2.3.4
+    if (label.empty() || label.size() > kLongest || label.front() == '-' || label.back() == '-')
+        return false;
+    return std::ranges::all_of(label,
+                               [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
+}
+
 bool valid_ifname(std::string_view name) {
     constexpr size_t kLongest = 15; // IFNAMSIZ counts the NUL
     if (name.empty() || name.size() > kLongest || name == "." || name == "..") return false;

@@ -26,6 +26,7 @@ View endpoint_view() {
         {"ID", key("id"), Align::kRight, false, true},
         {"IFNAME", key("ifname"), Align::kLeft, false, true},
         {"IFINDEX", key("ifindex"), Align::kRight, false, true},
+        {"ALIASES", key("aliases"), Align::kLeft, true, true},
         {"DEFAULT-ROUTE", key("default_route"), Align::kLeft, false, true},
     };
 }
@@ -74,6 +75,7 @@ std::vector<Option> create_options() {
         {"--ifname", kText, "NAME", "the interface's name in there (eth0)", "ifname"},
         {"--ip", kText, "ADDRESS", "an address (the next free one of each subnet)", "ips", true},
         {"--mac", kText, "MAC", "its MAC address (made from its id)", "mac"},
+        {"--alias", kText, "NAME", "a further name of it for resolvers", "aliases", true},
         {"--default-route", kOnOff, "on|off", "a default route by the gateway (on)",
          "default_route"},
     };

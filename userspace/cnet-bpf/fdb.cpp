@@ -27,6 +27,7 @@ View neigh_view() {
         {"MAC", key("mac")},
         {"DEVICE", key("device")},
         {"ENDPOINT", key("endpoint"), Align::kLeft, true},
+        {"PEER", key("peer"), Align::kLeft, true},
         {"TYPE", key("type")},
     };
 }

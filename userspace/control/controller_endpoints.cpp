@@ -134,6 +134,19 @@ Status check_ifname(const std::string& ifname, const std::string& netns, const S
     return {};
 }
 
+Status check_aliases(const std::vector<std::string>& aliases) {
+    std::set<std::string> seen;
+    for (const std::string& alias : aliases) {
+        if (!valid_label(alias)) {
+            return invalid("\"" + alias +
+                           "\" is not a valid alias: letters, digits, '_' and '-', at most 63, "
+                           "with no '-' at either end");
+        }
+        if (!seen.insert(alias).second) return invalid("alias " + alias + " is given twice");
+    }
+    return {};
+}
+
 } // namespace
 
 EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
@@ -146,6 +159,7 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     view.addresses = endpoint.addresses;
     view.mac = endpoint.mac;
     view.default_route = endpoint.default_route;
+    view.aliases = endpoint.aliases;
     view.host_ifname = endpoint.host_ifname();
     if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
         view.ifindex = link->ifindex;
@@ -197,6 +211,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     auto netns = resolve_netns(spec.netns, impl.state, impl.parts.namespaces);
     if (!netns) return netns.error();
     status = check_ifname(spec.ifname, *netns, impl.state);
+    if (status) status = check_aliases(spec.aliases);
     if (status && spec.mac) status = check_mac(*spec.mac, **network, impl.state);
     if (!status) return status.error();
     auto addresses = impl.choose_addresses(**network, spec.ips);
@@ -213,6 +228,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     endpoint.addresses = std::move(*addresses);
     endpoint.mac = *mac;
     endpoint.default_route = spec.default_route;
+    endpoint.aliases = spec.aliases;
 
     State next = impl.state;
     next.endpoints[endpoint.id] = endpoint;

@@ -65,6 +65,7 @@ struct Controller::Impl {
     Result<const Sandbox*> find_sandbox(const std::string& name) const;
     // None when there is none.
     const Peer* find_peer(const IpAddress& address) const;
+    std::optional<IpAddress> peer_address(PeerId id) const;
     // The id of `name`, or 0 for every network when it is empty.
     Result<NetworkId> network_filter(const std::string& name) const;
 

@@ -177,6 +177,12 @@ Status Controller::delete_network(const std::string& name) {
     State next = impl_->state;
     next.networks.erase(network.id);
     Edit edit{{}, {store::PutNetwork{network}}};
+    for (const auto& [key, remote] : impl_->state.remotes) {
+        if (remote.network_id != network.id) continue;
+        edit.forward.push_back(store::RemoveRemote{key.first, key.second});
+        edit.backward.push_back(store::PutRemote{remote});
+        next.remotes.erase(key);
+    }
     // What is stated of MACs behind peers; those behind endpoints went with them.
     for (const StaticFdb& entry : impl_->state.fdb) {
         if (entry.network_id != network.id) continue;

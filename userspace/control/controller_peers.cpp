@@ -35,6 +35,11 @@ const Peer* Controller::Impl::find_peer(const IpAddress& address) const {
     return it == state.peers.end() ? nullptr : &it->second;
 }
 
+std::optional<IpAddress> Controller::Impl::peer_address(PeerId id) const {
+    auto it = state.peers.find(id);
+    return it == state.peers.end() ? std::nullopt : std::optional(it->second.address);
+}
+
 PeerView Controller::Impl::view(const Peer& peer) const {
     PeerView view{peer.id, peer.name, peer.address, std::nullopt};
     if (const auto local = local_vtep(state, observed, peer.address)) view.local = local->address;
@@ -71,6 +76,10 @@ Status Controller::delete_peer(const IpAddress& address) {
     const Peer* found = impl.find_peer(address);
     if (!found) return no_peer(address);
     const Peer peer = *found;
+    if (peer.clustered) {
+        return Error(ErrorKind::kConflict,
+                     "peer " + address.to_string() + " is a host of the cluster and goes with it");
+    }
     State next = impl.state;
     Edit edit;
     edit.backward.push_back(store::PutPeer{peer});

@@ -41,6 +41,26 @@ std::string owner_of(const State& state, const Network& network, const MacAddres
     return {};
 }
 
+// The endpoints of other hosts by what the maps know them by.
+struct RemoteNames {
+    std::map<std::tuple<NetworkId, PeerId, MacAddress>, std::string> by_mac;
+    std::map<std::tuple<NetworkId, PeerId, IpAddress>, std::string> by_address;
+
+    explicit RemoteNames(const State& state) {
+        for (const auto& [key, remote] : state.remotes) {
+            by_mac[{remote.network_id, remote.peer_id, remote.mac}] = remote.name;
+            for (const IpAddress& address : remote.addresses)
+                by_address[{remote.network_id, remote.peer_id, address}] = remote.name;
+        }
+    }
+};
+
+template <typename Map>
+std::optional<std::string> name_at(const Map& map, const typename Map::key_type& key) {
+    auto it = map.find(key);
+    return it == map.end() ? std::nullopt : std::optional(it->second);
+}
+
 } // namespace
 
 Status Controller::Impl::state_mac(const Network& network, const StaticFdb& entry) {
@@ -65,6 +85,7 @@ Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
     auto filter = impl.network_filter(network);
     if (!filter) return filter.error();
     const uint64_t now_ns = impl.parts.clock.monotonic_ns();
+    const RemoteNames remotes(impl.state);
     std::vector<FdbView> views;
     auto status =
         impl.parts.tables.for_each_fdb([&](const cnet_fdb_key& key, const cnet_fdb_entry& entry) {
@@ -76,9 +97,10 @@ Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
             view.network = owner->second.name;
             view.mac = mac_of(key.mac);
             view.device = entry.peer_id ? kVxlanDevice : impl.device_name(entry.ifindex);
-            if (entry.peer_id == 0) view.endpoint = impl.endpoint_at(entry.ifindex);
-            if (auto peer = impl.state.peers.find(entry.peer_id); peer != impl.state.peers.end())
-                view.peer = peer->second.address;
+            view.endpoint = entry.peer_id == 0 ? impl.endpoint_at(entry.ifindex)
+                                               : name_at(remotes.by_mac,
+                                                         {key.network_id, entry.peer_id, view.mac});
+            view.peer = impl.peer_address(entry.peer_id);
             view.type = "learned";
             if (entry.flags & CNET_FDB_STATIC) {
                 view.type = entry.port_flags & CNET_PORT_HOST ? "host" : "static";
@@ -171,6 +193,7 @@ Result<std::vector<NeighView>> Controller::neighbours(const std::string& network
     const Impl& impl = *impl_;
     auto filter = impl.network_filter(network);
     if (!filter) return filter.error();
+    const RemoteNames remotes(impl.state);
     std::vector<NeighView> views;
     for (const auto& [key, entry] : impl.observed.maps.neigh) {
         auto owner = impl.state.networks.find(key.network_id);
@@ -180,9 +203,14 @@ Result<std::vector<NeighView>> Controller::neighbours(const std::string& network
         view.network = owner->second.name;
         view.address = IpAddress::from_abi(key.addr);
         view.mac = mac_of(entry.mac);
-        view.device = impl.device_name(entry.ifindex);
+        view.device = entry.peer_id ? kVxlanDevice : impl.device_name(entry.ifindex);
+        view.peer = impl.peer_address(entry.peer_id);
         auto endpoint = impl.state.endpoints.find(entry.endpoint_id);
         if (endpoint != impl.state.endpoints.end()) view.endpoint = endpoint->second.name;
+        if (entry.peer_id != 0) {
+            view.endpoint =
+                name_at(remotes.by_address, {key.network_id, entry.peer_id, view.address});
+        }
         view.type = entry.port_flags & CNET_PORT_HOST ? "gateway" : "endpoint";
         views.push_back(std::move(view));
     }

@@ -137,6 +137,7 @@ MapDiff diff_maps(const MapContents& observed, const MapContents& desired) {
 PurgeFlows flows_to_purge(const MapContents& observed, const MapContents& desired) {
     PurgeFlows purge;
     for (const auto& [key, entry] : observed.neigh) {
+        if (entry.peer_id != 0) continue; // its flows are its own host's
         auto kept = desired.neigh.find(key);
         if (kept != desired.neigh.end() && kept->second.endpoint_id == entry.endpoint_id) continue;
         purge.endpoints.emplace(key.network_id, IpAddress::from_abi(key.addr));

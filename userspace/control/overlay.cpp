@@ -1,6 +1,7 @@
 #include "userspace/control/overlay.h"
 
 #include <algorithm>
+#include <set>
 
 #include "userspace/control/uplink_choice.h"
 
@@ -18,6 +19,12 @@ constexpr uint32_t kDeviceMtu = 65535 - kOverhead6;
 constexpr uint32_t kMtuMin = 1280;
 
 const IpAddress kAnyV4 = IpAddress::from_v4(0);
+
+using NetworkPeers = std::set<std::pair<NetworkId, PeerId>>;
+
+void copy_mac(__u8 (&to)[CNET_MAC_LEN], const MacAddress& from) {
+    std::copy(from.bytes().begin(), from.bytes().end(), to);
+}
 
 uint32_t overhead(const IpAddress& vtep) {
     return vtep.is_v4() ? kOverhead4 : kOverhead6;
@@ -107,14 +114,55 @@ std::vector<PeerId> add_peers(MapContents& maps, const State& state, const Obser
     return ids;
 }
 
-void add_network(MapContents& maps, const Network& network, const std::vector<PeerId>& peers) {
+// Who of the cluster has nothing in the network needs none of its floods; of a peer that was added
+// by hand nobody knows.
+bool gets_floods(const Network& network, const Peer& peer, const NetworkPeers& with_endpoints) {
+    return !network.clustered || !peer.clustered || with_endpoints.contains({network.id, peer.id});
+}
+
+void add_network(MapContents& maps, const Network& network, const State& state,
+                 const std::vector<PeerId>& peers, const NetworkPeers& with_endpoints) {
     maps.vni[network.vni] = vni_entry(network);
     cnet_network& entry = maps.network[network.id];
     entry.vni = network.vni;
-    entry.flood_peers =
-        std::min<uint32_t>(static_cast<uint32_t>(peers.size()), CNET_FLOOD_PEERS_MAX);
-    for (uint32_t i = 0; i < entry.flood_peers; i++)
-        maps.flood_peer[{network.id, i}] = peers[i];
+    for (PeerId id : peers) {
+        if (entry.flood_peers == CNET_FLOOD_PEERS_MAX) break;
+        if (!gets_floods(network, state.peers.at(id), with_endpoints)) continue;
+        maps.flood_peer[{network.id, entry.flood_peers++}] = id;
+    }
+}
+
+cnet_fdb_key fdb_key(NetworkId network, const MacAddress& mac) {
+    cnet_fdb_key key{};
+    key.network_id = network;
+    copy_mac(key.mac, mac);
+    return key;
+}
+
+cnet_fdb_entry fdb_entry(PeerId peer) {
+    cnet_fdb_entry entry{};
+    entry.port_flags = CNET_PORT_REMOTE;
+    entry.flags = CNET_FDB_STATIC;
+    entry.peer_id = peer;
+    return entry;
+}
+
+// Whatever is this host's own, or was stated by hand, stands.
+void add_remote(MapContents& maps, const Network& network, const RemoteEndpoint& remote) {
+    if (remote.mac.is_zero()) return;
+    maps.fdb.emplace(fdb_key(network.id, remote.mac), fdb_entry(remote.peer_id));
+    cnet_neigh_entry entry{};
+    entry.port_flags = CNET_PORT_REMOTE;
+    entry.peer_id = remote.peer_id;
+    entry.mtu = network.mtu;
+    copy_mac(entry.mac, remote.mac);
+    copy_mac(entry.gateway_mac, network.gateway_mac);
+    for (const IpAddress& address : remote.addresses) {
+        cnet_neigh_key key{};
+        key.network_id = network.id;
+        key.addr = address.to_abi();
+        maps.neigh.emplace(key, entry);
+    }
 }
 
 } // namespace
@@ -162,19 +210,19 @@ void add_overlay(MapContents& maps, const State& state, const Observed& observed
     const netlink::LinkInfo* device = find_vxlan_link(state, observed);
     if (!device) return;
     const auto peers = add_peers(maps, state, observed, device->ifindex);
+    NetworkPeers with_endpoints;
+    for (const auto& [key, remote] : state.remotes)
+        with_endpoints.emplace(remote.network_id, remote.peer_id);
     for (const auto& [id, network] : state.networks) {
-        if (network.vni != 0) add_network(maps, network, peers);
+        if (network.vni != 0) add_network(maps, network, state, peers, with_endpoints);
     }
     for (const StaticFdb& stated : state.fdb) {
-        if (stated.peer_id == 0) continue;
-        cnet_fdb_key key{};
-        key.network_id = stated.network_id;
-        std::copy(stated.mac.bytes().begin(), stated.mac.bytes().end(), key.mac);
-        cnet_fdb_entry entry{};
-        entry.port_flags = CNET_PORT_REMOTE;
-        entry.flags = CNET_FDB_STATIC;
-        entry.peer_id = stated.peer_id;
-        maps.fdb[key] = entry;
+        if (stated.peer_id != 0)
+            maps.fdb[fdb_key(stated.network_id, stated.mac)] = fdb_entry(stated.peer_id);
+    }
+    for (const auto& [key, remote] : state.remotes) {
+        const Network& network = state.networks.at(remote.network_id);
+        if (network.vni != 0) add_remote(maps, network, remote);
     }
 }
 

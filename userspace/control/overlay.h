@@ -29,7 +29,7 @@ std::optional<Vtep> local_vtep(const State& state, const Observed& observed,
 // through this host's own VTEP while there is none.
 void derive_mtus(State& state, const Observed& observed);
 
-// Needs `maps.network` filled.
+// Needs what is this host's own in `maps.network`, `maps.fdb` and `maps.neigh`.
 void add_overlay(MapContents& maps, const State& state, const Observed& observed);
 
 } // namespace cnet::control

@@ -78,6 +78,7 @@ struct EndpointSpec {
     std::vector<IpAddress> ips; // a subnet without one gives the next free
     std::optional<MacAddress> mac;
     bool default_route = true;
+    std::vector<std::string> aliases;
 };
 
 struct EndpointView {
@@ -89,6 +90,7 @@ struct EndpointView {
     std::vector<IpPrefix> addresses;
     MacAddress mac;
     bool default_route = true;
+    std::vector<std::string> aliases;
     std::string host_ifname;
     uint32_t ifindex = 0;           // of host_ifname, 0 when it does not exist
     std::string state;              // "up", "down", "netns-gone"
@@ -135,7 +137,7 @@ struct FdbView {
     std::string network;
     MacAddress mac;
     std::string device;
-    std::optional<std::string> endpoint;
+    std::optional<std::string> endpoint; // of this host, or of the peer
     std::optional<IpAddress> peer;
     std::string type; // "static", "learned", "host"
     std::optional<uint64_t> age_s;
@@ -146,7 +148,8 @@ struct NeighView {
     IpAddress address;
     MacAddress mac;
     std::string device;
-    std::optional<std::string> endpoint;
+    std::optional<std::string> endpoint; // of this host, or of the peer
+    std::optional<IpAddress> peer;
     std::string type; // "endpoint", "gateway"
 };
 

@@ -71,13 +71,14 @@ TEST(Answers, EndpointHasEveryKey) {
     view.ifname = "eth0";
     view.addresses = {*IpPrefix::parse("10.88.0.9/24")};
     view.mac = *MacAddress::parse("02:00:00:00:00:09");
+    view.aliases = {"db"};
     view.host_ifname = "cnet7";
     view.ifindex = 12;
     view.state = "up";
     view.ports = {"0.0.0.0:8080->80/tcp"};
     EXPECT_EQ(json::parse(render(view)), json::parse(R"({
         "id": 7, "name": "a", "network": "web", "netns": "/run/netns/box", "ifname": "eth0",
-        "addresses": ["10.88.0.9/24"], "mac": "02:00:00:00:00:09", "default_route": true,
+        "addresses": ["10.88.0.9/24"], "mac": "02:00:00:00:00:09", "default_route": true, "aliases": ["db"],
         "host_ifname": "cnet7", "ifindex": 12, "state": "up",
         "ports": ["0.0.0.0:8080->80/tcp"]})"));
 }
@@ -114,10 +115,10 @@ TEST(Answers, FdbAndNeighHaveNullForWhatThereIsNot) {
         json::parse(R"({"network": "web", "mac": "02:00:00:00:00:01", "device": "cnet1",
                               "endpoint": "a", "peer": null, "type": "static", "age_s": null})"));
     EXPECT_EQ(json::parse(render(control::NeighView{
-                  "web", *IpAddress::parse("10.88.0.1"), mac, "cngw1", {}, "gateway"})),
+                  "web", *IpAddress::parse("10.88.0.1"), mac, "cngw1", {}, {}, "gateway"})),
               json::parse(R"({"network": "web", "address": "10.88.0.1",
                               "mac": "02:00:00:00:00:01", "device": "cngw1", "endpoint": null,
-                              "type": "gateway"})"));
+                              "peer": null, "type": "gateway"})"));
 }
 
 TEST(Answers, FlowsHaveEveryKey) {

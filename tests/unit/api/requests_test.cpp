@@ -82,7 +82,8 @@ TEST(NetworkPatch, RefusesWhatCannotChange) {
 TEST(EndpointSpec, TakesEveryKey) {
     auto spec = parse_endpoint_spec(
         R"({"network": "web", "name": "a", "netns": "box", "ifname": "eth1",
-            "ips": ["10.88.0.9"], "mac": "02:00:00:00:00:09", "default_route": false})");
+            "ips": ["10.88.0.9"], "mac": "02:00:00:00:00:09", "default_route": false,
+            "aliases": ["db", "main"]})");
     ASSERT_TRUE(spec) << spec.error().message();
     EXPECT_EQ(spec->network, "web");
     EXPECT_EQ(spec->netns, "box");
@@ -90,6 +91,10 @@ TEST(EndpointSpec, TakesEveryKey) {
     EXPECT_EQ(spec->ips[0].to_string(), "10.88.0.9");
     EXPECT_EQ(spec->mac->to_string(), "02:00:00:00:00:09");
     EXPECT_FALSE(spec->default_route);
+    EXPECT_EQ(spec->aliases, (std::vector<std::string>{"db", "main"}));
+    EXPECT_EQ(fault_of(parse_endpoint_spec(
+                  R"({"network": "n", "name": "a", "netns": "b", "aliases": "db"})")),
+              "aliases must be a list of strings");
 }
 
 TEST(EndpointSpec, NeedsThreeKeys) {

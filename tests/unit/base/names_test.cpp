@@ -23,6 +23,19 @@ TEST(Names, Invalid) {
     EXPECT_FALSE(valid_name(std::string(64, 'a')));
 }
 
+TEST(Labels, Valid) {
+    for (const auto label : {"a"sv, "db"sv, "Web-1_2"sv, "0"sv, "_srv"sv, "a--b"sv})
+        EXPECT_TRUE(valid_label(label)) << label;
+    EXPECT_TRUE(valid_label(std::string(63, 'a')));
+}
+
+TEST(Labels, Invalid) {
+    for (const auto label :
+         {""sv, "-"sv, "-a"sv, "a-"sv, "a.b"sv, "."sv, "a b"sv, "a\n"sv, "a\0b"sv, "\xc3\xa4"sv})
+        EXPECT_FALSE(valid_label(label)) << label;
+    EXPECT_FALSE(valid_label(std::string(64, 'a')));
+}
+
 TEST(Ifnames, Valid) {
     for (const auto name :
          {"e"sv, "eth0"sv, "..."sv, "-x"sv, "eth0.100"sv, "veth@1"sv, "123456789012345"sv})

@@ -52,9 +52,11 @@ TEST(Requests, SandboxesAndEndpoints) {
     EXPECT_EQ(request_of({"sandbox", "create", "s"}), "POST /v1/sandboxes {\"name\":\"s\"}");
     EXPECT_EQ(request_of({"sandbox", "delete", "s"}), "DELETE /v1/sandboxes/s");
     EXPECT_EQ(request_of({"endpoint", "create", "n", "e", "--netns", "s", "--ip", "10.1.0.2",
-                          "--default-route", "off", "--mac", "02:00:00:00:00:01"}),
+                          "--default-route", "off", "--mac", "02:00:00:00:00:01", "--alias", "db",
+                          "--alias", "main"}),
               "POST /v1/endpoints {\"network\":\"n\",\"name\":\"e\",\"netns\":\"s\","
-              "\"ips\":[\"10.1.0.2\"],\"mac\":\"02:00:00:00:00:01\",\"default_route\":false}");
+              "\"ips\":[\"10.1.0.2\"],\"mac\":\"02:00:00:00:00:01\",\"aliases\":[\"db\",\"main\"],"
+              "\"default_route\":false}");
     std::string relative = request_of({"endp", "create", "n", "e", "--netns", "dir/../ns"});
     EXPECT_NE(relative.find("\"netns\":\"" + (std::filesystem::current_path() / "ns").string()),
               std::string::npos)

@@ -344,6 +344,21 @@ TEST_F(ControllerTest, RefusalsSayWhyAndChangeNothing) {
     expect_settled();
 }
 
+TEST_F(ControllerTest, AliasesAreLabelsAndMayBeShared) {
+    make_network("web", "10.88.0.0/24");
+    auto create = [&](const char* name, std::vector<std::string> aliases) {
+        auto spec = endpoint_spec("web", name, std::string("/run/netns/") + name);
+        spec.aliases = std::move(aliases);
+        return controller->create_endpoint(spec);
+    };
+    EXPECT_EQ(create("a", {"a.b"}).error().kind(), ErrorKind::kInvalid);
+    EXPECT_EQ(create("a", {"db", "db"}).error().message(), "alias db is given twice");
+    ASSERT_TRUE(create("a", {"db", "first"}));
+    ASSERT_TRUE(create("b", {"db"}));
+    restart();
+    EXPECT_EQ(controller->endpoint("a")->aliases, (std::vector<std::string>{"db", "first"}));
+}
+
 TEST_F(ControllerTest, DefaultPoolsAvoidTheHost) {
     rtnl.add_device("docker0", {prefix("172.17.0.1/16")}, "bridge");
     rtnl.add_route(prefix("172.18.0.0/16"), eth0);

@@ -144,7 +144,7 @@ private:
             EXPECT_TRUE(contents.network.contains(port.network_id)) << "port without its network";
         }
         for (const auto& [key, entry] : contents.neigh)
-            EXPECT_TRUE(is_port(entry.ifindex)) << "neigh to nowhere";
+            EXPECT_TRUE(entry.peer_id != 0 || is_port(entry.ifindex)) << "neigh to nowhere";
         for (const auto& [key, entry] : contents.fdb)
             EXPECT_TRUE(entry.peer_id != 0 || is_port(entry.ifindex)) << "fdb to nowhere";
         for (const auto& [key, id] : contents.bind_addr)

@@ -85,5 +85,69 @@ TEST_F(OverlayTest, StatedMacsGoWithTheirPeerAndTheirNetwork) {
     expect_settled();
 }
 
+// What another host's control plane would have told; the controller finds it when it starts.
+TEST_F(OverlayTest, EndpointsOfOtherHostsAreInTheMaps) {
+    const auto net = make_overlay(300, "10.9.0.0/24");
+    const auto own = make_endpoint("over300", "own", "/run/netns/a");
+    const control::Peer peer{7, "", ip("192.0.2.9"), true};
+    const control::NetworkId id = net.network.id;
+    ASSERT_TRUE(store->commit(
+        {store::PutPeer{peer},
+         store::PutRemote{
+             {id, 7, "far", mac("02:00:00:00:07:02"), {ip("10.9.0.72"), ip("fd00::72")}, {}}},
+         // What this host says of its own counts more.
+         store::PutRemote{{id, 7, "twin", own.mac, {own.addresses[0].address()}, {}}},
+         store::PutRemote{{id, 7, "thief", net.network.gateway_mac, {ip("10.9.0.1")}, {}}},
+         store::PutRemote{{id, 7, "tap0", {}, {}, {}}}}));
+    restart();
+    const auto& maps = tables.contents;
+    const auto& fdb = maps.fdb.at({id, {2, 0, 0, 0, 7, 2}, {}});
+    EXPECT_EQ(fdb.peer_id, 7u);
+    EXPECT_EQ(fdb.ifindex, 0u);
+    EXPECT_EQ(fdb.flags, static_cast<uint32_t>(CNET_FDB_STATIC));
+    EXPECT_EQ(fdb.port_flags, static_cast<uint32_t>(CNET_PORT_REMOTE));
+    for (const char* address : {"10.9.0.72", "fd00::72"}) {
+        const auto& neigh = maps.neigh.at({id, ip(address).to_abi()});
+        EXPECT_EQ(neigh.peer_id, 7u);
+        EXPECT_EQ(neigh.ifindex, 0u);
+        EXPECT_EQ(neigh.mac[4], 7);
+        EXPECT_EQ(neigh.mtu, 1450u);
+    }
+    EXPECT_EQ(maps.neigh.at({id, own.addresses[0].address().to_abi()}).ifindex, own.ifindex);
+    EXPECT_EQ(maps.neigh.at({id, ip("10.9.0.1").to_abi()}).peer_id, 0u);
+    EXPECT_EQ(controller->fdb("over300")->size(), 3u) << "nobody knows what is behind tap0";
+    const auto shown = controller->neighbours("over300");
+    EXPECT_EQ(shown->back().endpoint, "far");
+    EXPECT_EQ(shown->back().peer, ip("192.0.2.9"));
+    EXPECT_EQ(shown->back().device, control::kVxlanDevice);
+    EXPECT_EQ(controller->delete_peer(ip("192.0.2.9")).error().kind(), ErrorKind::kConflict);
+    ASSERT_TRUE(controller->delete_endpoint("own"));
+    EXPECT_EQ(maps.neigh.at({id, own.addresses[0].address().to_abi()}).peer_id, 7u) << "it moved";
+    expect_settled();
+    ASSERT_TRUE(controller->delete_network("over300"));
+    EXPECT_TRUE(store->load()->state.remotes.empty());
+    expect_settled();
+}
+
+TEST_F(OverlayTest, FloodsOfTheClustersNetworksGoWhereTheirEndpointsAre) {
+    const auto one = make_overlay(300, "10.9.0.0/24").network;
+    auto two = make_overlay(301, "10.8.0.0/24").network;
+    two.clustered = true;
+    ASSERT_TRUE(controller->add_peer(ip("192.0.2.5")));
+    ASSERT_TRUE(
+        store->commit({store::PutNetwork{two}, store::PutPeer{{7, "", ip("192.0.2.7"), true}},
+                       store::PutPeer{{8, "", ip("192.0.2.8"), true}},
+                       store::PutRemote{{two.id, 8, "tap0", {}, {}, {}}}}));
+    restart();
+    auto peers_of = [&](control::NetworkId id) {
+        std::vector<uint32_t> peers;
+        for (uint32_t i = 0; i < tables.contents.network.at(id).flood_peers; i++)
+            peers.push_back(tables.contents.flood_peer.at({id, i}));
+        return peers;
+    };
+    EXPECT_EQ(peers_of(one.id), (std::vector<uint32_t>{1, 7, 8}));
+    EXPECT_EQ(peers_of(two.id), (std::vector<uint32_t>{1, 8}));
+}
+
 } // namespace
 } // namespace cnet::test
