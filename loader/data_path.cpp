@@ -29,10 +29,10 @@ constexpr const char* kCollector = "cnet_gc";
 
 // The sizes of the others are part of the ABI.
 constexpr std::string_view kResizable[] = {
-    "cnet_port",  "cnet_network", "cnet_flood",     "cnet_fdb",       "cnet_fdb_count",
-    "cnet_neigh", "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding",
-    "cnet_allow", "cnet_ct",      "cnet_frag",      "cnet_frag_held", "cnet_peer",
-    "cnet_vtep",  "cnet_vni",     "cnet_flood_peer"};
+    "cnet_port",  "cnet_network", "cnet_flood",      "cnet_fdb",       "cnet_fdb_count",
+    "cnet_neigh", "cnet_uplinks", "cnet_host_addr",  "cnet_bind_addr", "cnet_binding",
+    "cnet_allow", "cnet_ct",      "cnet_frag",       "cnet_frag_held", "cnet_peer",
+    "cnet_vtep",  "cnet_vni",     "cnet_flood_peer", "cnet_flood_rate"};
 constexpr std::string_view kFixed[] = {kMetaMap, "cnet_slot", "cnet_sock", "cnet_counters",
                                        "cnet_icmp_rate"};
 

@@ -20,7 +20,7 @@
 #define CNET_SIZE(type, sum) _Static_assert(sizeof(type) == (sum), #type " has hidden padding")
 #endif
 
-#define CNET_ABI_VERSION 3
+#define CNET_ABI_VERSION 4
 #define CNET_MAC_LEN 6
 
 /* The hooks of the data path. Numbers are part of the counter map's layout: append only. */
@@ -119,8 +119,9 @@ struct cnet_network {
     __u32 policy_id;    /* reserved for policy */
     __u32 mtu;          /* bytes */
     __u32 flood_peers;  /* entries 0..flood_peers-1 of cnet_flood_peer belong to this network */
+    __u32 flood_interval_ns; /* between frames that one sender may flood, 0: no limit */
 };
-CNET_SIZE(struct cnet_network, 9 * 4);
+CNET_SIZE(struct cnet_network, 10 * 4);
 
 /* ---- cnet_flood: (network, dense index) -> a port that floods reach. Writer: cnetd. ---- */
 #define CNET_FLOOD_PORTS_MAX 4096
@@ -136,6 +137,18 @@ struct cnet_flood_port {
     __u32 port_flags; /* enum cnet_port_flag of that port */
 };
 CNET_SIZE(struct cnet_flood_port, 4 + 4);
+
+/*
+ * ---- cnet_flood_rate: who floods -> a token bucket (bpf/lib/token_bucket.h). There for each port
+ * but the host's, and each peer, of a network with a limit. Created by cnetd as 0, then BPF only.
+ * ----
+ */
+struct cnet_flood_rate_key {
+    __u32 network_id;
+    __u32 ifindex; /* 0: a peer */
+    __u32 peer_id; /* 0: a port */
+};
+CNET_SIZE(struct cnet_flood_rate_key, 3 * 4);
 
 /* ---- cnet_fdb: (network, MAC) -> port. Static entries by cnetd; learned ones by `endpoint`. ----
  */

@@ -49,6 +49,14 @@ struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 65536);
     __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct cnet_flood_rate_key);
+    __type(value, __u64);
+} cnet_flood_rate SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct cnet_fdb_key);
     __type(value, struct cnet_fdb_entry);
 } cnet_fdb SEC(".maps");

@@ -36,6 +36,7 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
     auto port = opener.open<decltype(Bundle::port)>("cnet_port");
     auto network = opener.open<decltype(Bundle::network)>("cnet_network");
     auto flood = opener.open<decltype(Bundle::flood)>("cnet_flood");
+    auto flood_rate = opener.open<decltype(Bundle::flood_rate)>("cnet_flood_rate");
     auto fdb = opener.open<decltype(Bundle::fdb)>("cnet_fdb");
     auto fdb_count = opener.open<decltype(Bundle::fdb_count)>("cnet_fdb_count");
     auto neigh = opener.open<decltype(Bundle::neigh)>("cnet_neigh");
@@ -54,13 +55,14 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
     auto frag_held = opener.open<decltype(Bundle::frag_held)>("cnet_frag_held");
     auto counters = opener.open<decltype(Bundle::counters)>("cnet_counters");
     if (opener.error()) return *opener.error();
-    return Bundle{std::move(*meta),  std::move(*port),       std::move(*network),
-                  std::move(*flood), std::move(*fdb),        std::move(*fdb_count),
-                  std::move(*neigh), std::move(*uplink),     std::move(*host_addr),
-                  std::move(*slot),  std::move(*bind_addr),  std::move(*binding),
-                  std::move(*allow), std::move(*peer),       std::move(*vtep),
-                  std::move(*vni),   std::move(*flood_peer), std::move(*ct),
-                  std::move(*frag),  std::move(*frag_held),  std::move(*counters)};
+    return Bundle{std::move(*meta),      std::move(*port),       std::move(*network),
+                  std::move(*flood),     std::move(*flood_rate), std::move(*fdb),
+                  std::move(*fdb_count), std::move(*neigh),      std::move(*uplink),
+                  std::move(*host_addr), std::move(*slot),       std::move(*bind_addr),
+                  std::move(*binding),   std::move(*allow),      std::move(*peer),
+                  std::move(*vtep),      std::move(*vni),        std::move(*flood_peer),
+                  std::move(*ct),        std::move(*frag),       std::move(*frag_held),
+                  std::move(*counters)};
 }
 
 } // namespace

@@ -24,6 +24,7 @@ struct DataPathMaps {
     TypedMap<uint32_t, cnet_port> port;       // by ifindex
     TypedMap<uint32_t, cnet_network> network; // by network id
     TypedMap<cnet_flood_key, cnet_flood_port> flood;
+    TypedMap<cnet_flood_rate_key, uint64_t> flood_rate;
     TypedMap<cnet_fdb_key, cnet_fdb_entry> fdb;
     TypedMap<uint32_t, uint32_t> fdb_count; // by network id
     TypedMap<cnet_neigh_key, cnet_neigh_entry> neigh;
@@ -50,6 +51,7 @@ struct DataPathMapsRo {
     TypedMapRo<uint32_t, cnet_port> port;
     TypedMapRo<uint32_t, cnet_network> network;
     TypedMapRo<cnet_flood_key, cnet_flood_port> flood;
+    TypedMapRo<cnet_flood_rate_key, uint64_t> flood_rate;
     TypedMapRo<cnet_fdb_key, cnet_fdb_entry> fdb;
     TypedMapRo<uint32_t, uint32_t> fdb_count;
     TypedMapRo<cnet_neigh_key, cnet_neigh_entry> neigh;

@@ -6,8 +6,10 @@
 #include "fdb.h"
 #include "peer.h"
 #include "port.h"
+#include "token_bucket.h"
 
 #define VLAN_TAG_LEN 4
+#define FLOOD_BURST_NS 1000000000ull
 
 /* --icc off: an endpoint reaches the host port and nothing else of its network. */
 static __always_inline int icc_forbids(const struct cnet_pkt* pkt, __u32 to_port_flags) {
@@ -115,6 +117,23 @@ static __always_inline void flood_peers(struct flood_walk* walk,
 }
 
 /*
+ * Is this more than the sender may flood? Each port and each peer has a bucket of a second's worth,
+ * made with it: who has none is on its way out. The host itself is not limited.
+ */
+static __always_inline int flood_exceeds(const struct cnet_pkt* pkt, __u64 interval_ns) {
+    struct cnet_flood_rate_key key = {
+        .network_id = pkt->network_id,
+        .ifindex = pkt->ifindex,
+        .peer_id = pkt->ifindex ? 0 : pkt->peer_id,
+    };
+    __u64* full_at_ns;
+
+    if (likely(!interval_ns) || pkt->port_flags & CNET_PORT_HOST) return 0;
+    full_at_ns = bpf_map_lookup_elem(&cnet_flood_rate, &key);
+    return !full_at_ns || !token_take(full_at_ns, interval_ns, FLOOD_BURST_NS, bpf_ktime_get_ns());
+}
+
+/*
  * A copy to each other port of the network, and to each other host. The per-CPU backlog
  * (netdev_max_backlog, 1000) takes no more than that many copies at once; what it refuses is
  * counted per copy. The original always ends here.
@@ -128,6 +147,8 @@ VERIFIED_ONCE int bridge_flood(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     network_id = pkt->network_id;
     network = bpf_map_lookup_elem(&cnet_network, &network_id);
     if (!network) return drop(pkt, CNET_R_UNKNOWN_PORT);
+    if (unlikely(flood_exceeds(pkt, network->flood_interval_ns)))
+        return drop(pkt, CNET_R_FLOOD_LIMIT);
     ports = network->flood_ports;
     if (ports > CNET_FLOOD_PORTS_MAX) ports = CNET_FLOOD_PORTS_MAX;
     bpf_loop(ports, flood_one, &walk, 0);

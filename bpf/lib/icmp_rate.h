@@ -11,24 +11,18 @@
 #define CNET_LIB_ICMP_RATE_H
 
 #include "ctx_tc.h"
+#include "token_bucket.h"
 
 #define ICMP_RATE_PEER_INTERVAL_NS 1000000000ull
 #define ICMP_RATE_PEER_BURST 6
 #define ICMP_RATE_HOOK_INTERVAL_NS 1000000ull
 #define ICMP_RATE_HOOK_BURST 50
 
-/* Takes a token. Of two CPUs that reach for the same one, one goes without. */
 static __always_inline int icmp_rate_take(__u32 index, __u64 interval_ns, __u32 burst,
                                           __u64 now_ns) {
     __u64* full_at_ns = bpf_map_lookup_elem(&cnet_icmp_rate, &index);
-    __u64 seen_ns, base_ns;
 
-    if (!full_at_ns) return 0;
-    seen_ns = READ_ONCE(*full_at_ns);
-    base_ns = seen_ns > now_ns ? seen_ns : now_ns;
-    if (base_ns - now_ns > interval_ns * (burst - 1)) return 0;
-    if (!effects_allowed()) return 1;
-    return __sync_val_compare_and_swap(full_at_ns, seen_ns, base_ns + interval_ns) == seen_ns;
+    return full_at_ns && token_take(full_at_ns, interval_ns, interval_ns * burst, now_ns);
 }
 
 /* Of the address's bits every one must count: the last octet is the highest on the wire. */

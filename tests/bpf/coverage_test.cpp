@@ -38,6 +38,7 @@ const std::set<HookReason> kReachable = [] {
                              CNET_R_SAME_PORT,
                              CNET_R_FLOOD_FAILED,
                              CNET_R_FLOOD_NOBODY,
+                             CNET_R_FLOOD_LIMIT,
                              CNET_R_FLOOD_COPY_LOST,
                              CNET_R_MAC_LIMIT,
                              CNET_R_FDB_FULL,
@@ -82,7 +83,8 @@ const std::set<HookReason> kReachable = [] {
                            CNET_R_FLOODED,          CNET_R_FLOOD_NOBODY,
                            CNET_R_SPOOFED_MAC,      CNET_R_MULTICAST_SOURCE,
                            CNET_R_LINK_LOCAL_MCAST, CNET_R_ICC_OFF,
-                           CNET_R_MAC_LIMIT,        CNET_R_ICMP_RATE});
+                           CNET_R_MAC_LIMIT,        CNET_R_ICMP_RATE,
+                           CNET_R_FLOOD_LIMIT});
     // The rest of what it counts needs the kernel's tunnel: tests/netns meets it.
     add(CNET_HOOK_VXLAN, {CNET_R_VXLAN_STRANGER});
     add(CNET_HOOK_UPLINK_EGRESS,

@@ -1,6 +1,8 @@
 // Switching inside a network: source checks, ARP, known and unknown unicast, learning.
 #include "tests/bpf/host.h"
 
+#include <chrono>
+
 namespace cnet::test {
 namespace {
 
@@ -51,6 +53,48 @@ TEST_F(Layer2, FloodToDeadDevicesCountsEachLostCopy) {
         failed{CNET_HOOK_ENDPOINT, CNET_R_FLOOD_FAILED};
     EXPECT_EQ(std::count(outcome.counted.begin(), outcome.counted.end(), lost), 3);
     EXPECT_EQ(std::count(outcome.counted.begin(), outcome.counted.end(), failed), 1);
+}
+
+TEST_F(Layer2, FloodsAreLimitedAPort) {
+    cnet_network network = **maps().network.lookup(1);
+    network.flood_interval_ns = 250'000'000; // four a second
+    ASSERT_TRUE(maps().network.update(1, network));
+    auto broadcast = ep1_to(kMacBroadcast, "10.1.0.255");
+    expect_drop(endpoint("ep1", broadcast), CNET_HOOK_ENDPOINT, CNET_R_FLOOD_LIMIT); // no bucket
+    for (const char* device : {"ep1", "ep2"})
+        ASSERT_TRUE(maps().flood_rate.update(cnet_flood_rate_key{1, ifindex(device), 0}, 0));
+    for (int i = 0; i < 4; i++)
+        expect(endpoint("ep1", broadcast), Verdict::kDrop, CNET_HOOK_ENDPOINT, CNET_R_FLOODED,
+               broadcast);
+    // Emptied for long, so that a slow machine does not refill it in between.
+    ASSERT_TRUE(maps().flood_rate.update(cnet_flood_rate_key{1, ifindex("ep1"), 0}, ~0ull >> 1));
+    expect_drop(endpoint("ep1", broadcast), CNET_HOOK_ENDPOINT, CNET_R_FLOOD_LIMIT);
+    auto known = ep1_to(kMacEp2, kEp2);
+    expect(endpoint("ep1", known), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SWITCHED, known);
+    auto sibling = Ethernet{.src = kMacEp2, .dst = kMacBroadcast} /
+                   Ipv4{.src = kEp2, .dst = "10.1.0.255"} / Raw{"x"};
+    expect(endpoint("ep2", sibling), Verdict::kDrop, CNET_HOOK_ENDPOINT, CNET_R_FLOODED, sibling);
+    auto host = Ethernet{.src = kMacGw1, .dst = kMacBroadcast} /
+                Arp{.sender_mac = kMacGw1, .sender_ip = kGw1, .target_ip = "10.1.0.77"};
+    expect(hostport(host), Verdict::kDrop, CNET_HOOK_HOSTPORT, CNET_R_FLOODED, host);
+}
+
+TEST_F(Layer2, AFloodsBucketHoldsASecondsWorth) {
+    cnet_network network = **maps().network.lookup(1);
+    network.flood_interval_ns = 100'000'000;
+    ASSERT_TRUE(maps().network.update(1, network));
+    ASSERT_TRUE(maps().flood_rate.update(cnet_flood_rate_key{1, ifindex("ep1"), 0}, 0));
+    size_t flooded = 0, limited = 0;
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 1000 && limited < 5; i++) {
+        const auto reason = endpoint("ep1", ep1_to(kMacBroadcast, "10.1.0.255")).counted[0].second;
+        flooded += reason == CNET_R_FLOODED;
+        limited += reason == CNET_R_FLOOD_LIMIT;
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    EXPECT_EQ(limited, 5u);
+    EXPECT_GE(flooded, 10u);
+    EXPECT_LE(static_cast<double>(flooded), 10 + 10 * took.count() + 1);
 }
 
 TEST_F(Layer2, ReservedMulticastIsNeverForwarded) {

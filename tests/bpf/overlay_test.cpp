@@ -131,6 +131,18 @@ TEST_F(Overlay, AGroupsFrameIsFlooded) {
            CNET_R_FLOODED, to_ep1(kMacBroadcast));
 }
 
+TEST_F(Overlay, APeersFloodsAreLimited) {
+    auto network = **maps().network.lookup(1);
+    network.flood_interval_ns = 1'000'000'000;
+    ASSERT_TRUE(maps().network.update(1, network));
+    ASSERT_TRUE(maps().flood_rate.update(cnet_flood_rate_key{1, 0, 7}, ~0ull >> 1));
+    ASSERT_TRUE(maps().flood_rate.update(cnet_flood_rate_key{1, 0, 8}, 0));
+    expect_drop(uplink(from_peer(to_ep1(kMacBroadcast))), CNET_HOOK_UPLINK, CNET_R_FLOOD_LIMIT);
+    const std::string text(200, 'x'); // smaller ones are the kept device's
+    const auto aside = to_ep1(kMacBroadcast, kMacRemote6, 0, text.c_str());
+    EXPECT_EQ(uplink(from_peer6(aside)).counted[0].second, CNET_R_FLOODED) << "another peer's own";
+}
+
 TEST_F(Overlay, PeersMacsAreLearnedWhereNobodyStatesThem) {
     constexpr char kNew[] = "02:00:00:00:07:99";
     uplink(from_peer(to_ep1(kMacEp1, kNew)));

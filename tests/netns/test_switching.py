@@ -8,6 +8,7 @@
 """
 
 import os
+import time
 
 import pytest
 from scapy.layers.inet import IP, UDP
@@ -16,7 +17,7 @@ from scapy.layers.l2 import ARP, Ether
 from harness.frames import BROADCAST, Tap, containing, marked_frame
 from harness.icmp import ping
 from harness.netns import Namespace
-from harness.sockets import TcpServer, UdpServer, hash_back, send_and_compare, tcp_talk, udp_talk
+from harness.sockets import SILENCE, TcpServer, UdpServer, hash_back, send_and_compare, tcp_talk, udp_talk
 from harness.wait import wait_until
 
 
@@ -125,6 +126,47 @@ def test_mac_limit(host):
             assert tap.sees(containing(b"from number %02d" % number))
     assert 1 <= len(learned(host)) <= 4
     assert host.drops("mac_limit") >= 16
+
+
+def test_flood_limit(host, red):
+    """A port floods a second's worth at once and no more; what is not flooded passes all the while,
+    and so do the floods of others. The limit is changed under the endpoints.
+    """
+    alpha, beta, gamma = (host.container(red, name) for name in ("alpha", "beta", "gamma"))
+    host.cli("network", "set", "red", "--flood-limit", "20")
+    assert host.cli("network", "show", "red")["flood_limit"] == 20
+
+    def flood(sender, count):
+        """How many of the sender's broadcasts reach gamma."""
+        before = host.drops("flooded", "endpoint") + host.drops("flood_limit", "endpoint")
+        with Tap(gamma.namespace) as tap, Tap(sender.namespace) as out:
+            for _ in range(count):
+                out.send(
+                    Ether(src=sender.mac, dst=BROADCAST)
+                    / IP(src=sender.address, dst=red.address(255))
+                    / UDP(sport=7, dport=7)
+                    / b"storm"
+                )
+            wait_until(
+                lambda: host.drops("flooded", "endpoint") + host.drops("flood_limit", "endpoint")
+                >= before + count,
+                60,
+                "every frame having been counted",
+            )
+            return sum(b"storm" in frame for frame in tap.frames(SILENCE))
+
+    began = time.monotonic()
+    got = flood(alpha, 200)
+    took = time.monotonic() - began
+    # Some of the first second's went to what a kernel sends when its device comes up.
+    assert 10 <= got <= 20 + 20 * took + 1
+    assert host.drops("flood_limit", "endpoint") >= 175 - 20 * took
+    assert flood(beta, 2) == 2
+    assert ping(alpha.namespace, beta.address) == "reply"
+    host.cli("network", "set", "red", "--flood-limit", "0")
+    limited = host.drops("flood_limit", "endpoint")
+    assert flood(alpha, 50) == 50
+    assert host.drops("flood_limit", "endpoint") == limited
 
 
 def _spoofs(alpha, beta):

@@ -64,7 +64,16 @@ Json network_value(const void* bytes, const Decoder& decoder) {
             {"host_ifindex", network.host_ifindex},
             {"host_device", device(network.host_ifindex, decoder)},
             {"vni", optional_id(network.vni)},
-            {"flood_peers", network.flood_peers}};
+            {"flood_peers", network.flood_peers},
+            {"flood_interval_ns", network.flood_interval_ns}};
+}
+
+Json flood_rate_key(const void* bytes, const Decoder& decoder) {
+    auto key = read<cnet_flood_rate_key>(bytes);
+    return {{"network", key.network_id},
+            {"ifindex", optional_id(key.ifindex)},
+            {"device", device(key.ifindex, decoder)},
+            {"peer", optional_id(key.peer_id)}};
 }
 
 Json flood_key(const void* bytes, const Decoder&) {
@@ -232,7 +241,7 @@ Json icmp_rate_key(const void* bytes, const Decoder&) {
     return {{"hook", of_hook ? Json(maps::hook_name(index)) : Json()},
             {"bucket", of_hook ? Json() : Json(index - CNET_HOOK_MAX)}};
 }
-Json icmp_rate_value(const void* bytes, const Decoder& decoder) {
+Json rate_value(const void* bytes, const Decoder& decoder) {
     auto full_at_ns = read<uint64_t>(bytes);
     return {{"full_in_ms",
              full_at_ns > decoder.now_ns ? (full_at_ns - decoder.now_ns) / 1'000'000u : 0}};
@@ -249,6 +258,7 @@ constexpr std::array kFormats = {
     format<uint32_t, cnet_port>("cnet_port", ifindex_key, port_value),
     format<uint32_t, cnet_network>("cnet_network", network_key, network_value),
     format<cnet_flood_key, cnet_flood_port>("cnet_flood", flood_key, flood_value),
+    format<cnet_flood_rate_key, uint64_t>("cnet_flood_rate", flood_rate_key, rate_value),
     format<cnet_fdb_key, cnet_fdb_entry>("cnet_fdb", fdb_key, fdb_value),
     format<uint32_t, uint32_t>("cnet_fdb_count", network_key, fdb_count_value),
     format<cnet_neigh_key, cnet_neigh_entry>("cnet_neigh", neigh_key, neigh_value),
@@ -266,7 +276,7 @@ constexpr std::array kFormats = {
     format<cnet_frag_key, cnet_frag>("cnet_frag", frag_key, frag_value),
     format<cnet_frag_held_key, cnet_frag_held>("cnet_frag_held", frag_held_key, frag_held_value),
     format<uint32_t, cnet_counter>("cnet_counters", counter_key, counter_value),
-    format<uint32_t, uint64_t>("cnet_icmp_rate", icmp_rate_key, icmp_rate_value),
+    format<uint32_t, uint64_t>("cnet_icmp_rate", icmp_rate_key, rate_value),
 };
 
 std::string flat_value(const Json& value) {

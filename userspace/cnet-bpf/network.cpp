@@ -56,6 +56,7 @@ View network_view() {
         {"AGEING", plain([](const Json& network) { return seconds_at(network, "ageing_s"); }),
          Align::kRight, false, true},
         {"MAC-LIMIT", key("mac_limit"), Align::kRight, false, true},
+        {"FLOOD-LIMIT", key("flood_limit"), Align::kRight, false, true},
         {"GATEWAY-MAC", key("gateway_mac"), Align::kLeft, false, true},
         {"VNI", key("vni"), Align::kRight, false, true},
     };
@@ -141,6 +142,8 @@ std::vector<Option> settings_that_change() {
         {"--ageing", kNumber, "S", "forget a learned MAC after S seconds (300), 0: never",
          "ageing_s"},
         {"--mac-limit", kNumber, "N", "learned MACs at most (1024), 0: no limit", "mac_limit"},
+        {"--flood-limit", kNumber, "PPS", "frames a second that one port may flood (0: no limit)",
+         "flood_limit"},
     };
 }
 

@@ -14,11 +14,11 @@ constexpr uint32_t kDayS = 86400;
 constexpr uint32_t kMapEntriesMax = 16u << 20;
 
 // Maps whose size is a matter of taste. cnet_fdb_count has an entry for each network and follows.
-constexpr std::array<std::string_view, 17> kSizedMaps = {
-    "cnet_port",    "cnet_network",   "cnet_flood",     "cnet_fdb",     "cnet_neigh",
-    "cnet_uplinks", "cnet_host_addr", "cnet_bind_addr", "cnet_binding", "cnet_allow",
-    "cnet_ct",      "cnet_frag",      "cnet_frag_held", "cnet_peer",    "cnet_vtep",
-    "cnet_vni",     "cnet_flood_peer"};
+constexpr std::array<std::string_view, 18> kSizedMaps = {
+    "cnet_port",    "cnet_network",    "cnet_flood",     "cnet_fdb",     "cnet_neigh",
+    "cnet_uplinks", "cnet_host_addr",  "cnet_bind_addr", "cnet_binding", "cnet_allow",
+    "cnet_ct",      "cnet_frag",       "cnet_frag_held", "cnet_peer",    "cnet_vtep",
+    "cnet_vni",     "cnet_flood_peer", "cnet_flood_rate"};
 
 struct TimeoutKey {
     std::string_view key;

@@ -56,6 +56,7 @@ void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.learning) network.learning = *patch.learning;
     if (patch.ageing_s) network.ageing_s = *patch.ageing_s;
     if (patch.mac_limit) network.mac_limit = *patch.mac_limit;
+    if (patch.flood_limit) network.flood_limit = *patch.flood_limit;
     if (patch.allow_spoofing) network.allow_spoofing = *patch.allow_spoofing;
 }
 
@@ -125,6 +126,7 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     network.allow_spoofing = spec.allow_spoofing;
     network.ageing_s = spec.ageing_s;
     network.mac_limit = spec.mac_limit;
+    network.flood_limit = spec.flood_limit;
     // Each host of an overlay has the same: an endpoint that moves keeps its gateway.
     network.gateway_mac = network.vni != 0 ? gateway_mac(network.vni, "overlay")
                                            : gateway_mac(network.id, network.name);

@@ -12,6 +12,8 @@ namespace cnet::control {
 
 namespace {
 
+constexpr uint32_t kSecondNs = 1'000'000'000;
+
 void copy_mac(__u8 (&to)[CNET_MAC_LEN], const MacAddress& from) {
     std::copy(from.bytes().begin(), from.bytes().end(), to);
 }
@@ -171,9 +173,27 @@ void add_network(MapContents& maps, const Network& network, const HostPort& host
     entry.flood_ports = place_flood_ports(maps.flood, network.id, flood, observed.maps.flood);
     entry.mac_limit = network.mac_limit;
     entry.ageing_s = network.ageing_s;
+    if (network.flood_limit > 0) entry.flood_interval_ns = kSecondNs / network.flood_limit;
     entry.host_ifindex = host ? host.outer->ifindex : 0;
     maps.network[network.id] = entry;
     maps.fdb_count[network.id] = 0;
+}
+
+// A bucket for each port and peer that floods a network with a limit. The host is not limited.
+void add_flood_rates(MapContents& maps) {
+    auto is_limited = [&](NetworkId id) {
+        auto it = maps.network.find(id);
+        return it != maps.network.end() && it->second.flood_interval_ns != 0;
+    };
+    for (const auto& [ifindex, port] : maps.port) {
+        if (!(port.flags & CNET_PORT_HOST) && is_limited(port.network_id))
+            maps.flood_rate[{port.network_id, ifindex, 0}] = 0;
+    }
+    for (const auto& [vni, network] : maps.vni) {
+        if (!is_limited(network.network_id)) continue;
+        for (const auto& [id, peer] : maps.peer)
+            maps.flood_rate[{network.network_id, 0, id}] = 0;
+    }
 }
 
 void add_host_addresses(MapContents& maps, const State& state, const Observed& observed) {
@@ -241,6 +261,7 @@ MapContents desired_maps(const State& state, const Observed& observed) {
         add_network(maps, network, hosts[id], flood[id], state, observed);
     }
     add_overlay(maps, state, observed);
+    add_flood_rates(maps);
     add_host_addresses(maps, state, observed);
     for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {
         maps.uplink[uplink.link->ifindex] = uplink_entry(*uplink.link, observed);

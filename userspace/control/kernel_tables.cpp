@@ -53,10 +53,10 @@ private:
     maps::BatchWalk walk_;
 };
 
-Status read_network_ids(Entries<uint32_t, uint32_t>& entries,
-                        const maps::TypedMap<uint32_t, uint32_t>& fdb_count) {
-    return fdb_count.for_each(
-        [&](const uint32_t& network, const uint32_t&) { entries[network] = 0; });
+// Of what the programs alone write after it was made: whether it is there.
+template <typename K, typename V>
+Status read_keys(Entries<K, V>& entries, const maps::TypedMap<K, V>& map) {
+    return map.for_each([&](const K& key, const V&) { entries[key] = V{}; });
 }
 
 // What the programs remember of the route is theirs.
@@ -79,8 +79,9 @@ Result<MapContents> KernelTables::read() {
         read_into(contents.network, maps_.network),
         read_into(contents.port, maps_.port),
         read_into(contents.flood, maps_.flood),
+        read_keys(contents.flood_rate, maps_.flood_rate),
         read_static_fdb(contents.fdb, maps_.fdb),
-        read_network_ids(contents.fdb_count, maps_.fdb_count),
+        read_keys(contents.fdb_count, maps_.fdb_count),
         read_into(contents.neigh, maps_.neigh),
         read_into(contents.uplink, maps_.uplink),
         read_into(contents.host_addr, maps_.host_addr),
@@ -109,6 +110,8 @@ Status KernelTables::apply(const TableChange& change) {
         return apply_typed(maps_.port, change);
     case Table::kFlood:
         return apply_typed(maps_.flood, change);
+    case Table::kFloodRate:
+        return apply_typed(maps_.flood_rate, change);
     case Table::kFdb:
         return apply_typed(maps_.fdb, change);
     case Table::kFdbCount:

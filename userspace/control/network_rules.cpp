@@ -8,6 +8,8 @@ namespace cnet::control {
 
 namespace {
 
+constexpr uint32_t kFloodLimitMax = 1'000'000; // the data path counts in nanoseconds
+
 Error invalid(const std::string& message) {
     return {ErrorKind::kInvalid, message};
 }
@@ -176,6 +178,10 @@ Status check_network(const Network& network) {
     auto status = check_mtu(network);
     if (status) status = check_snat(network.snat4, true);
     if (status) status = check_snat(network.snat6, false);
+    if (status && network.flood_limit > kFloodLimitMax) {
+        status = invalid("flood limit " + std::to_string(network.flood_limit) +
+                         " is out of range: 0 to " + std::to_string(kFloodLimitMax));
+    }
     if (status && network.internal && network.mode == Mode::kRouted) {
         status = invalid("network " + network.name +
                          " is internal: it cannot be routed to from outside");

@@ -31,8 +31,9 @@ struct MapContents {
     Entries<uint32_t, cnet_network> network;
     Entries<uint32_t, cnet_port> port;
     Entries<cnet_flood_key, cnet_flood_port> flood;
-    Entries<cnet_fdb_key, cnet_fdb_entry> fdb; // CNET_FDB_STATIC alone
-    Entries<uint32_t, uint32_t> fdb_count;     // values are BPF's: always 0 here
+    Entries<cnet_flood_rate_key, uint64_t> flood_rate; // values are BPF's: always 0 here
+    Entries<cnet_fdb_key, cnet_fdb_entry> fdb;         // CNET_FDB_STATIC alone
+    Entries<uint32_t, uint32_t> fdb_count;             // values are BPF's: always 0 here
     Entries<cnet_neigh_key, cnet_neigh_entry> neigh;
     Entries<uint32_t, cnet_uplink> uplink;
     Entries<cnet_addr, cnet_host_addr> host_addr;
@@ -51,6 +52,7 @@ enum class Table : uint8_t {
     kNetwork,
     kPort,
     kFlood,
+    kFloodRate,
     kFdb,
     kFdbCount,
     kNeigh,
@@ -71,6 +73,7 @@ void for_each_table(Contents& contents, Visit&& visit) {
     visit(Table::kNetwork, contents.network);
     visit(Table::kPort, contents.port);
     visit(Table::kFlood, contents.flood);
+    visit(Table::kFloodRate, contents.flood_rate);
     visit(Table::kFdb, contents.fdb);
     visit(Table::kFdbCount, contents.fdb_count);
     visit(Table::kNeigh, contents.neigh);

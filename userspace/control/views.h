@@ -31,6 +31,7 @@ struct NetworkSpec {
     bool learning = false;
     uint32_t ageing_s = 300;
     uint32_t mac_limit = 1024;
+    uint32_t flood_limit = 0;
     bool allow_spoofing = false;
 };
 
@@ -47,6 +48,7 @@ struct NetworkPatch {
     std::optional<bool> peer_learning;
     std::optional<uint32_t> ageing_s;
     std::optional<uint32_t> mac_limit;
+    std::optional<uint32_t> flood_limit;
     std::optional<bool> allow_spoofing;
 };
 

@@ -111,6 +111,10 @@ CREATE TABLE remote_aliases (
     PRIMARY KEY (peer_id, name, position),
     FOREIGN KEY (peer_id, name) REFERENCES remotes ON DELETE CASCADE) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 7;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN flood_limit INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 8;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -69,9 +69,16 @@ TEST(Decode, Port) {
 
 TEST(Decode, Network) {
     EXPECT_EQ(
-        decoded("cnet_network", 3u, cnet_network{1, 5, 1024, 300, 7, 4096, 0, 1500, 2}),
+        decoded("cnet_network", 3u, cnet_network{1, 5, 1024, 300, 7, 4096, 0, 1500, 2, 10000000}),
         "network=3 -> flags=open mtu=1500 flood_ports=5 mac_limit=1024 ageing_s=300 host_ifindex=7 "
-        "host_device=cnet7 vni=4096 flood_peers=2");
+        "host_device=cnet7 vni=4096 flood_peers=2 flood_interval_ns=10000000");
+}
+
+TEST(Decode, FloodRate) {
+    EXPECT_EQ(decoded("cnet_flood_rate", cnet_flood_rate_key{3, 7, 0}, uint64_t{1}),
+              "network=3 ifindex=7 device=cnet7 peer=- -> full_in_ms=0");
+    EXPECT_EQ(decoded("cnet_flood_rate", cnet_flood_rate_key{3, 0, 9}, kDecoder.now_ns + 5'000'000),
+              "network=3 ifindex=- device=- peer=9 -> full_in_ms=5");
 }
 
 TEST(Decode, Flood) {
@@ -243,11 +250,11 @@ TEST(Decode, FieldsAreDocumented) {
     ASSERT_TRUE(text) << text.error().message();
     const std::string zeros(512, '\0');
     for (const char* map :
-         {"cnet_meta",       "cnet_port",      "cnet_network",   "cnet_flood",
-          "cnet_fdb",        "cnet_fdb_count", "cnet_neigh",     "cnet_uplinks",
-          "cnet_host_addr",  "cnet_slot",      "cnet_bind_addr", "cnet_binding",
-          "cnet_allow",      "cnet_peer",      "cnet_vtep",      "cnet_vni",
-          "cnet_flood_peer", "cnet_ct",        "cnet_counters",  "cnet_icmp_rate"}) {
+         {"cnet_meta",      "cnet_port",       "cnet_network", "cnet_flood",     "cnet_fdb",
+          "cnet_fdb_count", "cnet_neigh",      "cnet_uplinks", "cnet_host_addr", "cnet_slot",
+          "cnet_bind_addr", "cnet_binding",    "cnet_allow",   "cnet_peer",      "cnet_vtep",
+          "cnet_vni",       "cnet_flood_peer", "cnet_ct",      "cnet_counters",  "cnet_icmp_rate",
+          "cnet_flood_rate"}) {
         size_t start = text->find("| `" + std::string(map) + "` |");
         ASSERT_NE(start, std::string::npos) << map;
         std::string row = text->substr(start, text->find('\n', start) - start);

@@ -1,4 +1,4 @@
-// Commands about uplinks, the forwarding database and counters, against a host in memory.
+// Commands about uplinks, floods, the forwarding database and counters, against a host in memory.
 #include "tests/unit/control/world.h"
 
 namespace cnet::test {
@@ -92,6 +92,34 @@ TEST_F(ControllerSwitchTest, DropsAreNamed) {
     EXPECT_EQ((*drops)[0].reason_class, "punt");
     ASSERT_TRUE(controller->reset_drops());
     EXPECT_TRUE(controller->drops()->empty());
+}
+
+TEST_F(ControllerSwitchTest, AFloodLimitHasABucketForEachPort) {
+    make_network("web", "10.88.0.0/24");
+    make_network("other", "10.89.0.0/24");
+    make_endpoint("web", "app", "/run/netns/a");
+    make_endpoint("other", "aside", "/run/netns/b");
+    EXPECT_TRUE(tables.contents.flood_rate.empty());
+    control::NetworkPatch patch;
+    patch.flood_limit = 50;
+    ASSERT_TRUE(controller->update_network("web", patch));
+    EXPECT_EQ(tables.contents.network.at(1).flood_interval_ns, 20'000'000u);
+    namespaces.add("/run/netns/c");
+    make_endpoint("web", "db", "/run/netns/c");
+    std::set<uint32_t> ports;
+    for (const auto& [key, bucket] : tables.contents.flood_rate) {
+        EXPECT_EQ(key.network_id, 1u);
+        ports.insert(key.ifindex);
+    }
+    EXPECT_EQ(ports,
+              (std::set{rtnl.find("cnet1")->info.ifindex, rtnl.find("cnet3")->info.ifindex}));
+    patch.flood_limit = 0;
+    ASSERT_TRUE(controller->update_network("web", patch));
+    EXPECT_TRUE(tables.contents.flood_rate.empty());
+    patch.flood_limit = 1'000'001;
+    auto refused = controller->update_network("web", patch);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kInvalid);
 }
 
 } // namespace

@@ -136,6 +136,7 @@ TEST_F(ControllerTest, OptionsBecomeFlags) {
     EXPECT_EQ(IpAddress::from_abi(port.gateway6), ip("fd00:1::1"));
     EXPECT_EQ(tables.contents.network.at(1).ageing_s, 7u);
     EXPECT_EQ(tables.contents.network.at(1).mac_limit, 5u);
+    EXPECT_EQ(tables.contents.network.at(1).flood_interval_ns, 0u);
     EXPECT_EQ(rtnl.find("cnet1")->info.mtu, 1400u);
     EXPECT_TRUE(rtnl.gateways("/run/netns/a").empty()) << "an internal network is no way out";
 }

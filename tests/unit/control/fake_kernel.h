@@ -142,6 +142,10 @@ private:
         }
         for (const auto& [ifindex, port] : contents.port) {
             EXPECT_TRUE(contents.network.contains(port.network_id)) << "port without its network";
+            if (port.flags & CNET_PORT_HOST) continue;
+            EXPECT_TRUE(contents.network.at(port.network_id).flood_interval_ns == 0 ||
+                        contents.flood_rate.contains({port.network_id, ifindex, 0}))
+                << "a port that may not flood at all";
         }
         for (const auto& [key, entry] : contents.neigh)
             EXPECT_TRUE(entry.peer_id != 0 || is_port(entry.ifindex)) << "neigh to nowhere";

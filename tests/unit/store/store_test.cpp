@@ -71,6 +71,7 @@ Network network(control::NetworkId id, const std::string& name) {
     n.allow_spoofing = true;
     n.ageing_s = 17;
     n.mac_limit = 3;
+    n.flood_limit = 40;
     n.gateway_mac = *MacAddress::parse("02:42:00:00:00:01");
     n.clustered = true;
     return n;
@@ -295,9 +296,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 8");
+    execute("PRAGMA user_version = 9");
     EXPECT_NE(
-        open_error().find("has schema version 8, written by a newer cnetd; this one knows up to 7"),
+        open_error().find("has schema version 9, written by a newer cnetd; this one knows up to 8"),
         std::string::npos)
         << open_error();
 }
@@ -313,6 +314,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
             "ALTER TABLE networks DROP COLUMN peer_learning;"
             "ALTER TABLE networks DROP COLUMN clustered; DROP TABLE endpoint_aliases;"
             "DROP TABLE remote_addresses; DROP TABLE remote_aliases; DROP TABLE remotes;"
+            "ALTER TABLE networks DROP COLUMN flood_limit;"
             "DELETE FROM last_ids WHERE kind = 'peer';"
             "DROP TABLE fdb; DROP TABLE attached; DROP TABLE peers;"
             "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
@@ -327,6 +329,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     expected.snat6.reset();
     expected.nat = control::Nat::kSymmetric;
     expected.clustered = false;
+    expected.flood_limit = 0;
     EXPECT_EQ(loaded->state.networks.at(1), expected);
     const control::StaticFdb stated{1, *MacAddress::parse("02:00:00:00:00:99"), 7, ""};
     EXPECT_EQ(loaded->state.fdb, std::vector{stated});
