@@ -119,8 +119,6 @@ const char* word_of(etcd::WatchEnd::Reason reason) {
     switch (reason) {
     case etcd::WatchEnd::Reason::kStopped:
         return "stopped";
-    case etcd::WatchEnd::Reason::kSilent:
-        return "silent";
     case etcd::WatchEnd::Reason::kCompacted:
         return "compacted";
     case etcd::WatchEnd::Reason::kBroken:

@@ -32,8 +32,8 @@ struct ClientConfig {
     std::string password;
     std::chrono::milliseconds connect_timeout{2000};
     std::chrono::milliseconds request_timeout{10000};
-    // A watch without a message for this long is ended: a member can be stuck with its connections
-    // open. Another one is begun cheaply.
+    // A watch that hears nothing for this long goes on at another member: the one can be stuck with
+    // its connections open.
     std::chrono::milliseconds watch_silence{60000};
 };
 
@@ -50,7 +50,6 @@ struct WatchEnd {
     enum class Reason {
         kStopped,
         kBroken,    // connection lost, member without leader, refused: `error` says
-        kSilent,    // no message for watch_silence
         kCompacted, // the events are gone: read the range anew and go on from there
     };
 
@@ -86,7 +85,7 @@ public:
     Status revoke_lease(int64_t lease);
 
     // Reports every change of keys with the prefix from `from_revision` (1 or more) on, until
-    // something ends it.
+    // something ends it; and first, with an empty batch, that it has begun.
     WatchEnd watch(const std::string& prefix, int64_t from_revision, const OnEvents& on_events,
                    const std::stop_token& stop);
 

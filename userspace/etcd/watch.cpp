@@ -65,7 +65,10 @@ private:
         if (message.compact_revision != 0) return compacted(message.compact_revision);
         if (message.canceled) return canceled(message.cancel_reason);
         created_ = true;
-        if (!message.created) deliver(message);
+        if (message.created)
+            on_events_({{}, end_.revision});
+        else
+            deliver(message);
         return true;
     }
 
@@ -129,47 +132,57 @@ private:
     WatchEnd end_;
 };
 
-// One member's watch. `opening` is for its first message.
-WatchEnd watch_once(Session& session, Reader& reader, const Json& request, Deadline opening,
-                    const std::stop_token& stop) {
+// How one member's watch ended.
+struct Watched {
+    WatchEnd end;
+    bool stood = false;         // it was begun
+    bool silent = false;        // and ended for want of messages
+    bool token_refused = false; // it was not begun
+};
+
+// `opening` is for the first message.
+Watched watch_once(Session& session, const std::string& prefix, int64_t from_revision,
+                   const OnEvents& on_events, Deadline opening, const std::stop_token& stop) {
+    Reader reader(session, from_revision, on_events);
     Answer answer = session.log_in(opening, stop);
-    bool silent = false;
     if (answer.kind == Answer::Kind::kDone) {
         auto on_data = [&](std::string_view bytes, Deadline& deadline) {
             bool go_on = reader.take(bytes);
             if (reader.created()) deadline = steady_clock::now() + session.config().watch_silence;
             return go_on;
         };
-        answer = session.stream("/v3/watch", request, opening, on_data, stop);
-        silent = reader.created() && answer.timed_out;
+        answer = session.stream("/v3/watch", watch_request(prefix, from_revision), opening, on_data,
+                                stop);
     }
     reader.finish(answer, stop.stop_requested());
-    WatchEnd end = reader.end();
-    if (silent && end.reason == WatchEnd::Reason::kBroken) end.reason = WatchEnd::Reason::kSilent;
-    return end;
+    return {reader.end(), reader.created(), reader.created() && answer.timed_out,
+            reader.token_refused()};
 }
 
 } // namespace
 
 WatchEnd Client::watch(const std::string& prefix, int64_t from_revision, const OnEvents& on_events,
                        const std::stop_token& stop) {
-    Json request = watch_request(prefix, from_revision);
-    auto end_of_opening = steady_clock::now() + session_->config().request_timeout;
+    const auto members = static_cast<int>(session_->config().endpoints.size());
+    const auto opening_time = session_->config().request_timeout / members;
     bool new_token = false;
-    for (auto left = static_cast<int>(session_->config().endpoints.size());;) {
-        auto now = steady_clock::now();
-        Reader reader(*session_, from_revision, on_events);
-        WatchEnd end =
-            watch_once(*session_, reader, request, now + (end_of_opening - now) / left, stop);
-        if (reader.token_refused() && !new_token) {
+    for (int left = members;;) {
+        Deadline opening = steady_clock::now() + opening_time;
+        Watched watched = watch_once(*session_, prefix, from_revision, on_events, opening, stop);
+        if (watched.token_refused && !new_token) {
             session_->forget_token();
             new_token = true;
             continue;
         }
-        bool elsewhere =
-            end.reason == WatchEnd::Reason::kBroken || end.reason == WatchEnd::Reason::kSilent;
-        if (elsewhere) session_->put_behind_others();
-        if (!elsewhere || reader.created() || --left == 0) return end;
+        if (watched.end.reason != WatchEnd::Reason::kBroken) return watched.end;
+        session_->put_behind_others();
+        from_revision = watched.end.revision + 1;
+        new_token = new_token && !watched.stood;
+        // Nobody has to know of a member that was silent, as long as another takes its place.
+        if (watched.silent)
+            left = members;
+        else if (watched.stood || --left == 0)
+            return watched.end;
     }
 }
 

@@ -144,9 +144,8 @@ TEST(EtcdClient, DoesNotRepeatATransactionThatWasPerhapsDone) {
 }
 
 TEST(EtcdClient, DoesNotLetAKeptConnectionRepeatATransaction) {
-    FakeMember member([](const Seen& seen, Reply& reply) {
-        static_cast<void>(seen);
-        static std::atomic<int> asked = 0;
+    std::atomic<int> asked = 0;
+    FakeMember member([&](const Seen&, Reply& reply) {
         if (++asked == 1)
             reply.json(200, kDone);
         else
