@@ -21,7 +21,6 @@ FIRST_NUMBER = 201
 CLIENT_NUMBER = 230
 CLIENT_PORT, PEER_PORT = 2379, 2380
 ROOT_PASSWORD, USER, PASSWORD = "root-secret", "cnet", "cnet-secret"
-NO_LEADER = 0
 
 
 class Member:
@@ -157,8 +156,8 @@ class Cluster:
         """The member that the members agree on; None while there is no such."""
         said = {member: self.status(member) for member in self.members if member.process.poll() is None}
         for member, status in said.items():
-            if status and status["leader"] == status["header"]["member_id"] != NO_LEADER:
-                followers = [other for other in said.values() if other and other["leader"] == status["leader"]]
+            if status and status.get("leader") == status["header"]["member_id"]:
+                followers = [other for other in said.values() if other and other.get("leader") == status["leader"]]
                 if 2 * len(followers) > len(self.members):
                     return member
         return None
@@ -195,7 +194,8 @@ class Cluster:
     def compact(self, revision=None):
         """Forgets all revisions before it: before the newest, unless told otherwise."""
         revision = revision or self.revision()
-        self.ctl("compact", "--physical", str(revision))
+        leader = wait_until(self.leader, timeout=60, what="a leader")
+        self.ctl("compact", "--physical", str(revision), members=[leader])
         return revision
 
     def defrag(self):

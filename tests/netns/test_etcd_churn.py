@@ -1,0 +1,207 @@
+"""No address is ever given twice, whatever happens to etcd: hosts contend for few addresses while
+leaders die, members are parted from the others, history is compacted and hosts are killed.
+
+Two judges. Of every host what it believed and when, by one clock: no two may have had one address
+at one time. And etcd's history from its first revision on, by a watch.
+"""
+
+import itertools
+import json
+import os
+import random
+import subprocess
+import threading
+from collections import defaultdict
+
+import pytest
+
+from harness.host import BIN
+from harness.wait import wait_until
+
+PREFIX = "/cnet/v1/addresses/4096/"
+HOSTS, ADDRESSES, HOLD = 5, 24, 8
+ENDLESS = float("inf")
+
+
+class ChurningHost:
+    """A name, and one process after the other that bears it."""
+
+    def __init__(self, cluster, name):
+        self._cluster, self.name = cluster, name
+        self.said = []
+        self._process = self._reader = None
+        self.start()
+
+    def start(self):
+        endpoints = random.sample(self._cluster.endpoints, len(self._cluster.endpoints))
+        config = {"endpoints": endpoints, "prefix": PREFIX, "host": self.name, "addresses": ADDRESSES, "hold": HOLD}
+        with self._cluster.client.entered():
+            self._process = subprocess.Popen([os.path.join(BIN, "cnet-etcd-churn"), json.dumps(config)],
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
+        self._reader.start()
+
+    def _read(self, lines):
+        for line in lines:
+            if line.endswith("\n"):
+                self.said.append(line.split())
+
+    def _await_end(self):
+        self._reader.join(60)
+        assert not self._reader.is_alive(), f"{self.name} does not end"
+        self._process.wait()
+        self._process.stdout.close()
+
+    def kill(self):
+        self._process.kill()
+        self._await_end()
+        self._process.stdin.close()
+
+    def finish(self):
+        self._process.stdin.close()
+        self._await_end()
+        assert self._process.returncode == 0
+        assert self.said[-1][0] == "end", self.said[-1]
+
+    def close(self):
+        if self._process.poll() is None:
+            self.kill()
+
+    def count(self, what):
+        return sum(words[0] == what for words in list(self.said))
+
+    def times(self):
+        """(address, from, to) of each time that it had an address, as it believed."""
+        had, times = {}, []
+        for words in self.said:
+            if words[0] == "begin":  # whatever it had before, it has no longer
+                times += [(address, since, int(words[1])) for address, since in had.items()]
+                had.clear()
+            elif words[0] == "have":
+                assert words[1] not in had
+                had[words[1]] = int(words[2])
+            elif words[0] == "leave":
+                times.append((words[1], had.pop(words[1]), int(words[2])))
+        return times + [(address, since, ENDLESS) for address, since in had.items()]
+
+    def still_has(self):
+        return {address for address, _, until in self.times() if until == ENDLESS}
+
+
+def given_twice(hosts):
+    """Pairs of hosts that had one address at one time."""
+    by_address = defaultdict(list)
+    for host in hosts:
+        for address, since, until in host.times():
+            by_address[address].append((since, until, host.name))
+    return [
+        (address, one, other)
+        for address, times in by_address.items()
+        for one, other in itertools.pairwise(sorted(times))
+        if other[0] < one[1]
+    ]
+
+
+class History:
+    """etcd's own, from its first revision on; what is compacted must have been read before."""
+
+    def __init__(self, client):
+        self._client = client
+        self._watch = client.watch(PREFIX, 1)
+        self.revision, self.faults, self.puts = 0, [], 0
+        self._holder = {}
+
+    def read_to(self, revision):
+        while self.revision < revision:
+            said = self._client.hear(60)
+            assert said is not None, f"history stays at {self.revision}, etcd is at {revision}"
+            if "end" in said:
+                assert said["end"] != "compacted", said
+                self._client.say(op="stop")
+                self._watch = self._client.watch(PREFIX, said["revision"] + 1)
+                continue
+            for event in said["events"]:
+                self._take(*event)
+            self.revision = said["revision"]
+
+    def _take(self, what, key, value, revision):
+        if what == "delete":
+            if not self._holder.pop(key, None):
+                self.faults.append(f"{revision}: {key} was given back by nobody")
+            return
+        self.puts += 1
+        if key in self._holder:
+            self.faults.append(f"{revision}: {key} of {self._holder[key]} given to {value}")
+        self._holder[key] = value
+
+    def holders(self):
+        return {key.removeprefix(PREFIX): value.split()[0] for key, value in self._holder.items()}
+
+
+@pytest.fixture
+def churn(make_etcd, make_client):
+    cluster = make_etcd(3)
+    history = History(make_client(cluster))
+    hosts = []
+    try:
+        hosts += [ChurningHost(cluster, f"h{number}") for number in range(HOSTS)]
+        yield cluster, hosts, history
+    finally:
+        for host in hosts:
+            host.close()
+
+
+def goes_on(hosts, more=15):
+    """Every host gets further addresses."""
+    before = {host: host.count("have") for host in hosts}
+    wait_until(lambda: all(host.count("have") >= had + more for host, had in before.items()),
+               timeout=90, what="all hosts getting addresses")
+
+
+def forget_history(cluster, history):
+    """But for what the judge has read."""
+    history.read_to(cluster.revision())
+    cluster.compact(history.revision)
+
+
+def some_leader(cluster):
+    return wait_until(cluster.leader, timeout=60, what="a leader")
+
+
+def test_no_address_is_given_twice(churn):
+    cluster, hosts, history = churn
+    goes_on(hosts)
+    dead = cluster.kill_leader()
+    goes_on(hosts)
+    cluster.restart(dead)
+    forget_history(cluster, history)
+
+    leader = some_leader(cluster)
+    cluster.partition(leader)
+    goes_on(hosts)
+    hosts[0].kill()
+    goes_on(hosts[1:])
+    cluster.heal(leader)
+    hosts[0].start()
+    forget_history(cluster, history)
+    cluster.defrag()
+
+    follower = next(member for member in cluster.members if member is not some_leader(cluster))
+    cluster.isolate(follower)
+    goes_on(hosts)
+    cluster.heal(follower)
+    frozen = some_leader(cluster)
+    frozen.freeze()
+    goes_on(hosts)
+    frozen.thaw()
+    goes_on(hosts)
+
+    for host in hosts:
+        host.finish()
+    assert given_twice(hosts) == []
+    history.read_to(cluster.revision())
+    assert history.faults == []
+    assert history.puts >= sum(host.count("have") for host in hosts) > HOSTS * 60
+    holders = history.holders()
+    for host in hosts:
+        assert {holders.get(address) for address in host.still_has()} <= {host.name}
