@@ -212,6 +212,21 @@ def test_a_member_without_the_others_is_passed_over(cluster, make_client):
     assert patient.get(PREFIX + "b")[0]["value"] == "2", "it waits until the member has a leader"
 
 
+def test_a_member_that_vanishes(cluster, make_client):
+    """No packet comes from it any more, and a watch has nothing to send to it."""
+    gone = next(member for member in cluster.members if member is not cluster.leader())
+    rest = [member.endpoint for member in cluster.members if member is not gone]
+    watcher = make_client(cluster, endpoints=[gone.endpoint, *rest], watch_silence_ms=600_000)
+    client = make_client(cluster, endpoints=rest)
+    watch = watcher.watch(PREFIX, client.put(PREFIX + "a", "1"))
+    watch.events(1)
+    cluster.isolate(gone)
+    missed = client.put(PREFIX + "b", "2")
+    end = watch.ends(60)
+    assert end["end"] == "broken" and gone.endpoint in end["message"], end
+    assert watcher.watch(PREFIX, end["revision"] + 1).events(1) == [["put", PREFIX + "b", "2", missed]]
+
+
 def test_a_member_that_hangs(cluster, make_client):
     stuck = cluster.members[0]
     client = make_client(cluster, request_timeout_ms=3000)

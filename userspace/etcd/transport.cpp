@@ -14,11 +14,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// A peer that vanished is noticed after kIdle + kProbes * kInterval seconds of silence.
-constexpr long kKeepaliveIdle = 10;
-constexpr long kKeepaliveInterval = 3;
+// A member that vanished without a word is noticed when it has not answered for 11 s.
+constexpr long kKeepaliveIdle = 5;
+constexpr long kKeepaliveInterval = 2;
 constexpr int kKeepaliveProbes = 3;
-constexpr unsigned int kUnansweredMs = 20'000;
+constexpr unsigned int kUnansweredMs = 11'000;
 // As long as nothing moves, libcurl's own timers and ours are looked at this often.
 constexpr milliseconds kLongestPoll{60'000};
 
