@@ -1,5 +1,7 @@
 #include "userspace/etcd/client.h"
 
+#include <algorithm>
+
 #include "userspace/etcd/session.h"
 
 namespace cnet::etcd {
@@ -24,6 +26,9 @@ Result<Client> Client::open(ClientConfig config, std::stop_token stop) {
     if (config.tls.cert.empty() != config.tls.key.empty())
         return Error(ErrorKind::kInvalid,
                      "a certificate for etcd needs its key, and a key its certificate");
+    // Members that cannot be reached must leave time for the last one.
+    const auto members = static_cast<int>(config.endpoints.size());
+    config.connect_timeout = std::min(config.connect_timeout, config.request_timeout / members);
     auto transport = Transport::open(config.tls, config.connect_timeout);
     if (!transport) return transport.error();
     return Client(

@@ -30,7 +30,7 @@ struct ClientConfig {
     TlsFiles tls;
     std::string user; // empty: without authentication
     std::string password;
-    std::chrono::milliseconds connect_timeout{2000};
+    std::chrono::milliseconds connect_timeout{2000}; // at most; all members together stay within
     std::chrono::milliseconds request_timeout{10000};
     // A watch that hears nothing for this long goes on at another member: the one can be stuck with
     // its connections open.

@@ -71,7 +71,8 @@ Result<std::vector<KeyValue>> read_kvs(const Json& range) {
 }
 
 Json keys(const std::string& key, const std::string& range_end) {
-    Json object = {{"key", base64_encode(key)}};
+    // No key is empty; the smallest that can be is one zero byte.
+    Json object = {{"key", base64_encode(key.empty() ? std::string(1, '\0') : key)}};
     if (!range_end.empty()) object["range_end"] = base64_encode(range_end);
     return object;
 }
@@ -247,17 +248,14 @@ Result<WatchMessage> read_watch_message(const Json& result) {
 }
 
 Refusal read_refusal(const Json& answer) {
-    Refusal refusal;
     const Json* error = find(answer, "error");
-    if (!error) return refusal;
-    bool in_stream = error->is_object();
-    auto code = in_stream ? read_int64(*error, "grpc_code") : read_int64(answer, "code");
+    const Json& holder = error && error->is_object() ? *error : answer;
+    // etcd 3.4 and 3.5 have an "error" in all shapes, 3.6 in streams alone.
+    if (!error && !(find(answer, "code") && find(answer, "message"))) return {};
+    const char* key = find(holder, "grpc_code") ? "grpc_code" : "code";
+    auto code = read_int64(holder, key);
     constexpr int64_t kUnknownCode = 2;
-    refusal.code = code && *code > 0 ? *code : kUnknownCode;
-    refusal.message = in_stream            ? read_text(*error, "message")
-                      : error->is_string() ? error->get<std::string>()
-                                           : "";
-    return refusal;
+    return {code && *code > 0 ? *code : kUnknownCode, read_text(holder, "message")};
 }
 
 } // namespace cnet::etcd

@@ -78,6 +78,17 @@ TEST(EtcdClient, GoesOnToAnotherMemberAndStaysThere) {
     EXPECT_TRUE(unused.seen().empty());
 }
 
+TEST(EtcdClient, AsksNoProxy) {
+    FakeMember member([](const Seen&, Reply& reply) { reply.json(200, kDone); });
+    for (const char* name : {"http_proxy", "all_proxy", "ALL_PROXY"})
+        setenv(name, nobody().c_str(), 1);
+    Client client = client_of({member.endpoint()});
+    auto result = write_something(client);
+    for (const char* name : {"http_proxy", "all_proxy", "ALL_PROXY"})
+        unsetenv(name);
+    EXPECT_TRUE(result) << result.error().message();
+}
+
 TEST(EtcdClient, SaysAtOnceThatNobodyIsThere) {
     std::string gone = nobody();
     Client client = client_of({gone, nobody()}, 60s);
@@ -298,7 +309,8 @@ TEST(EtcdClient, ReadsARangeInPagesAtOneRevision) {
     EXPECT_EQ(range->kvs[2].key, "c");
     auto seen = member.seen();
     ASSERT_EQ(seen.size(), 2u);
-    // From behind "b" to the end of all keys.
+    // All keys, and then from behind "b".
+    EXPECT_EQ(seen[0].body, R"({"key":"AA==","limit":"500","range_end":"AA=="})");
     EXPECT_EQ(seen[1].body, R"({"key":"YgA=","limit":"500","range_end":"AA==","revision":"7"})");
 }
 

@@ -89,7 +89,7 @@ TEST(Wire, RefusesAnswersThatItDoesNotUnderstand) {
         EXPECT_FALSE(parse_answer(text)) << text;
 }
 
-TEST(Wire, ReadsBothShapesOfARefusal) {
+TEST(Wire, ReadsEveryShapeOfARefusal) {
     Refusal plain = read_refusal(Json::parse(R"({"error": "no", "message": "no", "code": 14})"));
     EXPECT_EQ(plain.code, 14);
     EXPECT_EQ(plain.message, "no");
@@ -97,6 +97,10 @@ TEST(Wire, ReadsBothShapesOfARefusal) {
         Json::parse(R"({"error": {"grpc_code": 5, "http_code": 404, "message": "gone"}})"));
     EXPECT_EQ(streamed.code, 5);
     EXPECT_EQ(streamed.message, "gone");
+    Refusal newer = read_refusal(Json::parse(R"({"code": 7, "message": "no", "details": []})"));
+    EXPECT_EQ(newer.code, 7);
+    EXPECT_EQ(newer.message, "no");
+    EXPECT_EQ(read_refusal(Json::parse(R"({"error": {"code": 8, "message": ""}})")).code, 8);
     EXPECT_EQ(read_refusal(Json::parse(R"({"error": 1})")).code, 2);
     EXPECT_EQ(read_refusal(Json::parse(R"({"header": {}})")).code, 0);
 }
@@ -117,6 +121,32 @@ TEST(Wire, ReadsWatchMessages) {
     EXPECT_EQ(message->events[1].kv, (KeyValue{"b", "", 0, 9, 0, 0}));
     EXPECT_FALSE(read_watch_message(Json::parse(R"({"header": {"revision": "9"},
         "events": [{}]})")));
+}
+
+// Whatever comes is an answer or a refusal, and never more than that.
+TEST(Wire, TakesRubbish) {
+    const std::string good[] = {
+        R"({"header":{"cluster_id":"1","revision":"9"},"fragment":true,"events":[{"type":"PUT",)"
+        R"("kv":{"key":"YQ==","value":"MQ==","mod_revision":"8"}}],"compact_revision":"3"})",
+        R"({"header":{"revision":"12"},"succeeded":true,"more":true,"kvs":[{"key":"YQ=="}],)"
+        R"("responses":[{"response_range":{"kvs":[{"key":"YQ==","lease":"7"}]}}]})",
+        R"({"error":{"grpc_code":5,"http_code":404,"message":"gone"},"code":4,"message":"x"})"};
+    int read = 0;
+    for (const std::string& text : good) {
+        for (size_t at = 0; at < text.size(); at++) {
+            for (char c : {'"', '{', '}', '[', '0', ':', 'z', '\0', '\xff'}) {
+                std::string bad = text;
+                bad[at] = c;
+                auto answer = parse_answer(bad);
+                if (!answer) continue;
+                read_refusal(*answer);
+                read += read_txn(*answer) ? 1 : 0;
+                read += read_page(*answer) ? 1 : 0;
+                read += read_watch_message(*answer) ? 1 : 0;
+            }
+        }
+    }
+    EXPECT_GT(read, 0);
 }
 
 } // namespace
