@@ -120,13 +120,14 @@ Status settle_pins(const Paths& paths, bool dry_run, uint64_t cookie,
 }
 
 Result<std::vector<Object>> load_objects(const std::filesystem::path& pins,
-                                         const DataPathSettings& settings,
+                                         const DataPathSettings& settings, const Features& features,
                                          const std::vector<ObjectImage>& images,
                                          std::vector<std::string>& warnings) {
     ObjectSettings object_settings{pins, settings.max_entries, {}};
     object_settings.config.dry_run = settings.dry_run ? 1 : 0;
     object_settings.config.fib_cache_ms = settings.fib_cache_ms;
     object_settings.config.vxlan_port_be = htons(settings.vxlan_port);
+    object_settings.config.decap_gso = features.decap_gso ? 1 : 0;
     std::vector<Object> objects;
     for (const ObjectImage& image : images) {
         std::vector<std::string> said;
@@ -202,7 +203,7 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     if (auto status = settle_pins(paths, settings.dry_run, *cookie, warnings); !status) {
         return status.error();
     }
-    auto objects = load_objects(paths.pins, settings, images, warnings);
+    auto objects = load_objects(paths.pins, settings, *features, images, warnings);
     if (!objects) return objects.error();
     auto data_maps = maps::DataPathMaps::open(paths.pins);
     if (!data_maps) return data_maps.error();

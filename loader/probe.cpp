@@ -1,8 +1,11 @@
 #include "loader/probe.h"
 
+#include <array>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
+#include <iterator>
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
@@ -13,6 +16,8 @@ namespace cnet::loader {
 
 namespace {
 
+// BPF_F_ADJ_ROOM_DECAP_L4_UDP, of August 2026.
+constexpr uint64_t kDecapL4Udp = 1u << 10;
 constexpr uint32_t kLoopback = 1; // the index of lo in every network namespace
 
 Status probe_bpf() {
@@ -33,7 +38,42 @@ Status probe_bpf() {
     }
 }
 
+// Ethernet, IPv4, UDP, then an inner Ethernet header and an inner packet of zeroes.
+constexpr size_t kOuter = 20 + 8 + 8 + 14;
+constexpr size_t kInner = 40;
+
+std::array<uint8_t, 14 + kOuter + kInner> tunnelled_packet() {
+    std::array<uint8_t, 14 + kOuter + kInner> packet{};
+    packet[12] = 0x08; // IPv4
+    packet[14] = 0x45;
+    packet[17] = kOuter + kInner;
+    packet[22] = 64;
+    packet[23] = IPPROTO_UDP;
+    return packet;
+}
+
 } // namespace
+
+bool removes_headers_with(uint64_t flags) {
+    // return bpf_skb_adjust_room(skb, -kOuter, BPF_ADJ_ROOM_MAC, flags)
+    const auto low = static_cast<int32_t>(flags), high = static_cast<int32_t>(flags >> 32);
+    const bpf_insn program[] = {
+        {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, -static_cast<int32_t>(kOuter)},
+        {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, BPF_ADJ_ROOM_MAC},
+        {BPF_LD | BPF_DW | BPF_IMM, BPF_REG_4, 0, 0, low},
+        {0, 0, 0, 0, high},
+        {BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_adjust_room},
+        {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+    };
+    const UniqueFd loaded(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "cnet_probe", "GPL", program,
+                                        std::size(program), nullptr));
+    if (!loaded) return false;
+    auto packet = tunnelled_packet();
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    run.data_in = packet.data();
+    run.data_size_in = packet.size();
+    return bpf_prog_test_run_opts(loaded.get(), &run) == 0 && run.retval == 0;
+}
 
 Result<Features> probe_kernel() {
     Features features;
@@ -43,6 +83,8 @@ Result<Features> probe_kernel() {
     if (auto status = probe_bpf(); !status) {
         return status.error().because("kernel " + features.kernel);
     }
+    features.decap_gso =
+        removes_headers_with(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | kDecapL4Udp);
     // A kernel without tcx does not know the attach type.
     auto on_loopback = tcx_query(kLoopback, TcxSide::kIngress);
     if (on_loopback) {

@@ -11,10 +11,17 @@ namespace cnet::loader {
 struct Features {
     std::string kernel; // uname -r
     AttachKind attach_kind = AttachKind::kClsact;
+    // bpf_skb_adjust_room takes the marks of a UDP tunnel off an aggregate whose headers it
+    // removes.
+    bool decap_gso = false;
 };
 
 // An error is one sentence for the user: no BPF in this kernel (kSystem), or not for us (kDenied).
 Result<Features> probe_kernel();
+
+// Whether bpf_skb_adjust_room removes the outer headers of a UDP tunnel with these flags: it is run
+// once, on a packet of its own. False where that cannot be found out.
+bool removes_headers_with(uint64_t flags);
 
 // Whether programs can be attached to cgroups: without CONFIG_CGROUP_BPF they do not even load.
 bool has_cgroup_programs();

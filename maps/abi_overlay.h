@@ -30,9 +30,10 @@ CNET_SIZE(struct cnet_peer, 16 + 16 + 4 + 4 + 4 + 4 + 8 + 16);
 
 /* ---- cnet_vtep: address -> whose it is: a peer's, or this host's own. Writer: cnetd. ---- */
 struct cnet_vtep {
-    __u32 peer_id; /* 0: this host's own */
-    __u32 reserved;
-    union cnet_addr local; /* as in struct cnet_peer; zero for the host's own */
+    __u32 peer_id;          /* 0: this host's own */
+    __u32 receiver_ifindex; /* a veth whose far end takes what the kernel is to take apart; 0: the
+                               host's own stack does */
+    union cnet_addr local;  /* as in struct cnet_peer; zero for the host's own */
 };
 CNET_SIZE(struct cnet_vtep, 4 + 4 + 16);
 

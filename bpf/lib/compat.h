@@ -19,6 +19,10 @@
  * value and meaning. */
 #define CNET_TC_NEXT (-1)
 
+/* BPF_F_ADJ_ROOM_DECAP_L4_UDP of bpf_skb_adjust_room: the marks of a UDP tunnel go with its
+ * headers. bpf-next of August 2026, 3a39c214fd2c and ec20dee2f2c4; older kernels refuse it. */
+#define CNET_ADJ_ROOM_DECAP_L4_UDP (1ull << 10)
+
 /* include/uapi/linux/if_packet.h, spelt here because that header needs libc's. */
 #define CNET_PACKET_HOST 0
 

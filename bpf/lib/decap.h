@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Stage: VXLAN from peers, on an uplink. A plain packet is taken apart in place. A GRO aggregate is
- * left to the kept vxlan device: up to now no helper takes the marks of a tunnel off one (see
- * docs/adr/), and what is left on it would break it up wrongly later. So is whatever is not plain.
+ * left to the kept vxlan device where the kernel has no helper that takes the marks of a tunnel off
+ * one (see docs/adr/): what is left on it would break it up wrongly later. So is whatever is not
+ * plain.
  */
 #ifndef CNET_LIB_DECAP_H
 #define CNET_LIB_DECAP_H
@@ -12,6 +13,16 @@
 #include "vxlan_hdr.h"
 
 #define DECAP_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
+
+/*
+ * To the kernel, by way of the namespace where the kept device's other half listens: the host's
+ * packet filter is asked no more about this than about what is taken apart in place.
+ */
+static __always_inline enum cnet_verdict decap_leave(struct cnet_pkt* pkt,
+                                                     const struct cnet_vtep* from) {
+    if (unlikely(!from->receiver_ifindex)) return pass(pkt, CNET_R_VXLAN_LEFT);
+    return redirected(pkt, bpf_redirect_peer(from->receiver_ifindex, 0), CNET_R_VXLAN_LEFT);
+}
 
 static __always_inline int is_vxlan(const struct cnet_pkt* pkt) {
     return pkt->tuple.dst_port_be == cnet_cfg.vxlan_port_be && pkt->tuple.l4_proto == IPPROTO_UDP &&
@@ -71,7 +82,9 @@ VERIFIED_ONCE int decap_ecn(struct __sk_buff* skb, __u32 l3_off, __u32 outer_ecn
  * device has verified was the outermost. */
 static __always_inline long decap_strip(struct __sk_buff* skb, const struct ethhdr* eth,
                                         __u32 bytes) {
-    if (bpf_skb_adjust_room(skb, -(__s32)bytes, BPF_ADJ_ROOM_MAC, DECAP_FLAGS)) return 1;
+    __u64 flags = DECAP_FLAGS | (cnet_cfg.decap_gso ? CNET_ADJ_ROOM_DECAP_L4_UDP : 0);
+
+    if (bpf_skb_adjust_room(skb, -(__s32)bytes, BPF_ADJ_ROOM_MAC, flags)) return 1;
     bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
     return bpf_skb_store_bytes(skb, 0, eth, sizeof(*eth), 0);
 }
@@ -86,6 +99,7 @@ static __always_inline __u32 decap_port_flags(const struct cnet_pkt* pkt, __be16
 }
 
 static __always_inline enum cnet_verdict decap_inner(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                     const struct cnet_vtep* from,
                                                      const struct vxlan_inside* inside,
                                                      __u32 ip_hlen) {
     __u32 bytes = ip_hlen + sizeof(*inside);
@@ -104,7 +118,7 @@ static __always_inline enum cnet_verdict decap_inner(struct __sk_buff* skb, stru
         decap_ecn(skb, ETH_HLEN + bytes, pkt->tos & ECN_MASK) != V_NEXT)
         return drop(pkt, CNET_R_VXLAN_ECN);
     err = decap_strip(skb, &inside->eth, bytes);
-    if (unlikely(err > 0)) return pass(pkt, CNET_R_VXLAN_LEFT);
+    if (unlikely(err > 0)) return decap_leave(pkt, from);
     if (unlikely(err)) return drop(pkt, CNET_R_REWRITE_FAILED);
     target.port_flags = decap_port_flags(pkt, outer_proto, target.port_flags);
     return overlay_deliver(skb, pkt, &target);
@@ -131,17 +145,17 @@ VERIFIED_ONCE int overlay_receive(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     from = vtep_lookup(&pkt->tuple.src);
     if (unlikely(!from || !from->peer_id || !addr_equal(&from->local, &pkt->tuple.dst)))
         return decap_stranger(pkt);
-    if (unlikely(skb->gso_size)) return pass(pkt, CNET_R_VXLAN_LEFT);
+    if (unlikely(skb->gso_size) && !cnet_cfg.decap_gso) return decap_leave(pkt, from);
     if (unlikely(bpf_skb_load_bytes(skb, pkt->l4_off, &inside, sizeof(inside)) ||
                  !vxlan_read(&inside.vxlan, &vni)))
         return drop(pkt, CNET_R_VXLAN_BAD);
     ip_hlen = pkt->flags & PKT_IP6 ? IP6_HLEN : sizeof(struct iphdr);
     if (unlikely(!decap_is_plain(pkt, &inside, ip_hlen) ||
                  !decap_checksum_may_go(skb, inside.udp.check)))
-        return pass(pkt, CNET_R_VXLAN_LEFT);
+        return decap_leave(pkt, from);
     verdict = overlay_network(pkt, from->peer_id, vni);
     if (unlikely(verdict != V_NEXT)) return verdict;
-    return decap_inner(skb, pkt, &inside, ip_hlen);
+    return decap_inner(skb, pkt, from, &inside, ip_hlen);
 }
 
 #endif

@@ -202,6 +202,9 @@ TEST_F(Overlay, WhatIsNotPlainIsLeftToTheDevice) {
     auto summed = from_peer(to_ep1());
     summed.get<Udp>().checksum = true;
     expect(uplink(summed), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_VXLAN_LEFT, summed);
+    // To its other half, past the host's packet filter.
+    ASSERT_TRUE(maps().vtep.update(abi(kPeer), cnet_vtep{7, ifindex("ep2"), abi(kHostAddr)}));
+    expect(uplink(summed), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_VXLAN_LEFT, summed);
 }
 
 TEST_F(Overlay, FramesThatAPeerMayNotSend) {

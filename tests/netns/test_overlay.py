@@ -3,6 +3,8 @@
     [alpha] --- over --- host 1 --- underlay --- host 2 --- over --- [beta]
 """
 
+import os
+
 import pytest
 
 from harness.icmp import Pinger, ping
@@ -16,8 +18,16 @@ from harness.sockets import (
     tcp_talk,
     udp_connect,
 )
+from harness.tun import TunWire
 from harness.underlay import Plain, address, overlay_network, reaches, talks, wait_for_vtep
 from harness.wait import wait_until
+
+
+# Neighbour discovery aside, without which no IPv6 packet leaves.
+FIREWALL = (
+    "add chain inet fw input { type filter hook input priority 0; policy drop; };"
+    "add rule inet fw input icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
+)
 
 
 @pytest.mark.parametrize("outer6", [False, True], ids=["underlay4", "underlay6"])
@@ -176,6 +186,43 @@ def test_ports_and_the_way_out_stay_with_each_host(make_overlay, endpoint, under
     assert ping(one.namespace, beta.address, timeout=SILENCE) != "reply"
 
 
+@pytest.mark.parametrize("outer6", [False, True], ids=["underlay4", "underlay6"])
+def test_a_firewall_that_lets_nothing_in(make_overlay, endpoint, outer6):
+    """What peers send is not the INPUT chain's to judge, one packet or an aggregate."""
+    one, two = make_overlay(v6=outer6)
+    alpha, beta = endpoint(one, "alpha"), endpoint(two, "beta")
+    for host in (one, two):
+        host.namespace.run("nft", "add table inet fw")
+        host.namespace.run("nft", FIREWALL)
+        assert host.has_uplink("under0")
+    for v6 in (False, True):
+        reaches(alpha, beta, v6)
+        talks(alpha, beta, v6)
+        talks(beta, alpha, v6)
+    assert two.drops("vxlan_received", "uplink") > 0, "plain packets are taken out by us"
+    assert two.drops("vxlan_received", "vxlan") > 0, "aggregates come by the device"
+    # The host's own services are the firewall's as before.
+    answer = ping(one.namespace, address(2, outer6), timeout=SILENCE)
+    assert answer != "reply", answer
+
+
+def test_an_underlay_without_ethernet(make_host, endpoint):
+    """What comes out of a VPN's device is the host's stack's to receive."""
+    hosts = make_host(), make_host()
+    with TunWire(hosts[0].namespace, hosts[1].namespace, "tun0"):
+        for number, host in enumerate(hosts, 1):
+            host.namespace.ip(f"addr add 198.19.2.{number}/24 dev tun0")
+        for number, host in enumerate(hosts, 1):
+            wait_until(lambda host=host: host.has_uplink("tun0"), what="the uplink being found")
+            host.cli("peer", "add", f"198.19.2.{3 - number}")
+            overlay_network(host, number=number)
+        alpha, beta = endpoint(hosts[0], "alpha"), endpoint(hosts[1], "beta")
+        for v6 in (False, True):
+            reaches(alpha, beta, v6)
+            talks(alpha, beta, v6)
+        assert hosts[1].drops("vxlan_received", "vxlan") > 0
+
+
 def test_killed_under_traffic(make_overlay, endpoint):
     one, two = make_overlay()
     alpha, beta = endpoint(one, "alpha"), endpoint(two, "beta")
@@ -213,8 +260,16 @@ def test_the_kept_device_comes_and_goes(make_host, underlay):
     assert host.namespace.links()["cnvxlan"]["operstate"] != "DOWN"
     host.namespace.ip("link del cnvxlan")
     wait_until(lambda: "cnvxlan" in host.namespace.links(), what="it being made again")
+    host.namespace.ip("link del cnvxin")
+    wait_until(lambda: "cnvxin" in host.namespace.links(), what="its other half being made again")
+    before = host.namespace.links()["cnvxrx"]["ifindex"]
+    host.namespace.run("umount", os.path.join(host.root, "run/netns/cnvxlan"))
+    wait_until(
+        lambda: host.namespace.links().get("cnvxrx", {"ifindex": before})["ifindex"] != before,
+        what="all of it being made again",
+    )
     host.cli("network", "delete", "over")
-    assert "cnvxlan" not in host.namespace.links()
+    assert not {"cnvxlan", "cnvxrx", "cnvxin"} & host.namespace.links().keys()
 
 
 def test_refusals(make_host, underlay):

@@ -209,9 +209,11 @@ Json peer_value(const void* bytes, const Decoder& decoder) {
 Json vtep_key(const void* bytes, const Decoder&) {
     return {{"address", address(read<cnet_addr>(bytes))}};
 }
-Json vtep_value(const void* bytes, const Decoder&) {
+Json vtep_value(const void* bytes, const Decoder& decoder) {
     auto vtep = read<cnet_vtep>(bytes);
-    return {{"peer", optional_id(vtep.peer_id)}, {"local", optional_address(vtep.local)}};
+    return {{"peer", optional_id(vtep.peer_id)},
+            {"local", optional_address(vtep.local)},
+            {"receiver", device(vtep.receiver_ifindex, decoder)}};
 }
 
 Json vni_key(const void* bytes, const Decoder&) {

@@ -124,6 +124,7 @@ Status Daemon::open_kernel() {
 }
 
 Status Daemon::open_controller() {
+    config_.overlay.receiver_netns = paths_.netns / "cnvxlan";
     auto controller = control::Controller::start(
         {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_}, config_.timeouts,
         config_.auto_uplinks ? control::UplinkPolicy::kAutomatic

@@ -24,6 +24,8 @@ Status Applier::apply(const Change& change) {
         observed_.unmakeable.insert(create->spec.name);
     } else if (const auto* vxlan = std::get_if<CreateVxlan>(&change)) {
         observed_.unmakeable.insert(vxlan->spec.name);
+    } else if (const auto* receiver = std::get_if<CreateVxlanReceiver>(&change)) {
+        observed_.unmakeable.insert(receiver->spec.vxlan.name);
     }
     return status.error().because(describe(change));
 }
@@ -47,6 +49,20 @@ Status Applier::run(const CreateVeth& change) {
 Status Applier::run(const CreateVxlan& change) {
     auto status = rtnl_.create_vxlan(change.spec);
     return status ? look_up(change.spec.name) : status;
+}
+
+Status Applier::run(const CreateVxlanReceiver& change) {
+    auto status = rtnl_.create_vxlan_receiver(change.spec);
+    if (status) status = look_up(change.spec.entrance);
+    return status ? look_up(change.spec.vxlan.name) : status;
+}
+
+Status Applier::run(const DeleteVxlanReceiver& change) {
+    auto status = rtnl_.delete_vxlan_receiver(change.spec);
+    if (!status) return status;
+    for (const std::string& name : {change.spec.entrance, change.spec.vxlan.name})
+        observed_.links.erase(name);
+    return {};
 }
 
 Status Applier::look_up(const std::string& name) {

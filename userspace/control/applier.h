@@ -23,6 +23,8 @@ public:
 private:
     Status run(const CreateVeth& change);
     Status run(const CreateVxlan& change);
+    Status run(const CreateVxlanReceiver& change);
+    Status run(const DeleteVxlanReceiver& change);
     Status run(const BringUpVxlan& change);
     Status run(const DeleteLink& change);
     Status run(const SetMtu& change);

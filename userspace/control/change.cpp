@@ -23,6 +23,12 @@ std::string text(const CreateVeth& c) {
 std::string text(const CreateVxlan& c) {
     return "create vxlan " + c.spec.name;
 }
+std::string text(const CreateVxlanReceiver& c) {
+    return "create vxlan " + c.spec.vxlan.name + " that listens in " + c.spec.netns;
+}
+std::string text(const DeleteVxlanReceiver& c) {
+    return "delete vxlan " + c.spec.vxlan.name + " and " + c.spec.netns;
+}
 std::string text(const DeleteLink& c) {
     return "delete link " + c.name;
 }

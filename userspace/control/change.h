@@ -23,6 +23,14 @@ struct CreateVxlan {
     netlink::VxlanSpec spec;
 };
 
+struct CreateVxlanReceiver {
+    netlink::VxlanReceiverSpec spec;
+};
+
+struct DeleteVxlanReceiver {
+    netlink::VxlanReceiverSpec spec;
+};
+
 struct DeleteLink {
     std::string name;
 };
@@ -58,7 +66,7 @@ struct BringUpHostPort {
     Ipv6 ipv6 = Ipv6::kLinkLocal;
 };
 
-// The kept vxlan device: sysctls, then up.
+// The kept vxlan device, its other half, or the way in there: sysctls, then up.
 struct BringUpVxlan {
     std::string name;
 };
@@ -113,10 +121,10 @@ struct PurgeMacs {
     bool matches(const cnet_fdb_key& key, const cnet_fdb_entry& entry) const;
 };
 
-using Change =
-    std::variant<CreateVeth, CreateVxlan, DeleteLink, SetMtu, SetPromiscuous, AddAddress,
-                 DeleteAddress, BringUpHostPort, BringUpVxlan, BringUpEndpoint, UpdateEndpoint,
-                 AttachHook, DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
+using Change = std::variant<CreateVeth, CreateVxlan, CreateVxlanReceiver, DeleteVxlanReceiver,
+                            DeleteLink, SetMtu, SetPromiscuous, AddAddress, DeleteAddress,
+                            BringUpHostPort, BringUpVxlan, BringUpEndpoint, UpdateEndpoint,
+                            AttachHook, DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
 
 // For the log and for errors, "create veth cnet5"; the same for the same change.
 std::string describe(const Change& change);

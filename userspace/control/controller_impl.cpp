@@ -21,6 +21,8 @@ constexpr size_t kLoggedRepairs = 3;
 bool needs_another_look(const Change& change) {
     return std::holds_alternative<CreateVeth>(change) ||
            std::holds_alternative<CreateVxlan>(change) ||
+           std::holds_alternative<CreateVxlanReceiver>(change) ||
+           std::holds_alternative<DeleteVxlanReceiver>(change) ||
            std::holds_alternative<DeleteLink>(change);
 }
 

@@ -133,6 +133,9 @@ std::vector<Change> missing_links(const State& desired, const Observed& observed
         if (link && link->kind == "vxlan") changes.push_back(DeleteLink{link->name});
         changes.push_back(CreateVxlan{vxlan_spec(desired)});
     }
+    if (has_receiver(desired) && !find_receiver(desired, observed) &&
+        !observed.unmakeable.contains(kVxlanReceiver))
+        changes.push_back(CreateVxlanReceiver{receiver_spec(desired)});
     for (const auto& [id, endpoint] : desired.endpoints) {
         if (find_endpoint_link(endpoint, observed)) continue;
         if (observed.unmakeable.contains(endpoint.host_ifname())) continue;
@@ -163,8 +166,11 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
                 BringUpHostPort{host.outer->name, host.inner->name, host_ipv6(network)});
         }
     }
-    if (const netlink::LinkInfo* vxlan = find_vxlan_link(desired, observed); vxlan && !vxlan->up)
-        changes.push_back(BringUpVxlan{vxlan->name});
+    const VxlanReceiver receiver = find_receiver(desired, observed);
+    for (const netlink::LinkInfo* link :
+         {find_vxlan_link(desired, observed), receiver.device, receiver.entrance}) {
+        if (link && !link->up) changes.push_back(BringUpVxlan{link->name});
+    }
     for (const auto& [id, endpoint] : desired.endpoints) {
         const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed);
         if (!link) continue;
@@ -195,6 +201,10 @@ std::vector<Change> stray_links(const State& desired, const Observed& observed) 
         wanted.insert(endpoint.host_ifname());
     if (has_overlay(desired)) wanted.insert(kVxlanDevice);
     std::vector<Change> changes;
+    if (!has_receiver(desired) && !desired.overlay.receiver_netns.empty() &&
+        (observed.find(kVxlanReceiver) || observed.find(kVxlanEntrance)))
+        changes.push_back(DeleteVxlanReceiver{receiver_spec(desired)});
+    wanted.insert({kVxlanReceiver, kVxlanEntrance});
     for (const auto& [name, link] : observed.links) {
         if (is_ours(link) && !wanted.contains(name)) changes.push_back(DeleteLink{name});
     }
@@ -222,6 +232,8 @@ std::vector<AttachHook> desired_hooks(const State& desired, const Observed& obse
     }
     if (const netlink::LinkInfo* vxlan = find_vxlan_link(desired, observed))
         add(CNET_HOOK_VXLAN, *vxlan);
+    if (const VxlanReceiver receiver = find_receiver(desired, observed))
+        add(CNET_HOOK_VXLAN, *receiver.device);
     for (const ChosenUplink& uplink : choose_uplinks(desired, observed)) {
         add(CNET_HOOK_UPLINK, *uplink.link);
         add(CNET_HOOK_UPLINK_EGRESS, *uplink.link);

@@ -168,6 +168,8 @@ struct OverlayConfig {
     uint16_t port = 4789;              // UDP
     std::optional<IpAddress> address4; // this host's VTEP; none: an uplink's address
     std::optional<IpAddress> address6;
+    // File of the namespace in which the kept device's other half listens; empty: it has none.
+    std::string receiver_netns;
 };
 
 // Whether devices become uplinks by themselves.

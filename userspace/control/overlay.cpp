@@ -84,11 +84,8 @@ cnet_vni vni_entry(const Network& network) {
     return entry;
 }
 
-void add_vtep(MapContents& maps, const IpAddress& address, PeerId peer, const IpAddress* local) {
-    cnet_vtep entry{};
-    entry.peer_id = peer;
-    if (local) entry.local = local->to_abi();
-    maps.vtep[address.to_abi()] = entry;
+void add_own_vtep(MapContents& maps, const IpAddress& address) {
+    maps.vtep[address.to_abi()] = cnet_vtep{};
 }
 
 // The ids of those that this host has a way to, that is an address of the family.
@@ -96,9 +93,9 @@ std::vector<PeerId> add_peers(MapContents& maps, const State& state, const Obser
                               uint32_t device_ifindex) {
     std::vector<PeerId> ids;
     for (const IpAddress& any : {kAnyV4, IpAddress()}) {
-        if (const auto own = local_vtep(state, observed, any))
-            add_vtep(maps, own->address, 0, nullptr);
+        if (const auto own = local_vtep(state, observed, any)) add_own_vtep(maps, own->address);
     }
+    const VxlanReceiver receiver = find_receiver(state, observed);
     for (const auto& [id, peer] : state.peers) {
         const auto local = local_vtep(state, observed, peer.address);
         if (!local) continue;
@@ -107,8 +104,12 @@ std::vector<PeerId> add_peers(MapContents& maps, const State& state, const Obser
         entry.local = local->address.to_abi();
         entry.device_ifindex = device_ifindex;
         maps.peer[id] = entry;
-        add_vtep(maps, local->address, 0, nullptr);
-        add_vtep(maps, peer.address, id, &local->address);
+        add_own_vtep(maps, local->address);
+        cnet_vtep vtep{};
+        vtep.peer_id = id;
+        vtep.local = local->address.to_abi();
+        vtep.receiver_ifindex = receiver ? receiver.entrance->ifindex : 0;
+        maps.vtep[peer.address.to_abi()] = vtep;
         ids.push_back(id);
     }
     return ids;
@@ -165,6 +166,11 @@ void add_remote(MapContents& maps, const Network& network, const RemoteEndpoint&
     }
 }
 
+const netlink::LinkInfo* find_kept(const char* name, const State& state, const Observed& observed) {
+    const netlink::LinkInfo* link = observed.find(name);
+    return link && link->alias == alias_of(state.overlay) ? link : nullptr;
+}
+
 } // namespace
 
 bool has_overlay(const State& state) {
@@ -184,9 +190,27 @@ netlink::VxlanSpec vxlan_spec(const State& state) {
 }
 
 const netlink::LinkInfo* find_vxlan_link(const State& state, const Observed& observed) {
-    if (!has_overlay(state)) return nullptr;
-    const netlink::LinkInfo* link = observed.find(kVxlanDevice);
-    return link && link->alias == alias_of(state.overlay) ? link : nullptr;
+    return has_overlay(state) ? find_kept(kVxlanDevice, state, observed) : nullptr;
+}
+
+bool has_receiver(const State& state) {
+    return has_overlay(state) && !state.overlay.receiver_netns.empty();
+}
+
+netlink::VxlanReceiverSpec receiver_spec(const State& state) {
+    netlink::VxlanReceiverSpec spec;
+    spec.vxlan = vxlan_spec(state);
+    spec.vxlan.name = kVxlanReceiver;
+    spec.entrance = kVxlanEntrance;
+    spec.netns = state.overlay.receiver_netns;
+    return spec;
+}
+
+VxlanReceiver find_receiver(const State& state, const Observed& observed) {
+    if (!has_receiver(state)) return {};
+    const VxlanReceiver found{find_kept(kVxlanReceiver, state, observed),
+                              find_kept(kVxlanEntrance, state, observed)};
+    return found ? found : VxlanReceiver();
 }
 
 std::optional<Vtep> local_vtep(const State& state, const Observed& observed,

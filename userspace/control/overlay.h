@@ -16,6 +16,21 @@ netlink::VxlanSpec vxlan_spec(const State& state);
 // The kept device when it exists and is of this configuration.
 const netlink::LinkInfo* find_vxlan_link(const State& state, const Observed& observed);
 
+// The kept device's other half, and the way into its namespace.
+inline constexpr char kVxlanReceiver[] = "cnvxrx";
+inline constexpr char kVxlanEntrance[] = "cnvxin";
+
+bool has_receiver(const State& state);
+netlink::VxlanReceiverSpec receiver_spec(const State& state);
+// Both devices when both exist and are of this configuration.
+struct VxlanReceiver {
+    const netlink::LinkInfo* device = nullptr;
+    const netlink::LinkInfo* entrance = nullptr;
+
+    explicit operator bool() const { return device && entrance; }
+};
+VxlanReceiver find_receiver(const State& state, const Observed& observed);
+
 struct Vtep {
     IpAddress address;
     uint32_t mtu = 0; // of the device that has it

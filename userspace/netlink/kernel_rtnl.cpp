@@ -1,13 +1,13 @@
 #include "userspace/netlink/kernel_rtnl.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <cerrno>
 
 #include "userspace/base/names.h"
 #include "userspace/base/netns.h"
 #include "userspace/netlink/read.h"
+#include "userspace/netlink/sysctl.h"
+#include "userspace/netlink/vxlan_receiver.h"
 #include "userspace/netlink/write.h"
 
 namespace cnet::netlink {
@@ -18,31 +18,6 @@ Result<Socket> open_socket_in(const std::string& netns) {
     auto guard = NetnsGuard::enter(netns);
     if (!guard) return guard.error();
     return open_socket();
-}
-
-std::string sysctl_path(const std::string& family, const std::string& name,
-                        const std::string& key) {
-    return "/proc/sys/net/" + family + "/conf/" + name + "/" + key;
-}
-
-Status write_sysctl(const std::string& path, const std::string& value) {
-    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) return kernel_error("open " + path, errno);
-    if (::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size()))
-        return kernel_error("write " + value + " to " + path, errno);
-    return {};
-}
-
-Result<std::string> read_sysctl(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) return kernel_error("open " + path, errno);
-    char buffer[64];
-    const auto size = ::read(fd.get(), buffer, sizeof buffer);
-    if (size < 0) return kernel_error("read " + path, errno);
-    std::string value(buffer, static_cast<size_t>(size));
-    while (value.ends_with('\n'))
-        value.pop_back();
-    return value;
 }
 
 // /proc/sys/net shows the namespace of the thread that opens the file. Without IPv6 in the kernel
@@ -131,6 +106,14 @@ Status KernelRtnl::create_veth(const VethSpec& spec) {
 
 Status KernelRtnl::create_vxlan(const VxlanSpec& spec) {
     return request_vxlan(socket_.get(), spec);
+}
+
+Status KernelRtnl::create_vxlan_receiver(const VxlanReceiverSpec& spec) {
+    return make_vxlan_receiver(socket_.get(), netns_.get(), spec);
+}
+
+Status KernelRtnl::delete_vxlan_receiver(const VxlanReceiverSpec& spec) {
+    return remove_vxlan_receiver(socket_.get(), spec);
 }
 
 Status KernelRtnl::delete_link(const std::string& name) {

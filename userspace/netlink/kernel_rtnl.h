@@ -26,6 +26,8 @@ public:
 
     Status create_veth(const VethSpec& spec) override;
     Status create_vxlan(const VxlanSpec& spec) override;
+    Status create_vxlan_receiver(const VxlanReceiverSpec& spec) override;
+    Status delete_vxlan_receiver(const VxlanReceiverSpec& spec) override;
     Status delete_link(const std::string& name) override;
     Status set_up(const std::string& name, bool up) override;
     Status set_mtu(const std::string& name, uint32_t mtu) override;

@@ -68,6 +68,15 @@ struct VxlanSpec {
     uint32_t mtu = 1500;
 };
 
+// A vxlan device whose socket is in a namespace of its own, where no rule of the host's firewall
+// is, and where every address is local. What is handed to the far end of `entrance` comes out of
+// the device.
+struct VxlanReceiverSpec {
+    VxlanSpec vxlan;
+    std::string entrance; // a veth's end
+    std::string netns;    // path of the namespace's file
+};
+
 class Rtnl {
 public:
     virtual ~Rtnl() = default;
@@ -85,7 +94,10 @@ public:
     virtual Status create_veth(const VethSpec& spec) = 0;
     // Down. kConflict when the name is taken.
     virtual Status create_vxlan(const VxlanSpec& spec) = 0;
-    virtual Status delete_link(const std::string& name) = 0; // absent is success
+    // Both devices, down, and the namespace, or none of them; what there was of them goes first.
+    virtual Status create_vxlan_receiver(const VxlanReceiverSpec& spec) = 0;
+    virtual Status delete_vxlan_receiver(const VxlanReceiverSpec& spec) = 0; // absent is success
+    virtual Status delete_link(const std::string& name) = 0;                 // absent is success
     virtual Status set_up(const std::string& name, bool up) = 0;
     virtual Status set_mtu(const std::string& name, uint32_t mtu) = 0;
     virtual Status set_promiscuous(const std::string& name, bool on) = 0;

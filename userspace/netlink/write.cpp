@@ -75,6 +75,32 @@ std::array<uint8_t, 2> port_bytes(uint16_t port) {
     return {static_cast<uint8_t>(port >> 8), static_cast<uint8_t>(port)};
 }
 
+constexpr int kHere = -1;
+
+// The device comes to be in `netns`.
+Message vxlan_request(const VxlanSpec& spec, int netns) {
+    ifla_vxlan_port_range sources{htons(spec.source_port_min), htons(spec.source_port_max)};
+    Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+    message.append(ifinfomsg{});
+    put_end(message, spec.name, std::nullopt, spec.mtu);
+    if (netns != kHere) message.put(IFLA_NET_NS_FD, static_cast<uint32_t>(netns));
+    message.begin_nest(IFLA_LINKINFO);
+    message.put(IFLA_INFO_KIND, "vxlan");
+    message.begin_nest(IFLA_INFO_DATA);
+    message.put(IFLA_VXLAN_COLLECT_METADATA, uint8_t{1});
+    message.put(IFLA_VXLAN_LEARNING, uint8_t{0});
+    // Without it the kernel drops what comes over IPv6 without an outer checksum, as we send it.
+    message.put(IFLA_VXLAN_UDP_ZERO_CSUM6_RX, uint8_t{1});
+    message.put(IFLA_VXLAN_PORT, port_bytes(spec.port));
+    if (spec.source_port_max != 0) {
+        message.put(IFLA_VXLAN_PORT_RANGE,
+                    std::span(reinterpret_cast<const uint8_t*>(&sources), sizeof(sources)));
+    }
+    for (int nest = 0; nest < 2; ++nest)
+        message.end_nest();
+    return message;
+}
+
 } // namespace
 
 Status request_veth(nl_sock* socket, const VethSpec& spec) {
@@ -102,29 +128,17 @@ Status request_veth(nl_sock* socket, const VethSpec& spec) {
 }
 
 Status request_vxlan(nl_sock* socket, const VxlanSpec& spec) {
-    ifla_vxlan_port_range sources{htons(spec.source_port_min), htons(spec.source_port_max)};
-    Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-    message.append(ifinfomsg{});
-    put_end(message, spec.name, std::nullopt, spec.mtu);
-    message.begin_nest(IFLA_LINKINFO);
-    message.put(IFLA_INFO_KIND, "vxlan");
-    message.begin_nest(IFLA_INFO_DATA);
-    message.put(IFLA_VXLAN_COLLECT_METADATA, uint8_t{1});
-    message.put(IFLA_VXLAN_LEARNING, uint8_t{0});
-    // Without it the kernel drops what comes over IPv6 without an outer checksum, as we send it.
-    message.put(IFLA_VXLAN_UDP_ZERO_CSUM6_RX, uint8_t{1});
-    message.put(IFLA_VXLAN_PORT, port_bytes(spec.port));
-    if (spec.source_port_max != 0) {
-        message.put(IFLA_VXLAN_PORT_RANGE,
-                    std::span(reinterpret_cast<const uint8_t*>(&sources), sizeof(sources)));
-    }
-    for (int nest = 0; nest < 2; ++nest)
-        message.end_nest();
-    auto created = message.send(socket, "create the vxlan device " + spec.name);
+    auto created = vxlan_request(spec, kHere).send(socket, "create the vxlan device " + spec.name);
     if (!created) return created;
     return set_first_alias(socket, spec.name, spec.alias);
 }
 
+Status request_vxlan(nl_sock* socket, const VxlanSpec& spec, nl_sock* home, int home_netns) {
+    auto created =
+        vxlan_request(spec, home_netns).send(socket, "create the vxlan device " + spec.name);
+    if (!created) return created;
+    return set_first_alias(home, spec.name, spec.alias);
+}
 Status request_delete_link(nl_sock* socket, const std::string& name) {
     auto deleted = link_request(RTM_DELLINK, 0, name).send(socket, "delete " + name);
     if (!deleted && deleted.error().kind() == ErrorKind::kNotFound) return {};
@@ -193,6 +207,19 @@ Message default_route_request(int type, int flags, uint32_t ifindex, const IpAdd
 }
 
 } // namespace
+
+Status request_local_default(nl_sock* socket, int family, uint32_t lo_ifindex) {
+    Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+    rtmsg header{};
+    header.rtm_family = static_cast<uint8_t>(family);
+    header.rtm_table = RT_TABLE_LOCAL;
+    header.rtm_protocol = RTPROT_BOOT;
+    header.rtm_scope = RT_SCOPE_HOST;
+    header.rtm_type = RTN_LOCAL;
+    message.append(header);
+    message.put(RTA_OIF, lo_ifindex);
+    return message.send(socket, "make every address local");
+}
 
 Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress& gateway) {
     auto message = default_route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ifindex, gateway);

@@ -11,6 +11,8 @@ namespace cnet::netlink {
 
 Status request_veth(nl_sock* socket, const VethSpec& spec);
 Status request_vxlan(nl_sock* socket, const VxlanSpec& spec);
+// The device in `home_netns`, whose socket `home` is, while its own UDP socket stays here.
+Status request_vxlan(nl_sock* socket, const VxlanSpec& spec, nl_sock* home, int home_netns);
 Status request_delete_link(nl_sock* socket, const std::string& name); // absent is success
 Status request_up(nl_sock* socket, const std::string& name, bool up);
 // The MAC that it has already: nothing changes, but with `arp_notify` and `ndisc_notify` the kernel
@@ -25,6 +27,8 @@ Status request_add_address(nl_sock* socket, uint32_t ifindex,
 Status request_delete_address(nl_sock* socket, uint32_t ifindex,
                               const IpPrefix& address); // absent is success
 
+// All addresses of a family are this namespace's own.
+Status request_local_default(nl_sock* socket, int family, uint32_t lo_ifindex);
 // The same route again is success; another default route of the family is kConflict.
 Status request_default_route(nl_sock* socket, uint32_t ifindex, const IpAddress& gateway);
 Status request_no_default_route(nl_sock* socket, uint32_t ifindex,

@@ -297,6 +297,14 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.create_vxlan(spec);
     }
+    Status create_vxlan_receiver(const netlink::VxlanReceiverSpec& spec) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.create_vxlan_receiver(spec);
+    }
+    Status delete_vxlan_receiver(const netlink::VxlanReceiverSpec& spec) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.delete_vxlan_receiver(spec);
+    }
     Status delete_link(const std::string& name) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.delete_link(name);

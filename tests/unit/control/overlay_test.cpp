@@ -37,6 +37,32 @@ TEST_F(OverlayTest, TheDeviceIsThereWhileANetworkNeedsIt) {
                 tables.contents.vni.empty() && tables.contents.flood_peer.empty());
 }
 
+// Its socket is in a namespace of its own, which the host's firewall knows nothing of.
+TEST_F(OverlayTest, TheOtherHalfComesAndGoesWithTheDevice) {
+    overlay.receiver_netns = "/run/netns/cnvxlan";
+    restart();
+    auto peer = controller->add_peer(ip("192.0.2.9"));
+    make_overlay(300, "10.9.0.0/24");
+    const auto* device = rtnl.find(control::kVxlanReceiver);
+    const auto* entrance = rtnl.find(control::kVxlanEntrance);
+    ASSERT_TRUE(device && entrance);
+    EXPECT_TRUE(device->info.up && entrance->info.up);
+    EXPECT_TRUE(hooks.attached.contains({CNET_HOOK_VXLAN, device->info.ifindex}));
+    const auto vtep = [&] { return tables.contents.vtep.at(ip("192.0.2.9").to_abi()); };
+    EXPECT_EQ(vtep().receiver_ifindex, entrance->info.ifindex);
+    EXPECT_EQ(tables.contents.vtep.at(ip("192.0.2.2").to_abi()).receiver_ifindex, 0u);
+    expect_settled();
+    ASSERT_TRUE(rtnl.delete_link(control::kVxlanReceiver));
+    ASSERT_TRUE(controller->links_changed());
+    ASSERT_NE(rtnl.find(control::kVxlanReceiver), nullptr) << "made again";
+    EXPECT_EQ(vtep().receiver_ifindex, rtnl.find(control::kVxlanEntrance)->info.ifindex);
+    expect_settled();
+    ASSERT_TRUE(controller->delete_network("over300"));
+    EXPECT_EQ(rtnl.find(control::kVxlanReceiver), nullptr);
+    EXPECT_EQ(rtnl.find(control::kVxlanEntrance), nullptr);
+    expect_settled();
+}
+
 TEST_F(OverlayTest, PeersAreInTheMapsWithOurAddressTowardsThem) {
     make_overlay(300, "10.9.0.0/24");
     auto peer = controller->add_peer(ip("192.0.2.9"), "nine");

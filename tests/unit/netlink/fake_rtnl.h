@@ -142,6 +142,26 @@ public:
         return {};
     }
 
+    Status create_vxlan_receiver(const netlink::VxlanReceiverSpec& spec) override {
+        if (auto error = failure("create_vxlan_receiver")) return *error;
+        if (auto gone = delete_vxlan_receiver(spec); !gone) return gone;
+        ++changes_;
+        namespaces_.insert(spec.netns);
+        const auto entrance =
+            add(veth_end(spec.entrance, "", std::nullopt, spec.vxlan.alias, spec.vxlan.mtu));
+        const auto inside = add(veth_end("in", spec.netns, std::nullopt, "", spec.vxlan.mtu));
+        links_[entrance].peer = inside;
+        links_[inside].peer = entrance;
+        return create_vxlan(spec.vxlan);
+    }
+
+    Status delete_vxlan_receiver(const netlink::VxlanReceiverSpec& spec) override {
+        if (auto gone = delete_link(spec.vxlan.name); !gone) return gone;
+        if (auto gone = delete_link(spec.entrance); !gone) return gone;
+        namespaces_.erase(spec.netns);
+        return {};
+    }
+
     Status delete_link(const std::string& name) override {
         if (auto error = failure("delete_link")) return *error;
         if (const auto* link = find(name)) {
