@@ -52,6 +52,7 @@ std::string render(const control::NetworkView& view) {
     json["ip_ranges"] = std::move(ip_ranges);
     json["mtu"] = network.mtu;
     json["vni"] = network.vni ? Json(network.vni) : Json(nullptr);
+    json["scope"] = network.clustered ? "cluster" : "host";
     json["internal"] = network.internal;
     json["icc"] = network.icc;
     json["masquerade"] = network.masquerade;
@@ -128,6 +129,7 @@ std::string render(const control::PeerView& view) {
     json["name"] = view.name.empty() ? Json(nullptr) : Json(view.name);
     json["address"] = view.address.to_string();
     json["local"] = view.local ? Json(view.local->to_string()) : Json(nullptr);
+    json["origin"] = view.origin;
     return to_text(json);
 }
 

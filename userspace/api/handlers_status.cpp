@@ -18,6 +18,18 @@ Json sock_json(const SockStatus& status) {
     return json;
 }
 
+Json cluster_json(const std::optional<control::ClusterStatus>& status) {
+    if (!status) return nullptr;
+    Json json;
+    json["host"] = status->host;
+    json["connected"] = status->connected;
+    json["hosts"] = status->hosts;
+    json["revision"] = status->revision;
+    json["error"] = status->error.empty() ? Json(nullptr) : Json(status->error);
+    json["conflicts"] = status->conflicts;
+    return json;
+}
+
 Json status_json(const control::StatusView& view, const HostInfo& host) {
     auto uptime = std::chrono::steady_clock::now() - host.started;
     Json reconcile;
@@ -34,6 +46,7 @@ Json status_json(const control::StatusView& view, const HostInfo& host) {
     json["kernel"] = host.kernel;
     json["attach"] = host.attach;
     json["sock"] = sock_json(host.sock());
+    json["cluster"] = cluster_json(view.cluster);
     json["networks"] = view.networks;
     json["endpoints"] = view.endpoints;
     json["ports"] = view.ports;

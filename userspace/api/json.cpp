@@ -58,6 +58,11 @@ bool ObjectReader::is_null(const char* key) {
     return value && value->is_null();
 }
 
+bool ObjectReader::is_text(const char* key, std::string_view text) {
+    const Json* value = find(key);
+    return value && value->is_string() && value->get_ref<const std::string&>() == text;
+}
+
 void ObjectReader::fail(std::string message) {
     if (!fault_) fault_.emplace(ErrorKind::kInvalid, std::move(message));
 }

@@ -64,6 +64,7 @@ public:
 
     bool has(const char* key);
     bool is_null(const char* key);
+    bool is_text(const char* key, std::string_view text);
 
     // The first fault, or the first key that nobody asked for.
     Status finish();

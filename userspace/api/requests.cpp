@@ -62,8 +62,9 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
         in.read("gateways", out.gateways);
         in.read("ip_ranges", out.ip_ranges);
         in.read_optional("mtu", out.mtu);
-        in.read_nullable("vni", out.vni);
-        in.read("peer_learning", out.peer_learning);
+        out.vni_auto = in.is_text("vni", "auto");
+        if (!out.vni_auto) in.read_nullable("vni", out.vni);
+        in.read_optional("peer_learning", out.peer_learning);
         in.read("mode", out.mode);
         in.read("internal", out.internal);
         in.read("icc", out.icc);

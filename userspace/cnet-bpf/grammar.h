@@ -21,6 +21,7 @@ enum class OptionKind {
     kText,
     kTextOrNone, // "none" takes the setting away
     kNumber,
+    kNumberOrAuto,
     kOnOff,
 };
 

@@ -59,6 +59,7 @@ View network_view() {
         {"FLOOD-LIMIT", key("flood_limit"), Align::kRight, false, true},
         {"GATEWAY-MAC", key("gateway_mac"), Align::kLeft, false, true},
         {"VNI", key("vni"), Align::kRight, false, true},
+        {"SCOPE", key("scope"), Align::kLeft, false, true},
     };
 }
 
@@ -137,8 +138,8 @@ std::vector<Option> settings_that_change() {
         {"--nat", kText, "symmetric|endpoint-independent",
          "ports outside are mapped and filtered by remote, or whoever it is (symmetric)", "nat"},
         {"--learning", kOnOff, "on|off", "learn source MACs (off)", "learning"},
-        {"--peer-learning", kOnOff, "on|off", "learn source MACs of what peers send (on)",
-         "peer_learning"},
+        {"--peer-learning", kOnOff, "on|off",
+         "learn source MACs of what peers send (on; off in a cluster)", "peer_learning"},
         {"--ageing", kNumber, "S", "forget a learned MAC after S seconds (300), 0: never",
          "ageing_s"},
         {"--mac-limit", kNumber, "N", "learned MACs at most (1024), 0: no limit", "mac_limit"},
@@ -155,7 +156,8 @@ std::vector<Option> create_options() {
         {"--gateway", kText, "ADDRESS", "the host's address in a subnet (its first)", "gateways",
          true},
         {"--ip-range", kText, "CIDR", "give automatic addresses from here only", "ip_ranges", true},
-        {"--vni", kNumber, "N", "span hosts, by VXLAN with this number", "vni"},
+        {"--vni", kNumberOrAuto, "N|auto",
+         "span hosts, by VXLAN with this number; auto: the cluster's next free one", "vni"},
         {"--internal", kSwitch, "", "no way beyond the host", "internal"},
         {"--allow-spoofing", kSwitch, "", "no source check; learns MACs", "allow_spoofing"},
     };

@@ -110,6 +110,10 @@ Status check_value(const Option& option, const std::string& value) {
     case OptionKind::kNumber:
         if (!parse_number(value)) return usage(name + " takes a number, not '" + value + "'");
         return {};
+    case OptionKind::kNumberOrAuto:
+        if (value != "auto" && !parse_number(value))
+            return usage(name + " takes a number or auto, not '" + value + "'");
+        return {};
     case OptionKind::kOnOff:
         if (value != "on" && value != "off") {
             return usage(name + " takes on or off, not '" + value + "'");

@@ -11,6 +11,7 @@ View peer_view() {
         {"ADDRESS", key("address")},
         {"NAME", key("name"), Align::kLeft, true},
         {"LOCAL", key("local"), Align::kLeft, true},
+        {"ORIGIN", key("origin")},
         {"ID", key("id"), Align::kRight, false, true},
     };
 }
@@ -41,7 +42,11 @@ Object peer_object() {
                  {{"HOSTADDR"}},
                  {{"--name", OptionKind::kText, "N", "what to call it", "name"}},
                  add},
-                {{"delete"}, "Stops both.", {{"HOSTADDR"}}, {}, remove},
+                {{"delete"},
+                 "Stops both; of a cluster's host that is gone, gives back all that it holds.",
+                 {{"HOSTADDR"}},
+                 {},
+                 remove},
             }};
 }
 

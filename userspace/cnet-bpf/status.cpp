@@ -27,12 +27,22 @@ View status_view() {
         if (value_at(hooks, "enabled") == Json(false)) return Cell{"off"};
         return Cell{text_at(hooks, "cgroup")};
     };
+    auto cluster = [](const Json& status) {
+        const Json& shared = value_at(status, "cluster");
+        if (shared.is_null()) return Cell{"none"};
+        if (const auto& conflicts = list_at(shared, "conflicts"); !conflicts.empty())
+            return Cell{conflicts.front().get<std::string>(), Style::kBad};
+        if (value_at(shared, "connected") == Json(false))
+            return Cell{"away: " + text_at(shared, "error"), Style::kBad};
+        return Cell{text_at(shared, "host") + ", one of " + text_at(shared, "hosts") + " hosts"};
+    };
     return {
         {"CNETD", plain(daemon)},
         {"ROOT", key("root")},
         {"KERNEL", key("kernel")},
         {"ATTACH", key("attach")},
         {"SOCK", sock},
+        {"CLUSTER", cluster},
         {"MAPS-VERSION", key("abi_version")},
         {"NETWORKS", key("networks")},
         {"ENDPOINTS", key("endpoints")},

@@ -15,6 +15,9 @@ Json value_of(const Option& option, const std::string& value) {
         return value == "on";
     case OptionKind::kNumber:
         return parse_number(value).value_or(0); // the parser has checked it
+    case OptionKind::kNumberOrAuto:
+        if (value == "auto") return value;
+        return parse_number(value).value_or(0);
     case OptionKind::kTextOrNone:
         return value == "none" ? Json() : Json(value);
     case OptionKind::kText:

@@ -82,6 +82,11 @@ Status Controller::reconcile() {
         return status;
     }
     impl_->reserve_ports(Impl::Tell::kErrors);
+    // What kept a network of the cluster out may be gone.
+    if (impl_->parts.cluster) {
+        if (Status followed = impl_->follow(impl_->parts.cluster->state()); !followed)
+            impl_->note_error(followed.error());
+    }
     return impl_->repair();
 }
 
@@ -139,6 +144,12 @@ StatusView Controller::summary() const {
     view.uplinks = choose_uplinks(impl_->state, impl_->observed).size();
     view.sandboxes = impl_->state.sandboxes.size();
     view.reconcile = impl_->reconcile_status;
+    if (impl_->parts.cluster) {
+        view.cluster = impl_->parts.cluster->status();
+        view.cluster->conflicts.insert(view.cluster->conflicts.end(),
+                                       impl_->cluster_complaints.begin(),
+                                       impl_->cluster_complaints.end());
+    }
     return view;
 }
 

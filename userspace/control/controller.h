@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "userspace/base/result.h"
+#include "userspace/control/cluster.h"
 #include "userspace/control/gc.h"
 #include "userspace/control/hooks.h"
 #include "userspace/control/namespaces.h"
@@ -36,6 +37,7 @@ public:
         Tables& tables;
         Namespaces& namespaces;
         const Clock& clock;
+        Cluster* cluster = nullptr; // of a host by itself
     };
 
     // Loads the store, takes the published ports again and makes the kernel agree. Fails only when
@@ -54,6 +56,8 @@ public:
     Status links_changed();
     Status settings_changed();
     Result<bool> sweep();
+    // After news from the cluster.
+    Status follow_cluster();
 
     Result<NetworkView> create_network(const NetworkSpec& spec);
     Result<NetworkView> update_network(const std::string& name, const NetworkPatch& patch);

@@ -83,8 +83,9 @@ std::set<IpAddress> taken_addresses(const State& state, NetworkId network) {
 }
 
 bool mac_is_taken(const State& state, const Observed& observed, const MacAddress& mac) {
-    return std::any_of(state.endpoints.begin(), state.endpoints.end(),
-                       [&](const auto& entry) { return entry.second.mac == mac; }) ||
+    const auto has_mac = [&](const auto& entry) { return entry.second.mac == mac; };
+    return std::any_of(state.endpoints.begin(), state.endpoints.end(), has_mac) ||
+           std::any_of(state.remotes.begin(), state.remotes.end(), has_mac) ||
            std::any_of(observed.links.begin(), observed.links.end(),
                        [&](const auto& entry) { return entry.second.mac == mac; });
 }
@@ -173,6 +174,12 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     return view;
 }
 
+std::optional<std::string> Controller::Impl::holder_elsewhere(const Network& network,
+                                                              const IpAddress& address) const {
+    if (!network.clustered || !parts.cluster) return std::nullopt;
+    return parts.cluster->holder_of(network.vni, address);
+}
+
 Result<std::vector<IpPrefix>>
 Controller::Impl::choose_addresses(const Network& network,
                                    const std::vector<IpAddress>& wanted) const {
@@ -180,6 +187,8 @@ Controller::Impl::choose_addresses(const Network& network,
     for (const IpAddress& address : wanted) {
         auto claimed = claim_address(address, network, state);
         if (!claimed) return claimed.error();
+        if (const auto holder = holder_elsewhere(network, address))
+            return conflict("address " + address.to_string() + " is " + *holder + " already");
         if (std::find(addresses.begin(), addresses.end(), *claimed) != addresses.end()) {
             return invalid("address " + address.to_string() + " is given twice");
         }
@@ -192,9 +201,17 @@ Controller::Impl::choose_addresses(const Network& network,
         });
         if (given) continue;
         auto last = last_given.find({network.id, subnet.prefix});
+        std::optional<IpAddress> after;
+        if (last != last_given.end())
+            after = last->second;
+        else if (network.clustered && parts.cluster)
+            after = start_for(subnet, parts.cluster->status().host);
         auto address = next_address(
-            subnet, [&](const IpAddress& candidate) { return taken.contains(candidate); },
-            last == last_given.end() ? std::nullopt : std::optional(last->second));
+            subnet,
+            [&](const IpAddress& candidate) {
+                return taken.contains(candidate) || holder_elsewhere(network, candidate);
+            },
+            after);
         if (!address) return address.error().because("network " + network.name);
         addresses.emplace_back(*address, subnet.prefix.length());
     }
@@ -206,7 +223,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     auto status = check_name("endpoint", spec.name);
     if (!status) return status.error();
     if (impl.find_endpoint(spec.name)) return conflict("endpoint " + spec.name + " exists already");
-    auto network = impl.find_network(spec.network);
+    auto network = impl.find_network_anywhere(spec.network);
     if (!network) return network.error();
     auto netns = resolve_netns(spec.netns, impl.state, impl.parts.namespaces);
     if (!netns) return netns.error();
@@ -230,6 +247,11 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     endpoint.default_route = spec.default_route;
     endpoint.aliases = spec.aliases;
 
+    if ((*network)->clustered) {
+        status = impl.check_shared(**network);
+        if (status) status = impl.claim(**network, endpoint, spec.ips);
+        if (!status) return status.error();
+    }
     State next = impl.state;
     next.endpoints[endpoint.id] = endpoint;
     impl.observed.namespaces.insert(endpoint.netns);

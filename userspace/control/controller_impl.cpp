@@ -56,7 +56,10 @@ Status Controller::Impl::change(State next, Edit edit) {
     if (!status) return status;
     State before = std::exchange(state, std::move(next));
     status = converge(Mode::kCommand);
-    if (status) return {};
+    if (status) {
+        publish();
+        return {};
+    }
 
     auto undone = parts.store.commit(edit.backward);
     if (!undone) {
@@ -69,6 +72,7 @@ Status Controller::Impl::change(State next, Edit edit) {
     if (auto undo = converge(Mode::kRepair); !undo) {
         reconcile_status.last_error = undo.error().message();
     }
+    publish();
     return status;
 }
 
@@ -136,6 +140,7 @@ Status Controller::Impl::repair() {
         log_info(work.changes > work.first.size() ? text + " and more" : text);
     }
     if (!work.first_error) reconcile_status.last_error = work.first_error.error().message();
+    publish();
     return work.first_error;
 }
 

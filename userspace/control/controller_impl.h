@@ -6,6 +6,7 @@
 
 #include "userspace/control/applier.h"
 #include "userspace/control/controller.h"
+#include "userspace/control/network_rules.h"
 #include "userspace/control/port_spec.h"
 #include "userspace/control/ports.h"
 
@@ -47,6 +48,23 @@ struct Controller::Impl {
     // Store, then kernel; on an error both are as before. `next` is the whole state after the edit.
     Status change(State next, Edit edit);
 
+    // Tells the cluster what this host has.
+    void publish();
+    OwnRecords own_records() const;
+    ClusterEndpoint cluster_record(const Endpoint& endpoint) const;
+    // Brings the state to what the cluster has; `follow_now` asks it first.
+    Status follow(const ClusterState& cluster);
+    Status follow_now();
+    std::vector<std::string> cluster_complaints; // of the last follow()
+    Result<NetworkView> create_shared_network(const NetworkSpec& spec);
+    // Agrees with all hosts on the endpoint's addresses and MAC, choosing others for those that
+    // nobody `asked` for.
+    Status claim(const Network& network, Endpoint& endpoint, const std::vector<IpAddress>& asked);
+    // A network of the cluster is changed with the cluster's consent, and is all hosts'.
+    Status check_shared(const Network& network) const;
+    // A host that is gone, and all that it holds.
+    Status forget_peer(const IpAddress& address);
+
     // Brings the kernel to `state`, from what is observed. A command stops at its first error, and
     // leaves aside what was failing before it; a repair does what it can, notes what fails, and
     // answers the first error.
@@ -61,6 +79,8 @@ struct Controller::Impl {
 
     // kNotFound, naming it.
     Result<const Network*> find_network(const std::string& name) const;
+    // The same, and when there is none the cluster is asked.
+    Result<const Network*> find_network_anywhere(const std::string& name);
     Result<const Endpoint*> find_endpoint(const std::string& name) const;
     Result<const Sandbox*> find_sandbox(const std::string& name) const;
     // None when there is none.
@@ -68,6 +88,11 @@ struct Controller::Impl {
     std::optional<IpAddress> peer_address(PeerId id) const;
     // The id of `name`, or 0 for every network when it is empty.
     Result<NetworkId> network_filter(const std::string& name) const;
+
+    // What a new network would be: all but its id and gateway's MAC.
+    Result<Network> plan_network(const NetworkSpec& spec) const;
+    // Read now: netlink's news may not have come yet.
+    Result<std::vector<HostPrefix>> host_prefixes() const;
 
     NetworkView view(const Network& network) const;
     EndpointView view(const Endpoint& endpoint) const;
@@ -87,6 +112,9 @@ struct Controller::Impl {
     // Instead of what was stated of this MAC before.
     Status state_mac(const Network& network, const StaticFdb& entry);
 
+    // Another host's endpoint that has it, in words.
+    std::optional<std::string> holder_elsewhere(const Network& network,
+                                                const IpAddress& address) const;
     // What was asked for, and one from each subnet that nothing was asked of.
     Result<std::vector<IpPrefix>> choose_addresses(const Network& network,
                                                    const std::vector<IpAddress>& wanted) const;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "userspace/base/log.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/network_rules.h"
 #include "userspace/control/port_spec.h"
@@ -8,32 +9,6 @@
 namespace cnet::control {
 
 namespace {
-
-// Read now: netlink's news may not have come yet.
-Result<std::vector<HostPrefix>> host_prefixes(netlink::Rtnl& rtnl, const State& state) {
-    auto links = rtnl.links();
-    if (!links) return links.error();
-    auto addresses = rtnl.addresses();
-    if (!addresses) return addresses.error();
-    auto routes = rtnl.routes();
-    if (!routes) return routes.error();
-    std::vector<HostPrefix> prefixes;
-    auto add = [&](uint32_t ifindex, const IpPrefix& prefix, HostPrefix::Kind kind) {
-        auto link =
-            std::find_if(links->begin(), links->end(), [&](const netlink::LinkInfo& candidate) {
-                return candidate.ifindex == ifindex;
-            });
-        if (link == links->end() || is_own_device(*link, state)) return;
-        prefixes.push_back({link->name, IpPrefix(prefix.network(), prefix.length()), kind});
-    };
-    for (const netlink::AddressInfo& address : *addresses) {
-        add(address.ifindex, address.prefix, HostPrefix::Kind::kAddress);
-    }
-    for (const netlink::RouteInfo& route : *routes) {
-        add(route.ifindex, route.destination, HostPrefix::Kind::kRoute);
-    }
-    return prefixes;
-}
 
 size_t count_endpoints(const State& state, NetworkId id) {
     return static_cast<size_t>(
@@ -60,14 +35,18 @@ void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.allow_spoofing) network.allow_spoofing = *patch.allow_spoofing;
 }
 
-Status check_vni(const Network& network, const NetworkSpec& spec, const State& state) {
+Status check_vni(const Network& network, const NetworkSpec& spec, const State& state,
+                 bool has_cluster) {
+    if (spec.vni_auto && !has_cluster)
+        return Error(ErrorKind::kInvalid, "vni \"auto\" needs a cluster: hosts by themselves would "
+                                          "choose different ones");
     if (!spec.vni) return {};
     if (network.vni == 0 || network.vni > 0xffffff) {
         return Error(ErrorKind::kInvalid,
                      "vni " + std::to_string(network.vni) + " is out of range: 1 to 16777215");
     }
     // The next free pool of one host would not be that of the other.
-    if (spec.subnets.empty())
+    if (spec.subnets.empty() && !has_cluster)
         return Error(ErrorKind::kInvalid, "a network with a vni needs a subnet");
     for (const auto& [id, other] : state.networks) {
         if (other.vni != network.vni) continue;
@@ -91,30 +70,52 @@ Status check_no_ports(const Network& network, const State& state) {
 
 } // namespace
 
+Result<std::vector<HostPrefix>> Controller::Impl::host_prefixes() const {
+    auto links = parts.rtnl.links();
+    if (!links) return links.error();
+    auto addresses = parts.rtnl.addresses();
+    if (!addresses) return addresses.error();
+    auto routes = parts.rtnl.routes();
+    if (!routes) return routes.error();
+    std::vector<HostPrefix> prefixes;
+    auto add = [&](uint32_t ifindex, const IpPrefix& prefix, HostPrefix::Kind kind) {
+        auto link =
+            std::find_if(links->begin(), links->end(), [&](const netlink::LinkInfo& candidate) {
+                return candidate.ifindex == ifindex;
+            });
+        if (link == links->end() || is_own_device(*link, state)) return;
+        prefixes.push_back({link->name, IpPrefix(prefix.network(), prefix.length()), kind});
+    };
+    for (const netlink::AddressInfo& address : *addresses) {
+        add(address.ifindex, address.prefix, HostPrefix::Kind::kAddress);
+    }
+    for (const netlink::RouteInfo& route : *routes) {
+        add(route.ifindex, route.destination, HostPrefix::Kind::kRoute);
+    }
+    return prefixes;
+}
+
 NetworkView Controller::Impl::view(const Network& network) const {
     return {network, network.host_port_outer(), count_endpoints(state, network.id),
             attached_views(network.id)};
 }
 
-Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
-    auto status = check_name("network", spec.name);
-    if (!status) return status.error();
-    if (impl_->find_network(spec.name)) {
+Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
+    if (find_network(spec.name))
         return Error(ErrorKind::kConflict, "network " + spec.name + " exists already");
-    }
-    auto host = host_prefixes(impl_->parts.rtnl, impl_->state);
+    auto host = host_prefixes();
     if (!host) return host.error();
-    auto subnets = plan_subnets(spec, impl_->state, *host);
+    auto subnets = plan_subnets(spec, state, *host);
     if (!subnets) return subnets.error();
 
     Network network;
-    network.id = ++impl_->ids.network;
     network.name = spec.name;
     network.subnets = std::move(*subnets);
     network.vni = spec.vni.value_or(0);
-    network.peer_learning = spec.peer_learning;
+    const bool shared = parts.cluster && (spec.vni || spec.vni_auto);
+    network.peer_learning = spec.peer_learning.value_or(!shared);
     network.mtu = spec.mtu.value_or(network.mtu);
-    network.mtu_derived = spec.vni && !spec.mtu;
+    network.mtu_derived = (spec.vni || spec.vni_auto) && !spec.mtu;
     network.mode = spec.mode;
     network.internal = spec.internal;
     network.icc = spec.icc;
@@ -127,19 +128,29 @@ Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     network.ageing_s = spec.ageing_s;
     network.mac_limit = spec.mac_limit;
     network.flood_limit = spec.flood_limit;
-    // Each host of an overlay has the same: an endpoint that moves keeps its gateway.
-    network.gateway_mac = network.vni != 0 ? gateway_mac(network.vni, "overlay")
-                                           : gateway_mac(network.id, network.name);
-    status = check_network(network);
-    if (status) status = check_vni(network, spec, impl_->state);
+    auto status = check_network(network);
+    if (status) status = check_vni(network, spec, state, parts.cluster != nullptr);
     if (!status) return status.error();
+    return network;
+}
+
+Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
+    auto status = check_name("network", spec.name);
+    if (!status) return status.error();
+    if (impl_->parts.cluster && (spec.vni || spec.vni_auto))
+        return impl_->create_shared_network(spec);
+    auto network = impl_->plan_network(spec);
+    if (!network) return network.error();
+    network->id = ++impl_->ids.network;
+    network->gateway_mac = network->vni != 0 ? overlay_gateway_mac(network->vni)
+                                             : gateway_mac(network->id, network->name);
 
     State next = impl_->state;
-    next.networks[network.id] = network;
+    next.networks[network->id] = *network;
     status = impl_->change(std::move(next),
-                           {{store::PutNetwork{network}}, {store::RemoveNetwork{network.id}}});
+                           {{store::PutNetwork{*network}}, {store::RemoveNetwork{network->id}}});
     if (!status) return status.error();
-    return impl_->view(impl_->state.networks.at(network.id)); // with the MTU that was derived
+    return impl_->view(impl_->state.networks.at(network->id)); // with the MTU that was derived
 }
 
 Result<NetworkView> Controller::update_network(const std::string& name, const NetworkPatch& patch) {
@@ -151,12 +162,18 @@ Result<NetworkView> Controller::update_network(const std::string& name, const Ne
     auto status = check_network(after);
     if (status && after.is_internal()) status = check_no_ports(after, impl_->state);
     if (status) status = impl_->check_attached_mtu(after);
+    if (status && after.clustered) status = impl_->check_shared(after);
+    if (status && after.clustered) status = impl_->parts.cluster->update_network(after);
     if (!status) return status.error();
 
     State next = impl_->state;
     next.networks[after.id] = after;
     status =
         impl_->change(std::move(next), {{store::PutNetwork{after}}, {store::PutNetwork{before}}});
+    if (!status && before.clustered) {
+        if (Status undone = impl_->parts.cluster->update_network(before); !undone)
+            log_error(undone.error().because("undo a failed command").message());
+    }
     if (!status) return status.error();
     return impl_->view(after);
 }
@@ -176,6 +193,11 @@ Status Controller::delete_network(const std::string& name) {
                                                " is attached to network " + name +
                                                ": detach it first");
     }
+    if (network.clustered) {
+        Status status = impl_->check_shared(network);
+        if (status) status = impl_->parts.cluster->delete_network(network);
+        if (!status) return status;
+    }
     State next = impl_->state;
     next.networks.erase(network.id);
     Edit edit{{}, {store::PutNetwork{network}}};
@@ -192,6 +214,12 @@ Status Controller::delete_network(const std::string& name) {
         edit.backward.push_back(store::PutFdb{entry});
     }
     std::erase_if(next.fdb, [&](const StaticFdb& entry) { return entry.network_id == network.id; });
+    for (const auto& [key, remote] : impl_->state.remotes) {
+        if (remote.network_id != network.id) continue;
+        edit.forward.push_back(store::RemoveRemote{key.first, key.second});
+        edit.backward.push_back(store::PutRemote{remote});
+        next.remotes.erase(key);
+    }
     edit.forward.push_back(store::RemoveNetwork{network.id});
     auto status = impl_->change(std::move(next), std::move(edit));
     if (!status) return status;

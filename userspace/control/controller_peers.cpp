@@ -41,7 +41,8 @@ std::optional<IpAddress> Controller::Impl::peer_address(PeerId id) const {
 }
 
 PeerView Controller::Impl::view(const Peer& peer) const {
-    PeerView view{peer.id, peer.name, peer.address, std::nullopt};
+    PeerView view{peer.id, peer.name, peer.address, std::nullopt,
+                  peer.clustered ? "cluster" : "static"};
     if (const auto local = local_vtep(state, observed, peer.address)) view.local = local->address;
     return view;
 }
@@ -74,12 +75,12 @@ Result<PeerView> Controller::add_peer(const IpAddress& address, const std::strin
 Status Controller::delete_peer(const IpAddress& address) {
     Impl& impl = *impl_;
     const Peer* found = impl.find_peer(address);
+    if (!found && impl.parts.cluster) return impl.forget_peer(address);
     if (!found) return no_peer(address);
     const Peer peer = *found;
-    if (peer.clustered) {
-        return Error(ErrorKind::kConflict,
-                     "peer " + address.to_string() + " is a host of the cluster and goes with it");
-    }
+    if (peer.clustered)
+        return Error(ErrorKind::kConflict, "peer " + address.to_string() + " is host " + peer.name +
+                                               " of the cluster, which is alive");
     State next = impl.state;
     Edit edit;
     edit.backward.push_back(store::PutPeer{peer});
@@ -89,6 +90,13 @@ Status Controller::delete_peer(const IpAddress& address) {
         edit.backward.push_back(store::PutFdb{entry});
     }
     std::erase_if(next.fdb, [&](const StaticFdb& entry) { return entry.peer_id == peer.id; });
+    // A host of the cluster that was added by hand too comes back as the cluster's.
+    for (const auto& [key, remote] : impl.state.remotes) {
+        if (remote.peer_id != peer.id) continue;
+        edit.forward.push_back(store::RemoveRemote{key.first, key.second});
+        edit.backward.push_back(store::PutRemote{remote});
+        next.remotes.erase(key);
+    }
     next.peers.erase(peer.id);
     edit.forward.push_back(store::RemovePeer{peer.id});
     return impl.change(std::move(next), std::move(edit));
@@ -98,6 +106,11 @@ std::vector<PeerView> Controller::peers() const {
     std::vector<PeerView> views;
     for (const auto& [id, peer] : impl_->state.peers)
         views.push_back(impl_->view(peer));
+    if (!impl_->parts.cluster) return views;
+    for (const ClusterHost& host : impl_->parts.cluster->state().hosts) {
+        if (!host.alive && !host.vteps.empty())
+            views.push_back({0, host.name, host.vteps.front(), std::nullopt, "gone"});
+    }
     return views;
 }
 

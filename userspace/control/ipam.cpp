@@ -1,5 +1,7 @@
 #include "userspace/control/ipam.h"
 
+#include <algorithm>
+
 namespace cnet::control {
 
 namespace {
@@ -32,6 +34,22 @@ Result<IpAddress> next_address(const Subnet& subnet, const Taken& taken,
         candidate = candidate == pool.last() ? pool.network() : successor(candidate);
     } while (candidate != start);
     return Error(ErrorKind::kExhausted, "no free address is left in " + pool.to_string());
+}
+
+IpAddress start_for(const Subnet& subnet, std::string_view host) {
+    const IpPrefix pool = subnet.ip_range.value_or(subnet.prefix);
+    auto bytes = pool.network().bytes();
+    const unsigned host_bits = (pool.is_v4() ? 32 : 128) - pool.length();
+    // FNV-1a, since std::hash may differ from one build to the next.
+    uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : host)
+        hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+    for (unsigned bit = 0; bit < std::min(host_bits, 64u); bit++) {
+        if (hash >> bit & 1) bytes[15 - bit / 8] |= static_cast<uint8_t>(1 << bit % 8);
+    }
+    auto start = IpAddress::from_bytes(bytes.data(), bytes.size());
+    CNET_CHECK(start);
+    return *start;
 }
 
 Status check_address(const Subnet& subnet, const IpAddress& address) {

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "userspace/base/result.h"
@@ -20,6 +21,9 @@ using Taken = std::function<bool(const IpAddress&)>;
 // free.
 Result<IpAddress> next_address(const Subnet& subnet, const Taken& taken,
                                const std::optional<IpAddress>& last_given);
+// An address of the pool by chance: hosts of a cluster that begin at different ones rarely choose
+// the same.
+IpAddress start_for(const Subnet& subnet, std::string_view host);
 // Whether an endpoint may have it; kInvalid or kConflict with the reason, all but "taken by whom".
 Status check_address(const Subnet& subnet, const IpAddress& address);
 

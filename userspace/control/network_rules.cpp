@@ -204,4 +204,8 @@ MacAddress gateway_mac(NetworkId id, const std::string& name) {
     return MacAddress(bytes);
 }
 
+MacAddress overlay_gateway_mac(uint32_t vni) {
+    return gateway_mac(vni, "overlay");
+}
+
 } // namespace cnet::control

@@ -29,5 +29,7 @@ Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& s
 Status check_network(const Network& network);
 // Fixed by the network's id and name, locally administered.
 MacAddress gateway_mac(NetworkId id, const std::string& name);
+// The same on each host of an overlay: an endpoint that moves keeps its gateway.
+MacAddress overlay_gateway_mac(uint32_t vni);
 
 } // namespace cnet::control

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "userspace/base/ip.h"
+#include "userspace/control/cluster.h"
 #include "userspace/control/model.h"
 
 namespace cnet::control {
@@ -17,10 +18,11 @@ struct NetworkSpec {
     std::vector<IpPrefix> subnets; // none: one from the default pools
     std::vector<IpAddress>
         gateways; // each belongs to the subnet that contains it; else the first address
-    std::vector<IpPrefix> ip_ranges; // likewise
-    std::optional<uint32_t> mtu;     // none: 1500, or what the underlay leaves
-    std::optional<uint32_t> vni;     // none: of this host alone
-    bool peer_learning = true;
+    std::vector<IpPrefix> ip_ranges;   // likewise
+    std::optional<uint32_t> mtu;       // none: 1500, or what the underlay leaves
+    std::optional<uint32_t> vni;       // none: of this host alone
+    bool vni_auto = false;             // the cluster's next free one
+    std::optional<bool> peer_learning; // none: unless a cluster knows every MAC
     Mode mode = Mode::kNat;
     bool internal = false;
     bool icc = true;
@@ -133,6 +135,7 @@ struct PeerView {
     std::string name;
     IpAddress address;
     std::optional<IpAddress> local; // of this host, towards it; none: no address of its family
+    std::string origin;             // "static", "cluster"; "gone": its lease in the cluster ended
 };
 
 struct FdbView {
@@ -226,6 +229,7 @@ struct StatusView {
     size_t sandboxes = 0;
     uint64_t connections = 0;
     ReconcileStatus reconcile;
+    std::optional<ClusterStatus> cluster; // none: a host by itself
 };
 
 } // namespace cnet::control

@@ -31,7 +31,7 @@ control::NetworkView sample_network() {
 TEST(Answers, NetworkHasEveryKey) {
     EXPECT_EQ(json::parse(render(sample_network())), json::parse(R"({
         "id": 3, "name": "web", "mode": "nat", "subnets": ["10.88.0.0/24"],
-        "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "vni": null, "peer_learning": true,
+        "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "vni": null, "scope": "host", "peer_learning": true,
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "flood_limit": 0, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2,
@@ -48,7 +48,8 @@ TEST(Answers, NetworkWithoutOptionsHasEmptyListsAndNull) {
 
 TEST(Answers, NetworkMakesTheSameNetworkAgain) {
     json answer = json::parse(render(sample_network()));
-    for (const char* key : {"id", "mode", "gateway_mac", "host_port", "endpoints", "devices"})
+    for (const char* key :
+         {"id", "scope", "mode", "gateway_mac", "host_port", "endpoints", "devices"})
         answer.erase(key);
     auto spec = parse_network_spec(answer.dump());
     ASSERT_TRUE(spec) << spec.error().message();

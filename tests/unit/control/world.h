@@ -57,9 +57,9 @@ protected:
         auto opened = store::SqliteStore::open(directory_);
         ASSERT_TRUE(opened) << opened.error().message();
         store = std::make_unique<MortalStore>(life, std::move(*opened));
-        auto started =
-            control::Controller::start({*store, mortal_rtnl_, hooks, tables, namespaces, clock},
-                                       timeouts, control::UplinkPolicy::kAutomatic, overlay);
+        auto started = control::Controller::start(
+            {*store, mortal_rtnl_, hooks, tables, namespaces, clock, cluster}, timeouts,
+            control::UplinkPolicy::kAutomatic, overlay);
         ASSERT_TRUE(started) << started.error().message();
         controller = std::move(*started);
     }
@@ -110,6 +110,7 @@ protected:
     FakeClock clock;
     control::Timeouts timeouts;
     control::OverlayConfig overlay;
+    control::Cluster* cluster = nullptr; // from the next restart() on
     std::unique_ptr<MortalStore> store;
     std::unique_ptr<control::Controller> controller;
     uint32_t eth0 = 0;

@@ -1,0 +1,182 @@
+// The controller as a member of a cluster: what is agreed before it is done, and what the others'
+// news do here.
+#include <algorithm>
+
+#include "userspace/base/log.h"
+#include "userspace/control/controller_impl.h"
+#include "userspace/control/follow.h"
+#include "userspace/control/network_rules.h"
+#include "userspace/control/overlay.h"
+
+namespace cnet::control {
+
+namespace {
+
+// Each host that makes a network at the same moment costs the others one more look.
+constexpr int kCreateAttempts = 10;
+
+// A network of the cluster as this host would be asked to make it.
+NetworkSpec spec_of(const Network& network) {
+    NetworkSpec spec;
+    spec.name = network.name;
+    for (const Subnet& subnet : network.subnets) {
+        spec.subnets.push_back(subnet.prefix);
+        spec.gateways.push_back(subnet.gateway);
+        if (subnet.ip_range) spec.ip_ranges.push_back(*subnet.ip_range);
+    }
+    return spec;
+}
+
+Status check_own_snat(const Network& network) {
+    if (!network.snat4 && !network.snat6) return {};
+    return Error(ErrorKind::kInvalid, "a network of all hosts has no snat address: each host "
+                                      "masquerades with its own");
+}
+
+} // namespace
+
+ClusterEndpoint Controller::Impl::cluster_record(const Endpoint& endpoint) const {
+    ClusterEndpoint record;
+    record.network = state.networks.at(endpoint.network_id).name;
+    record.name = endpoint.name;
+    record.mac = endpoint.mac;
+    for (const IpPrefix& address : endpoint.addresses)
+        record.addresses.push_back(address.address());
+    record.aliases = endpoint.aliases;
+    return record;
+}
+
+OwnRecords Controller::Impl::own_records() const {
+    OwnRecords own;
+    for (const IpAddress& any : {IpAddress::from_v4(0), IpAddress()}) {
+        if (const auto vtep = local_vtep(state, observed, any)) own.vteps.push_back(vtep->address);
+    }
+    for (const auto& [id, endpoint] : state.endpoints) {
+        if (state.networks.at(endpoint.network_id).clustered)
+            own.endpoints.push_back(cluster_record(endpoint));
+    }
+    for (const auto& [device, attached] : state.attached) {
+        const Network& network = state.networks.at(attached.network_id);
+        if (!network.clustered) continue;
+        ClusterEndpoint ports; // whose addresses nobody knows
+        ports.network = network.name;
+        ports.name = "@" + device;
+        own.endpoints.push_back(std::move(ports));
+    }
+    return own;
+}
+
+void Controller::Impl::publish() {
+    if (parts.cluster) parts.cluster->publish(own_records());
+}
+
+Status Controller::Impl::follow(const ClusterState& cluster) {
+    auto admissible = [&](const Network& network) -> Status {
+        auto host = host_prefixes();
+        if (!host) return host.error();
+        auto subnets = plan_subnets(spec_of(network), state, *host);
+        if (!subnets) return subnets.error();
+        return check_network(network);
+    };
+    FollowPlan plan =
+        plan_follow({state, observed, cluster, parts.cluster->status().host, admissible}, ids);
+    for (const Network& network : plan.unknown_to_cluster) {
+        auto made = parts.cluster->create_network(network);
+        if (!made)
+            plan.complaints.push_back("network " + network.name +
+                                      " is not in the cluster any more, and has endpoints here: " +
+                                      made.error().message());
+    }
+    for (const std::string& complaint : plan.complaints) {
+        if (std::ranges::find(cluster_complaints, complaint) == cluster_complaints.end())
+            log_warning("cluster: " + complaint);
+    }
+    cluster_complaints = std::move(plan.complaints);
+    if (plan.mutations.empty()) return {};
+    if (Status status = parts.store.commit(plan.mutations); !status) return status;
+    state = std::move(plan.next);
+    ids = plan.ids;
+    return converge(Mode::kRepair);
+}
+
+Status Controller::follow_cluster() {
+    if (!impl_->parts.cluster) return {};
+    Status status = impl_->follow(impl_->parts.cluster->state());
+    if (!status) impl_->note_error(status.error().because("follow the cluster"));
+    // A network that came is one to announce endpoints in, after a restart.
+    impl_->publish();
+    return status;
+}
+
+Status Controller::Impl::follow_now() {
+    auto fresh = parts.cluster->refresh();
+    if (!fresh) return fresh.error();
+    return follow(*fresh);
+}
+
+Result<const Network*> Controller::Impl::find_network_anywhere(const std::string& name) {
+    auto found = find_network(name);
+    if (found || !parts.cluster || !parts.cluster->status().connected) return found;
+    // Made on another host just now.
+    if (Status status = follow_now(); !status) return found;
+    return find_network(name);
+}
+
+Result<NetworkView> Controller::Impl::create_shared_network(const NetworkSpec& spec) {
+    for (int attempt = 1;; attempt++) {
+        if (Status status = follow_now(); !status) return status.error();
+        auto network = plan_network(spec);
+        if (!network) return network.error();
+        network->clustered = true;
+        if (Status status = check_own_snat(*network); !status) return status.error();
+        auto agreed = parts.cluster->create_network(*network);
+        const bool again = !agreed && agreed.error().kind() == ErrorKind::kConflict;
+        if (again && attempt < kCreateAttempts) continue;
+        if (!agreed) return agreed.error();
+        network->id = ++ids.network;
+        network->vni = agreed->vni;
+        network->gateway_mac = overlay_gateway_mac(agreed->vni);
+
+        State next = state;
+        next.networks[network->id] = *network;
+        Status done = change(std::move(next),
+                             {{store::PutNetwork{*network}}, {store::RemoveNetwork{network->id}}});
+        if (done) return view(state.networks.at(network->id)); // with the MTU that was derived
+        if (Status undone = parts.cluster->delete_network(*network); !undone)
+            log_error(undone.error().because("undo a failed command").message());
+        return done.error();
+    }
+}
+
+Status Controller::Impl::check_shared(const Network& network) const {
+    if (!parts.cluster)
+        return Error(ErrorKind::kUnavailable, "network " + network.name +
+                                                  " is of a cluster, and this cnetd has none "
+                                                  "([cluster] etcd)");
+    return check_own_snat(network);
+}
+
+Status Controller::Impl::claim(const Network& network, Endpoint& endpoint,
+                               const std::vector<IpAddress>& asked) {
+    constexpr int kAttempts = 32; // as many hosts may choose the same address at once
+    for (int attempt = 1;; attempt++) {
+        Status claimed = parts.cluster->claim(network.vni, cluster_record(endpoint));
+        const bool again = !claimed && claimed.error().kind() == ErrorKind::kConflict;
+        if (!again || attempt == kAttempts) return claimed;
+        // Now it is known who has it; what was asked for stays a conflict.
+        auto addresses = choose_addresses(network, asked);
+        if (!addresses) return addresses.error();
+        if (*addresses == endpoint.addresses) return claimed;
+        endpoint.addresses = std::move(*addresses);
+    }
+}
+
+Status Controller::Impl::forget_peer(const IpAddress& address) {
+    for (const ClusterHost& host : parts.cluster->state().hosts) {
+        if (std::ranges::find(host.vteps, address) == host.vteps.end()) continue;
+        return parts.cluster->forget_host(host.name);
+    }
+    return no_such("peer", address.to_string());
+}
+
+} // namespace cnet::control
