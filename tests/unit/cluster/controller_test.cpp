@@ -1,0 +1,234 @@
+// A whole host in a cluster: the controller over a member, and another member beside it.
+#include "tests/unit/cluster/member_world.h"
+#include "tests/unit/control/world.h"
+#include "userspace/control/overlay.h"
+
+namespace cnet::test {
+namespace {
+
+class ClusterWorld : public World {
+protected:
+    void SetUp() override {
+        cluster = &host.member;
+        World::SetUp();
+        b.publish();
+        b.connect(12);
+        host.connect(11);
+        hear();
+    }
+    // The other host's news, and this one's.
+    void hear() {
+        b.hear();
+        if (host.hear()) {
+            EXPECT_TRUE(controller->follow_cluster());
+        }
+        b.hear();
+    }
+    Status make_shared(const std::string& name, std::optional<uint32_t> vni = {},
+                       const std::string& subnet = {}) {
+        control::NetworkSpec spec;
+        spec.name = name;
+        spec.vni = vni;
+        spec.vni_auto = !vni;
+        if (!subnet.empty()) spec.subnets = {prefix(subnet)};
+        auto made = controller->create_network(spec);
+        return made ? Status() : Status(made.error());
+    }
+    void make_at_b(const std::string& name, uint32_t vni, const std::string& subnet) {
+        ASSERT_TRUE(b.member.refresh());
+        auto made = b.member.create_network(network_of(name, vni, subnet));
+        ASSERT_TRUE(made) << made.error().message();
+    }
+    std::vector<std::string> conflicts() { return controller->summary().cluster->conflicts; }
+
+    FakeEtcd etcd;
+    Host host{etcd, "a", "192.0.2.2"};
+    Host b{etcd, "b", "192.0.2.9"};
+};
+
+TEST_F(ClusterWorld, ANetworkOfOneIsOnAll) {
+    ASSERT_TRUE(make_shared("mine"));
+    auto mine = controller->network("mine");
+    ASSERT_TRUE(mine);
+    EXPECT_EQ(mine->network.vni, 4096u);
+    EXPECT_FALSE(mine->network.peer_learning) << "the cluster knows every MAC";
+    b.hear();
+    ASSERT_EQ(b.member.state().networks.size(), 1u);
+    EXPECT_EQ(b.member.state().networks[0].subnets[0].prefix, mine->network.subnets[0].prefix);
+
+    make_at_b("theirs", 4100, "10.98.0.0/24");
+    hear();
+    auto theirs = controller->network("theirs");
+    ASSERT_TRUE(theirs);
+    EXPECT_TRUE(theirs->network.clustered);
+    EXPECT_EQ(theirs->network.mtu, 1450u);
+    EXPECT_NE(rtnl.find(theirs->host_port), nullptr);
+    restart();
+    EXPECT_TRUE(controller->network("theirs"));
+    expect_settled();
+
+    ASSERT_TRUE(b.member.delete_network(network_of("theirs", 4100)));
+    hear();
+    EXPECT_FALSE(controller->network("theirs"));
+    EXPECT_EQ(rtnl.find(theirs->host_port), nullptr);
+    ASSERT_TRUE(controller->delete_network("mine"));
+    EXPECT_TRUE(etcd.keys("/cnet/v1/networks/").empty());
+}
+
+TEST_F(ClusterWorld, ANetworkMadeElsewhereJustNowCanBeUsed) {
+    make_at_b("theirs", 4100, "10.98.0.0/24");
+    auto endpoint = controller->create_endpoint(endpoint_spec("theirs", "web", "/run/netns/a"));
+    EXPECT_TRUE(endpoint) << endpoint.error().message();
+}
+
+TEST_F(ClusterWorld, EndpointsOfAllShareTheAddresses) {
+    ASSERT_TRUE(
+        make_shared("over", 4096, "10.99.0.0/29")); // six addresses, one of them the gateway
+    hear();
+    ASSERT_TRUE(b.add(4096, endpoint_of("over", "far", "10.99.0.2", "02:00:00:00:00:01")));
+    std::set<IpAddress> given{ip("10.99.0.2")};
+    for (const char* name : {"one", "two", "three", "four"}) {
+        auto spec = endpoint_spec("over", name, "/run/netns/a");
+        spec.ifname = name;
+        auto endpoint = controller->create_endpoint(spec); // without having heard of far
+        ASSERT_TRUE(endpoint) << endpoint.error().message();
+        EXPECT_TRUE(given.insert(endpoint->addresses[0].address()).second);
+    }
+    auto spec = endpoint_spec("over", "five", "/run/netns/b");
+    EXPECT_EQ(controller->create_endpoint(spec).error().kind(), ErrorKind::kExhausted);
+    spec.ips = {ip("10.99.0.2")};
+    EXPECT_EQ(controller->create_endpoint(spec).error().message(),
+              "address 10.99.0.2 is endpoint far of host b already");
+    EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 5u);
+    ASSERT_TRUE(controller->delete_endpoint("one"));
+    EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 4u);
+    EXPECT_EQ(controller->delete_network("over").error().kind(), ErrorKind::kConflict);
+}
+
+TEST_F(ClusterWorld, RemoteEndpointsComeAndGoWithTheirHost) {
+    ASSERT_TRUE(make_shared("over", 4096, "10.99.0.0/24"));
+    hear();
+    ASSERT_TRUE(b.add(4096, endpoint_of("over", "far", "10.99.0.2", "02:00:00:00:00:01")));
+    hear();
+    auto peers = controller->peers();
+    ASSERT_EQ(peers.size(), 1u);
+    EXPECT_EQ(peers[0].name, "b");
+    EXPECT_EQ(peers[0].origin, "cluster");
+    EXPECT_EQ(peers[0].address, ip("192.0.2.9"));
+    EXPECT_EQ(store->load()->state.remotes.size(), 1u);
+    restart(); // with etcd away
+    host.member.take({cluster::Away{Error(ErrorKind::kUnavailable, "gone")}});
+    EXPECT_EQ(controller->peers().size(), 1u);
+    expect_settled();
+
+    EXPECT_EQ(controller->delete_peer(ip("192.0.2.9")).error().kind(), ErrorKind::kConflict);
+    host.connect(21);
+    etcd.expire(b.lease);
+    hear();
+    EXPECT_TRUE(store->load()->state.remotes.empty());
+    EXPECT_TRUE(store->load()->state.peers.empty());
+    peers = controller->peers();
+    ASSERT_EQ(peers.size(), 1u);
+    EXPECT_EQ(peers[0].origin, "gone");
+    ASSERT_TRUE(controller->delete_peer(ip("192.0.2.9")));
+    EXPECT_TRUE(controller->peers().empty());
+    EXPECT_TRUE(etcd.keys("/cnet/v1/addresses/").empty());
+    EXPECT_EQ(controller->delete_peer(ip("192.0.2.9")).error().kind(), ErrorKind::kNotFound);
+}
+
+TEST_F(ClusterWorld, WhatIsTakenHereKeepsANetworkOutUntilItIsFree) {
+    make_network("theirs", "10.97.0.0/24");
+    make_network("other", "10.96.0.0/24");
+    make_at_b("theirs", 4100, "10.98.0.0/24");
+    make_at_b("overlaps", 4101, "10.96.0.0/16");
+    hear();
+    EXPECT_FALSE(controller->network("theirs")->network.clustered);
+    EXPECT_FALSE(controller->network("overlaps"));
+    ASSERT_EQ(conflicts().size(), 2u);
+    EXPECT_NE(conflicts()[0].find("10.96.0.0/24 of network other"), std::string::npos)
+        << conflicts()[0];
+    ASSERT_TRUE(controller->delete_network("other"));
+    ASSERT_TRUE(controller->delete_network("theirs"));
+    ASSERT_TRUE(controller->reconcile());
+    EXPECT_TRUE(conflicts().empty());
+    EXPECT_TRUE(controller->network("theirs")->network.clustered);
+    EXPECT_TRUE(controller->network("overlaps"));
+}
+
+TEST_F(ClusterWorld, AClusterThatForgotIsToldAgain) {
+    ASSERT_TRUE(make_shared("over", 4096, "10.99.0.0/24"));
+    make_endpoint("over", "web", "/run/netns/a");
+    etcd = FakeEtcd();
+    host.connect(31);
+    EXPECT_TRUE(controller->follow_cluster());
+    EXPECT_EQ(etcd.keys("/cnet/v1/networks/").size(), 1u);
+    EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 1u);
+    EXPECT_EQ(etcd.keys("/cnet/v1/endpoints/").size(), 1u);
+    EXPECT_TRUE(conflicts().empty());
+}
+
+TEST_F(ClusterWorld, AwayFromEtcd) {
+    ASSERT_TRUE(make_shared("over", 4096, "10.99.0.0/24"));
+    make_endpoint("over", "web", "/run/netns/a");
+    ASSERT_TRUE(make_shared("empty", 4097, "10.89.0.0/24"));
+    host.member.take({cluster::Away{Error(ErrorKind::kUnavailable, "gone")}});
+    // What needs no agreement.
+    make_network("local", "10.90.0.0/24");
+    make_endpoint("local", "db", "/run/netns/b");
+    ASSERT_TRUE(controller->publish("web", "8080:80"));
+    // What does.
+    auto another = endpoint_spec("over", "x", "/run/netns/b");
+    another.ifname = "eth1";
+    for (const Status& status : {make_shared("two"), controller->delete_network("empty"),
+                                 Status(controller->create_endpoint(another).error())})
+        EXPECT_EQ(status.error().kind(), ErrorKind::kUnavailable) << status.error().message();
+    ASSERT_TRUE(controller->delete_endpoint("web"));
+    EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 1u);
+    host.member.take({cluster::News{}});
+    EXPECT_TRUE(etcd.keys("/cnet/v1/addresses/").empty());
+}
+
+TEST_F(ClusterWorld, ASettingIsAllHosts) {
+    make_at_b("over", 4096, "10.99.0.0/24");
+    hear();
+    control::NetworkPatch patch;
+    patch.icc = false;
+    ASSERT_TRUE(controller->update_network("over", patch));
+    b.hear();
+    EXPECT_FALSE(b.member.state().networks[0].icc);
+    patch = {};
+    patch.snat = ip("192.0.2.2");
+    EXPECT_EQ(controller->update_network("over", patch).error().kind(), ErrorKind::kInvalid);
+}
+
+// After a death at any moment, the store and etcd agree again.
+TEST_F(ClusterWorld, DeathInTheMiddleOfACommand) {
+    ASSERT_TRUE(make_shared("over", 4096, "10.99.0.0/24"));
+    for (int calls = 0; calls < 40; calls++) {
+        life.calls_left = calls;
+        auto made = controller->create_endpoint(endpoint_spec("over", "web", "/run/netns/a"));
+        const bool done = bool(made);
+        restart();
+        host.connect(100 + calls);
+        ASSERT_TRUE(controller->follow_cluster());
+        const size_t endpoints = controller->endpoints()->size();
+        EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), endpoints) << "at call " << calls;
+        EXPECT_EQ(etcd.keys("/cnet/v1/endpoints/").size(), endpoints);
+        if (endpoints) {
+            ASSERT_TRUE(controller->delete_endpoint("web"));
+        }
+        EXPECT_TRUE(etcd.keys("/cnet/v1/addresses/").empty());
+        if (done) return;
+    }
+    FAIL() << "a command takes more calls than this test thinks";
+}
+
+TEST_F(ClusterWorld, AHostAloneHasNoAutomaticVni) {
+    cluster = nullptr;
+    restart();
+    EXPECT_EQ(make_shared("x").error().kind(), ErrorKind::kInvalid);
+    EXPECT_FALSE(controller->summary().cluster);
+}
+
+} // namespace
+} // namespace cnet::test
