@@ -100,7 +100,8 @@ class Certificates:
 
     def _sign(self, name, extensions):
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", f"{name}.key"]
-        self._openssl("req", *key, "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        # With authentication on, the gateway of etcd refuses clients whose certificate has a CommonName.
+        self._openssl("req", *key, "-out", f"{name}.csr", "-subj", f"/O={name}")
         with open(self.path(f"{name}.ext"), "w", encoding="ascii") as file:
             file.write(extensions)
         authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2"]

@@ -6,6 +6,7 @@ from harness.cni import Cni
 from harness.etcd import Cluster
 from harness.etcd_client import EtcdClient
 from harness.netns import Namespace
+from harness.wait import wait_until
 from harness.underlay import Endpoint, Underlay, address, overlay_network, wait_for_vtep
 
 
@@ -90,6 +91,39 @@ def make_etcd(request):
         if not request.node.report_call.passed:
             print(one.log())
         one.close()
+
+
+@pytest.fixture
+def make_cluster(make_host, make_etcd, underlay):
+    """Hosts h1 to h`count` on one underlay, around one etcd; every one has seen all others."""
+    made = []
+
+    def make(count=2, members=1, lease_s=5, config="", **options):
+        etcd = make_etcd(members, underlay=underlay, **options)
+        hosts = []
+        for number in range(1, count + 1):
+            endpoints = ", ".join(f'"{one}"' for one in etcd.endpoints)
+            settings = f'[cluster]\netcd = [{endpoints}]\nhost = "h{number}"\nlease_s = {lease_s}\n{config}'
+            host = make_host(settings)
+            underlay.connect(host.namespace, number)
+            hosts.append(host)
+        made.extend(hosts)
+        for host in hosts:
+            wait_until(lambda host=host: len(host.cli("peer", "list")) == count - 1,
+                       timeout=60, what="every host knowing the others")
+        return etcd, hosts
+
+    yield make
+    # A network of the cluster goes after every host's endpoints.
+    for host in made:
+        for row in host.cli("endpoint", "list"):
+            host.cli("endpoint", "delete", row["name"])
+    for row in made[0].cli("network", "list") if made else []:
+        if row["scope"] == "cluster":
+            made[0].cli("network", "delete", row["name"])
+    for host in made:
+        wait_until(lambda host=host: all(row["scope"] == "host" for row in host.cli("network", "list")),
+                   what="the networks going everywhere")
 
 
 @pytest.fixture

@@ -125,11 +125,18 @@ Status Daemon::open_kernel() {
 
 Status Daemon::open_controller() {
     config_.overlay.receiver_netns = paths_.netns / "cnvxlan";
-    auto controller = control::Controller::start(
-        {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_}, config_.timeouts,
-        config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
-                             : control::UplinkPolicy::kAddedOnly,
-        config_.overlay);
+    if (!config_.cluster.etcd.endpoints.empty()) {
+        auto cluster = ClusterPart::open(config_, paths_.state);
+        if (!cluster) return cluster.error().because("join the cluster");
+        cluster_ = *std::move(cluster);
+    }
+    auto controller =
+        control::Controller::start({*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_,
+                                    cluster_ ? &cluster_->member() : nullptr},
+                                   config_.timeouts,
+                                   config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
+                                                        : control::UplinkPolicy::kAddedOnly,
+                                   config_.overlay);
     if (!controller) return controller.error();
     controller_ = *std::move(controller);
     // Only now do the maps say which ports are published.
@@ -152,7 +159,8 @@ Status Daemon::open_api() {
     auto loop = EventLoop::open();
     if (!loop) return loop.error();
     loop_ = *std::move(loop);
-    for (auto step : {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers}) {
+    for (auto step :
+         {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers, &Daemon::wire_cluster}) {
         if (Status status = (this->*step)(); !status) return status;
     }
     return loop_->feed_watchdog();
@@ -195,6 +203,13 @@ Status Daemon::wire_timers() {
     reconcile_timer_.arm(std::chrono::seconds(config_.reconcile_period_s));
     sweep_timer_.arm(std::chrono::seconds(config_.sweep_period_s));
     return loop_->on_readable(monitor_->fd(), [this] { on_netlink(); });
+}
+
+Status Daemon::wire_cluster() {
+    if (!cluster_) return {};
+    return cluster_->start(*loop_, [this] {
+        report("follow the cluster", controller_->follow_cluster(), cluster_error_);
+    });
 }
 
 Status Daemon::run() {

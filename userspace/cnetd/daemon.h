@@ -12,6 +12,7 @@
 #include "userspace/api/server.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/file.h"
+#include "userspace/cnetd/cluster_part.h"
 #include "userspace/cnetd/config.h"
 #include "userspace/cnetd/data_path_hooks.h"
 #include "userspace/cnetd/event_loop.h"
@@ -48,6 +49,7 @@ private:
     Status wire_signals();
     Status wire_api();
     Status wire_timers();
+    Status wire_cluster();
 
     void reload_log_level();
     void on_netlink();
@@ -75,6 +77,7 @@ private:
     std::unique_ptr<SockHooks> sock_;
     std::unique_ptr<control::KernelTables> tables_;
     std::unique_ptr<store::SqliteStore> store_;
+    std::unique_ptr<ClusterPart> cluster_; // none: a host by itself
     std::unique_ptr<control::Controller> controller_;
     api::Router router_;
     std::unique_ptr<api::Server> server_;
@@ -90,6 +93,7 @@ private:
     std::string links_error_;
     std::string reconcile_error_;
     std::string sweep_error_;
+    std::string cluster_error_;
     std::string told_systemd_;
 };
 
