@@ -44,7 +44,7 @@ class Suite:
 
 
 EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni")
-NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-etcd-churn")
+NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn")
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),

@@ -18,7 +18,10 @@ import pytest
 from harness.host import BIN
 from harness.wait import wait_until
 
-PREFIX = "/cnet/v1/addresses/4096/"
+ROOT = "/cnet/v1/"
+VNI = 4096
+CLAIMS = f"{ROOT}addresses/{VNI}/"
+NETWORK = {"v": 1, "vni": VNI, "subnets": [{"prefix": "10.0.0.0/24", "gateway": "10.0.0.254"}]}
 HOSTS, ADDRESSES, HOLD = 5, 24, 8
 ENDLESS = float("inf")
 
@@ -34,9 +37,10 @@ class ChurningHost:
 
     def start(self):
         endpoints = random.sample(self._cluster.endpoints, len(self._cluster.endpoints))
-        config = {"endpoints": endpoints, "prefix": PREFIX, "host": self.name, "addresses": ADDRESSES, "hold": HOLD}
+        config = {"endpoints": endpoints, "prefix": "/cnet/", "host": self.name, "lease_s": 10,
+                  "network": "over", "vni": VNI, "addresses": ADDRESSES, "hold": HOLD}
         with self._cluster.client.entered():
-            self._process = subprocess.Popen([os.path.join(BIN, "cnet-etcd-churn"), json.dumps(config)],
+            self._process = subprocess.Popen([os.path.join(BIN, "cnet-cluster-churn"), json.dumps(config)],
                                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
         self._reader.start()
@@ -107,7 +111,7 @@ class History:
 
     def __init__(self, client):
         self._client = client
-        self._watch = client.watch(PREFIX, 1)
+        self._watch = client.watch(ROOT, 1)
         self.revision, self.faults, self.puts = 0, [], 0
         self._holder = {}
 
@@ -118,10 +122,11 @@ class History:
             if "end" in said:
                 assert said["end"] != "compacted", said
                 self._client.say(op="stop")
-                self._watch = self._client.watch(PREFIX, said["revision"] + 1)
+                self._watch = self._client.watch(ROOT, said["revision"] + 1)
                 continue
             for event in said["events"]:
-                self._take(*event)
+                if event[1].startswith(CLAIMS):
+                    self._take(*event)
             self.revision = said["revision"]
 
     def _take(self, what, key, value, revision):
@@ -135,13 +140,14 @@ class History:
         self._holder[key] = value
 
     def holders(self):
-        return {key.removeprefix(PREFIX): value.split()[0] for key, value in self._holder.items()}
+        return {key.removeprefix(CLAIMS): json.loads(value)["host"] for key, value in self._holder.items()}
 
 
 @pytest.fixture
 def churn(make_etcd, make_client):
     cluster = make_etcd(3)
-    history = History(make_client(cluster))
+    history, writer = History(make_client(cluster)), make_client(cluster)
+    writer.ask("txn", then=[["put", f"{ROOT}networks/over", json.dumps(NETWORK)], ["put", f"{ROOT}vnis/{VNI}", "over"]])
     hosts = []
     try:
         hosts += [ChurningHost(cluster, f"h{number}") for number in range(HOSTS)]
