@@ -211,3 +211,33 @@ def test_no_address_is_given_twice(churn):
     holders = history.holders()
     for host in hosts:
         assert {holders.get(address) for address in host.still_has()} <= {host.name}
+
+
+def test_a_host_keeps_its_lease_while_a_member_hangs(make_cluster, make_client):
+    """The shortest lease too: it is renewed at another member in time."""
+    etcd, _ = make_cluster(1, members=3, lease_s=5)
+    hung, *others = etcd.members  # the first is asked first
+    if some_leader(etcd) is hung:
+        successor = etcd.status(others[0])["header"]["member_id"]
+        etcd.ctl("move-leader", f"{successor:x}", members=[hung])
+    client = make_client(etcd, endpoints=[member.endpoint for member in others])
+    (alive,) = wait_until(lambda: client.get(f"{ROOT}alive/h1"), what="the host being there")
+    hung.freeze()
+    try:
+        for _ in range(3):
+            await_renewal(etcd, others, alive["lease"])
+        assert client.get(f"{ROOT}alive/h1") == [alive]
+    finally:
+        hung.thaw()
+
+
+def await_renewal(etcd, members, lease):
+    left = []
+
+    def has_grown():
+        said = json.loads(etcd.ctl("lease", "timetolive", f"{lease:x}", "-w", "json", members=members))
+        assert said["ttl"] >= 0, f"the lease has ended; it had {left}"
+        left.append(said["ttl"])
+        return left[-1] > min(left)
+
+    wait_until(has_grown, what="the lease being renewed")

@@ -131,8 +131,12 @@ Status Follower::watch(etcd::Client& client, int64_t lease, const std::stop_toke
 }
 
 void Follower::keep(int64_t lease, const std::stop_token& stop, std::stop_source& lost) {
-    const milliseconds period = std::min<milliseconds>(1000ms * settings_.lease_s / 3, kKeepMax);
-    auto client = etcd::Client::open(settings_.client, stop);
+    const milliseconds third = 1000ms * settings_.lease_s / 3;
+    const milliseconds period = std::min(third, kKeepMax);
+    // A member that hangs must leave time to ask another before the lease is over.
+    etcd::ClientConfig hurried = settings_.client;
+    hurried.request_timeout = std::min(hurried.request_timeout, third);
+    auto client = etcd::Client::open(std::move(hurried), stop);
     bool away = false;
     while (client && wait(away ? kKeepAgain : period, stop)) {
         auto left = client->keep_alive(lease);

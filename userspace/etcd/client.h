@@ -34,7 +34,7 @@ struct ClientConfig {
     std::chrono::milliseconds request_timeout{10000};
     // A watch that hears nothing for this long goes on at another member: the one can be stuck with
     // its connections open.
-    std::chrono::milliseconds watch_silence{60000};
+    std::chrono::milliseconds watch_silence{20000};
 };
 
 // Events in order of their revisions. All up to and with `revision` have been delivered with this
