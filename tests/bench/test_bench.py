@@ -49,13 +49,13 @@ def test_measures_every_contender(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(figures_file.read_text())
     assert figures["errors"] == []
-    assert set(figures["scenarios"]) == {"same-host", "published", "uplink"}
+    assert set(figures["scenarios"]) == {"same-host", "published", "uplink", "overlay"}
     for modes in figures["scenarios"].values():
         assert set(modes) == {"rr", "crr"}
         for contenders in modes.values():
             assert "cnet" in contenders
             assert all(one["per_second"]["median"] > 0 for one in contenders.values())
-    assert len(figures["aims"]) == 6
+    assert len(figures["aims"]) == 9
     assert "what we aim for" in done.stdout
 
 
@@ -83,9 +83,12 @@ def test_costs_of_programs(tmp_path):
         ("published", "cnet_uplink_egress"),
         ("uplink", "cnet_uplink"),
         ("uplink", "cnet_uplink_egress"),
+        ("overlay", "cnet_endpoint"),
+        ("overlay", "cnet_uplink"),
+        ("overlay", "cnet_uplink_egress"),
     }
     for run in runs:
-        per_transaction = 2 if run["scenario"] == "same-host" else 1
+        per_transaction = 2 if run["scenario"] in ("same-host", "overlay") else 1
         assert run["runs_per_transaction"] == pytest.approx(per_transaction, rel=0.1)
     with open(STATISTICS, encoding="ascii") as file:
         assert file.read() == before

@@ -25,51 +25,39 @@ NETWORK = "bench"
 OTHER_PORTS_FROM = 20000
 
 
-class CnetHost:
-    """Built at first use and shared by the contenders below."""
+class Cnetd:
+    """A running cnetd with its root directory in the lab."""
 
-    def __init__(self, bin_dir, others):
-        self._bin, self._others = bin_dir, others
-        self._process = self._failure = None
-
-    @property
-    def running(self):
-        return self._process is not None
-
-    def start(self, lab):
-        if self._failure:
-            raise self._failure
-        if self.running:
-            return
-        try:
-            self._start(lab)
-        except BenchError as error:
-            self._failure = BenchError(f"{error}; cnetd's log ends: {self._end_of_log()}")
-            raise self._failure from None
-
-    def _start(self, lab):
-        self.host, self.outside = wired_host(lab, lab.namespace("host"))
-        self.root = lab.directory / "cnet"
-        self._log = lab.directory / "cnetd.log"
+    def __init__(self, lab, bin_dir, host, label):
+        self._bin, self.host = bin_dir, host
+        self.root = lab.directory / label
+        self._log = lab.directory / f"{label}.log"
         # No process of the host dials a published port here, and others' processes are left alone.
         (self.root / "etc").mkdir(parents=True)
         (self.root / "etc" / "cnetd.toml").write_text("[sock]\nenabled = false\n")
-        self._process = lab.daemon(
-            self.host, self._bin / "cnetd", "--root", self.root, log=self._log
-        )
-        poll(self._answers, 60, "an answer of cnetd")
-        self.cli("network", "create", NETWORK, "--subnet", SUBNET, "--gateway", GATEWAY)
-        self.first = self._container(lab, "first", FIRST)
-        self.second = self._container(lab, "second", SECOND)
-        if UPLINK not in [uplink["device"] for uplink in self.cli("uplink", "list")]:
-            self.cli("uplink", "add", UPLINK)
-        for number in range(self._others):
-            self.cli("port", "publish", "second", f"{OTHER_PORTS_FROM + number}:{1 + number}")
-        self.cli("port", "publish", "first", f"{HOST_PORT}:{SERVER_PORT}")
+        self._process = lab.daemon(host, bin_dir / "cnetd", "--root", self.root, log=self._log)
+        try:
+            poll(self._answers, 60, "an answer of cnetd")
+        except BenchError as error:
+            raise self.explained(error) from None
+
+    def explained(self, error):
+        """The error, with what cnetd said last."""
+        said = self._log.read_text(errors="replace").splitlines()[-5:]
+        return BenchError(f"{error}; cnetd's log ends: {' | '.join(said) or '(empty)'}")
 
     def cli(self, *args):
         printed = self.host.run(self._bin / "cnet-bpf", "--root", self.root, "-j", *args)
         return json.loads(printed) if printed.strip() else None
+
+    def container(self, lab, name, address):
+        namespace = lab.namespace(name)
+        self.cli("endpoint", "create", NETWORK, name, "--netns", namespace.path, "--ip", address)
+        return namespace
+
+    def ensure_uplink(self):
+        if UPLINK not in [uplink["device"] for uplink in self.cli("uplink", "list")]:
+            self.cli("uplink", "add", UPLINK)
 
     def packets(self, *reasons):
         """Packets counted for these (hook, reason) pairs."""
@@ -78,6 +66,11 @@ class CnetHost:
             for row in self.cli("drops", "show")
             if (row["hook"], row["reason"]) in reasons
         )
+
+    def program_runs(self):
+        """(hook, name) -> (runs, nanoseconds)"""
+        rows = self.cli("prog", "list")
+        return {(row["hook"], row["name"]): (row["runs"], row["run_time_ns"]) for row in rows}
 
     def cpu_seconds(self):
         """CPU time that cnetd has used."""
@@ -102,13 +95,42 @@ class CnetHost:
             == 0
         )
 
-    def _container(self, lab, name, address):
-        namespace = lab.namespace(name)
-        self.cli("endpoint", "create", NETWORK, name, "--netns", namespace.path, "--ip", address)
-        return namespace
 
-    def _end_of_log(self):
-        return " | ".join(self._log.read_text(errors="replace").splitlines()[-5:]) or "(empty)"
+class CnetHost:
+    """Built at first use and shared by the contenders below."""
+
+    def __init__(self, bin_dir, others):
+        self._bin, self._others = bin_dir, others
+        self.daemon = self._failure = None
+
+    @property
+    def running(self):
+        return self.daemon is not None
+
+    def cpu_seconds(self):
+        return self.daemon.cpu_seconds()
+
+    def start(self, lab):
+        if self._failure:
+            raise self._failure
+        if self.running:
+            return
+        try:
+            self._start(lab)
+        except BenchError as error:
+            self._failure = self.daemon.explained(error) if self.running else error
+            raise self._failure from None
+
+    def _start(self, lab):
+        self.host, self.outside = wired_host(lab, lab.namespace("host"))
+        self.daemon = Cnetd(lab, self._bin, self.host, "cnet")
+        self.daemon.cli("network", "create", NETWORK, "--subnet", SUBNET, "--gateway", GATEWAY)
+        self.first = self.daemon.container(lab, "first", FIRST)
+        self.second = self.daemon.container(lab, "second", SECOND)
+        self.daemon.ensure_uplink()
+        for number in range(self._others):
+            self.daemon.cli("port", "publish", "second", f"{OTHER_PORTS_FROM + number}:{1 + number}")
+        self.daemon.cli("port", "publish", "first", f"{HOST_PORT}:{SERVER_PORT}")
 
 
 class CnetContender(Contender):
@@ -128,7 +150,10 @@ class CnetContender(Contender):
         raise NotImplementedError
 
     def carried(self):
-        return self._cnet.packets(*self.ways)
+        return self._cnet.daemon.packets(*self.ways)
+
+    def program_runs(self):
+        return self._cnet.daemon.program_runs()
 
 
 class CnetSwitched(CnetContender):

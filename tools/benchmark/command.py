@@ -148,7 +148,7 @@ def run(arguments):
         need(bin_dir(), "cnetd", "cnet-bpf")
     if options.scenario[:1] == ["prog"]:
         chosen = choose(everything, options.scenario[1:], [])
-        return programs.run(options, cnet, chosen, bin_dir(), say)
+        return programs.run(options, chosen, bin_dir(), say)
     return compare(options, cnet, choose(everything, options.scenario, options.skip))
 
 

@@ -52,17 +52,11 @@ class EmptyProgram:
         return time_ns / runs
 
 
-def read_programs(cnet):
-    """(hook, name) -> (runs, nanoseconds)"""
-    rows = cnet.cli("prog", "list")
-    return {(row["hook"], row["name"]): (row["runs"], row["run_time_ns"]) for row in rows}
-
-
-def costs_of(cnet, worker, path, scenario, mode, seconds, empty_ns):
+def costs_of(contender, worker, path, scenario, mode, seconds, empty_ns):
     """What every program that ran under this work cost."""
-    before = read_programs(cnet)
+    before = contender.program_runs()
     transactions = worker.run(path, mode, seconds)["transactions"]
-    for key, (runs, time_ns) in read_programs(cnet).items():
+    for key, (runs, time_ns) in contender.program_runs().items():
         runs, time_ns = runs - before[key][0], time_ns - before[key][1]
         # Fewer than one run in a hundred transactions is other traffic, such as ARP.
         if runs * 100 > transactions:
@@ -95,24 +89,27 @@ def table(costs, rounds, seconds):
     return "\n".join(lines)
 
 
-def measure(options, lab, cnet, everything, bin_dir, say):
+def measure(options, lab, everything, bin_dir, say):
     worker = Worker(bin_dir / "cnet-bench-worker", options.cpu, options.nice)
     empty = EmptyProgram(lab, bin_dir / EMPTY_OBJECT)
-    paths = {
-        scenario.name: next(one for one in scenario.contenders if one.name == US).build(lab)
+    ours = {
+        scenario.name: next(one for one in scenario.contenders if one.name == US)
         for scenario in everything
     }
+    paths = {scenario: contender.build(lab) for scenario, contender in ours.items()}
     for number in range(options.rounds):
         for mode in options.modes:
             say(f"round {number + 1} of {options.rounds}: {mode}")
             empty_ns = empty.cost(worker, mode, options.seconds)
             for scenario, path in paths.items():
-                yield from costs_of(cnet, worker, path, scenario, mode, options.seconds, empty_ns)
+                yield from costs_of(
+                    ours[scenario], worker, path, scenario, mode, options.seconds, empty_ns
+                )
 
 
-def run(options, cnet, everything, bin_dir, say):
+def run(options, everything, bin_dir, say):
     with Lab() as lab, statistics_on():
-        costs = list(measure(options, lab, cnet, everything, bin_dir, say))
+        costs = list(measure(options, lab, everything, bin_dir, say))
     print(table(costs, options.rounds, options.seconds))
     if options.json:
         rows = [{**dataclasses.asdict(cost), "own_ns": cost.own_ns} for cost in costs]

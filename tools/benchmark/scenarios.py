@@ -12,6 +12,7 @@ from .kernel_paths import (
     Routed,
     Wire,
 )
+from .overlay_paths import CnetOverlay, Vxlan
 from .redirect_path import BareRedirect
 
 US = "cnet"
@@ -42,6 +43,23 @@ class Scenario:
     def without(self, skipped):
         kept = [one for one in self.contenders if one.name not in skipped]
         return dataclasses.replace(self, contenders=kept)
+
+
+def _overlay(bin_dir):
+    return Scenario(
+        "overlay",
+        "one network on two hosts, container to container",
+        "hosts",
+        "hosts-again",
+        [
+            Wire("hosts", "host to host"),
+            Wire("hosts-again", "host to host, again"),
+            Vxlan("vxlan", "bridge + vxlan"),
+            Vxlan("vxlan-nf", "the same + br_netfilter", netfilter=True),
+            CnetOverlay(US, "cnet-bpf", bin_dir),
+        ],
+        [Aim("rr", "hosts", 0.90), Aim("rr", "vxlan", 1.4), Aim("rr", "vxlan-nf", 1.8)],
+    )
 
 
 def scenarios(bin_dir, others):
@@ -95,4 +113,5 @@ def scenarios(bin_dir, others):
             ],
             [Aim("rr", "none", 0.98)],
         ),
+        _overlay(bin_dir),
     ]

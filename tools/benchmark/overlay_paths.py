@@ -1,0 +1,101 @@
+"""Two hosts with a container each, on one network: a bridge with a vxlan device on both, as Docker
+Swarm and flannel build it, and cnetd on both.
+"""
+
+from .cnet_paths import NETWORK, Cnetd
+from .docker_rules import docker_rules
+from .kernel_paths import (
+    BRIDGE,
+    FIRST,
+    HOST,
+    OUTSIDE,
+    SECOND,
+    SERVER_PORT,
+    SUBNET,
+    UPLINK,
+    add_container,
+    bridge_host,
+    rule_packets,
+)
+from .lab import BenchError, poll, wire
+from .path import Contender, Path
+
+VNI, PORT = 300, 4789
+MTU = 1450  # what the wire leaves
+
+
+def two_hosts(lab, make):
+    """Hosts on one wire: (namespace, its address, the other's, its container's address) of each."""
+    left, right = make(), make()
+    wire(left, UPLINK, f"{HOST}/24", right, UPLINK, f"{OUTSIDE}/24")
+    return (left, HOST, OUTSIDE, FIRST), (right, OUTSIDE, HOST, SECOND)
+
+
+class Vxlan(Contender):
+    """`netfilter`: what is bridged passes the host's rules, as with Docker's icc off, Kubernetes."""
+
+    def __init__(self, name, label, netfilter=False):
+        super().__init__(name, label)
+        self._netfilter = netfilter
+
+    def build(self, lab):
+        self._hosts, containers = [], []
+        for host, own, other, address in two_hosts(
+            lab, lambda: bridge_host(lab, self._netfilter)
+        ):
+            host.ip(
+                f"link add vx0 mtu {MTU} type vxlan id {VNI} dstport {PORT} local {own} nolearning",
+                f"link set vx0 master {BRIDGE} up",
+            )
+            host.run(*f"bridge fdb append 00:00:00:00:00:00 dev vx0 dst {other}".split())
+            container = add_container(lab, host, "veth1", address)
+            container.ip(f"link set eth0 mtu {MTU}")
+            if self._netfilter:
+                host.run("iptables-restore", given=docker_rules(BRIDGE, SUBNET))
+            self._hosts.append(host)
+            containers.append(container)
+        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+
+    def carried(self):
+        if not self._netfilter:
+            return None
+        return min(rule_packets(host, "-A DOCKER-CT ") for host in self._hosts)
+
+
+class CnetOverlay(Contender):
+    def __init__(self, name, label, bin_dir):
+        super().__init__(name, label)
+        self._bin, self._daemons = bin_dir, []
+
+    def build(self, lab):
+        try:
+            return self._build(lab)
+        except BenchError as error:
+            raise (self._daemons[-1].explained(error) if self._daemons else error) from None
+
+    def _build(self, lab):
+        containers = []
+        for number, (host, _, other, address) in enumerate(
+            two_hosts(lab, lambda: lab.namespace("host")), 1
+        ):
+            daemon = Cnetd(lab, self._bin, host, f"overlay{number}")
+            self._daemons.append(daemon)
+            daemon.ensure_uplink()
+            daemon.cli("peer", "add", other)
+            daemon.cli("network", "create", NETWORK, "--vni", VNI, "--subnet", SUBNET)
+            containers.append(daemon.container(lab, "container", address))
+        for daemon in self._daemons:
+            poll(lambda daemon=daemon: daemon.cli("peer", "list")[0]["local"], 60, "a way to the peer")
+        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+
+    def carried(self):
+        return sum(daemon.packets(("endpoint", "vxlan_sent")) for daemon in self._daemons)
+
+    def program_runs(self):
+        """Of both hosts together."""
+        runs = {}
+        for daemon in self._daemons:
+            for key, (count, time_ns) in daemon.program_runs().items():
+                so_far = runs.get(key, (0, 0))
+                runs[key] = so_far[0] + count, so_far[1] + time_ns
+        return runs
