@@ -121,7 +121,7 @@ TEST(EtcdClient, WaitsForALeader) {
 TEST(EtcdClient, GivesUpWaitingForALeaderAtTheDeadline) {
     FakeMember member(
         [](const Seen&, Reply& reply) { reply.json(503, refusal(14, "etcdserver: no leader")); });
-    Client client = client_of({member.endpoint()}, 300ms);
+    Client client = client_of({member.endpoint()}, 1s);
     auto result = write_something(client);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind(), ErrorKind::kUnavailable);
@@ -183,7 +183,7 @@ TEST(EtcdClient, RepeatsReadsElsewhere) {
 
 TEST(EtcdClient, HasOneDeadline) {
     FakeMember stuck([](const Seen&, Reply& reply) { reply.hang(); });
-    Client client = client_of({stuck.endpoint()}, 200ms);
+    Client client = client_of({stuck.endpoint()}, 500ms);
     auto write = write_something(client);
     ASSERT_FALSE(write);
     EXPECT_EQ(write.error().kind(), ErrorKind::kUnknown);

@@ -184,7 +184,7 @@ TEST(EtcdWatch, GoesOnElsewhereWhenTheMemberIsSilent) {
         reply.close();
     });
     FakeMember other(stream(kCreated + message(6, put("Yg==", 6))));
-    Watched watched = watch({silent.endpoint(), other.endpoint()}, 1, {}, 100ms);
+    Watched watched = watch({silent.endpoint(), other.endpoint()}, 1, {}, 500ms);
     EXPECT_EQ(watched.end.reason, Reason::kBroken);
     EXPECT_EQ(watched.end.revision, 6);
     ASSERT_EQ(watched.batches.size(), 3u);
@@ -231,7 +231,7 @@ TEST(EtcdWatch, StopsAtOnce) {
     Watched watched = watch({member.endpoint()}, 1, source.get_token());
     auto took = std::chrono::steady_clock::now() - asked;
     EXPECT_EQ(watched.end.reason, Reason::kStopped);
-    EXPECT_LT(took, 300ms);
+    EXPECT_LT(took, 1s);
 }
 
 TEST(EtcdWatch, GetsANewTokenOnce) {
