@@ -14,7 +14,10 @@ source_learn_or_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct 
     enum cnet_verdict verdict = V_NEXT;
 
     if (likely(port->flags & CNET_PORT_CHECK_SOURCE)) verdict = source_check(skb, pkt, port);
-    if (verdict == V_NEXT && unlikely(port->flags & CNET_PORT_LEARNING)) verdict = fdb_learn(pkt);
+    if (verdict == V_NEXT && unlikely(port->flags & CNET_PORT_LEARNING)) {
+        verdict = fdb_learn(pkt);
+        if (verdict == V_NEXT && port->flags & CNET_PORT_DHCP) dhcp_from_server(skb, pkt);
+    }
     return verdict;
 }
 

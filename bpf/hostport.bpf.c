@@ -19,6 +19,7 @@ int cnet_hostport(struct __sk_buff* skb) {
     if (verdict == V_NEXT) verdict = arp_answer(skb, &pkt);
     if (verdict == V_NEXT) verdict = nd_answer(skb, &pkt);
     if (verdict == V_NEXT) verdict = host_source_check(skb, &pkt, port);
+    if (verdict == V_NEXT && port->flags & CNET_PORT_DHCP) dhcp_from_server(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
     if (verdict == V_NEXT && unlikely(pkt.peer_id)) verdict = drop(&pkt, CNET_R_GATEWAY_LOCAL);
     if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);

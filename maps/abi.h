@@ -83,6 +83,7 @@ enum cnet_port_flag {
     CNET_PORT_NAT_INDEPENDENT = 1 << 10, /* network option, comes with CNET_PORT_MASQUERADE: ports
                                             are mapped and filtered whoever the remote is */
     CNET_PORT_REMOTE = 1 << 11,          /* no device: what a peer sends, or is sent */
+    CNET_PORT_DHCP = 1 << 12, /* in cnet_port alone: what a DHCP server says here is believed */
 };
 
 struct cnet_port {
@@ -306,6 +307,23 @@ CNET_SIZE(struct cnet_counter, 8 + 8);
  * address.
  */
 #define CNET_ICMP_RATE_COUNT 4096
+
+/*
+ * ---- cnet_dhcp: ring buffer (bytes) of struct cnet_dhcp_seen. Writer: BPF; reader: cnetd. ----
+ * Bytes of the wire, not looked at: whose they are and what they mean is cnetd's to find out.
+ */
+#define CNET_DHCP_RING 262144
+#define CNET_DHCP_MIN 240  /* the fixed part and the cookie, RFC 2131 */
+#define CNET_DHCP_MAX 1472 /* in a packet of 1500 bytes */
+
+struct cnet_dhcp_seen {
+    __u32 network_id;
+    __u32 ifindex;     /* the port that it came from */
+    __u32 from_client; /* 0: from a port with CNET_PORT_DHCP */
+    __u32 len;         /* of the payload; what follows in it is anything */
+    __u8 payload[CNET_DHCP_MAX];
+};
+CNET_SIZE(struct cnet_dhcp_seen, 4 * 4 + 1472);
 
 /*
  * ---- cnet_sock: socket -> what it dialled. Writer: BPF (`sock`). ----

@@ -194,6 +194,11 @@ struct {
 } cnet_icmp_rate SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, CNET_DHCP_RING);
+} cnet_dhcp SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, int);

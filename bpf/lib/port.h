@@ -5,6 +5,7 @@
 #define CNET_LIB_PORT_H
 
 #include "ctx_tc.h"
+#include "dhcp.h"
 
 /* Ethernet ARP for IPv4, RFC 826. */
 struct arp_ip4 {
@@ -79,13 +80,20 @@ static __always_inline int arp_source_allowed(const struct cnet_pkt* pkt,
     return sender_be == 0 || source4_allowed(pkt, port, sender_be);
 }
 
-static __always_inline int ip4_source_allowed(struct cnet_pkt* pkt, const struct cnet_port* port,
-                                              void* data, void* data_end) {
+/* An address beside the port's first may be a lease, which the client can give up. */
+static __always_inline int ip4_source_allowed(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                              const struct cnet_port* port, void* data,
+                                              void* data_end) {
     struct iphdr* ip = data + ETH_HLEN;
     struct udphdr* udp = (void*)(ip + 1);
 
     if ((void*)(ip + 1) > data_end) return 0;
-    if (likely(source4_allowed(pkt, port, ip->saddr))) return 1;
+    if (likely(ip->saddr == port->addr4_be && ip->saddr)) return 1;
+    if (source4_allowed(pkt, port, ip->saddr)) {
+        if (unlikely(dhcp_is(pkt, ip, data_end, DHCP_CLIENT_PORT, DHCP_SERVER_PORT)))
+            dhcp_report(skb, pkt, 1);
+        return 1;
+    }
     /* A DHCP client has no address yet: 0.0.0.0 to port 67, RFC 2131. */
     return ip->saddr == 0 && ip->protocol == IPPROTO_UDP && ip->ihl == 5 &&
            (void*)(udp + 1) <= data_end && udp->dest == bpf_htons(67);
@@ -163,7 +171,7 @@ static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, str
 
     if (unlikely(!mac_equal(pkt->src_mac, port->mac))) return drop(pkt, CNET_R_SPOOFED_MAC);
     if (likely(pkt->eth_proto == bpf_htons(ETH_P_IP)))
-        allowed = ip4_source_allowed(pkt, port, data, data_end);
+        allowed = ip4_source_allowed(skb, pkt, port, data, data_end);
     else if (pkt->eth_proto == bpf_htons(ETH_P_IPV6))
         allowed = ip6_source_is_plain(port, data, data_end) || ip6_source_allowed(skb, pkt);
     else if (pkt->eth_proto == bpf_htons(ETH_P_ARP))

@@ -39,6 +39,7 @@ const std::set<HookReason> kReachable = [] {
                              CNET_R_FLOOD_FAILED,
                              CNET_R_FLOOD_NOBODY,
                              CNET_R_FLOOD_LIMIT,
+                             CNET_R_DHCP_UNSEEN,
                              CNET_R_FLOOD_COPY_LOST,
                              CNET_R_MAC_LIMIT,
                              CNET_R_FDB_FULL,
@@ -67,7 +68,7 @@ const std::set<HookReason> kReachable = [] {
                              CNET_R_VXLAN_FORGED,
                              CNET_R_PEER_UNREACHABLE});
     add(CNET_HOOK_HOSTPORT, {CNET_R_SWITCHED, CNET_R_FLOODED, CNET_R_ARP_REPLY, CNET_R_ND_REPLY,
-                             CNET_R_DIRECT_ROUTING, CNET_R_GATEWAY_LOCAL});
+                             CNET_R_DIRECT_ROUTING, CNET_R_GATEWAY_LOCAL, CNET_R_DHCP_UNSEEN});
     add(CNET_HOOK_UPLINK, {CNET_R_SNAT_REPLY,       CNET_R_DNAT,
                            CNET_R_ICMP_ERROR_SENT,  CNET_R_ICMP_ERROR_NAT,
                            CNET_R_HOST_PORT_XLAT,   CNET_R_NOT_OURS,

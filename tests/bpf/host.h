@@ -61,6 +61,7 @@ protected:
         return {{"cnet_ct", 64}, {"cnet_fdb", 16}, {"cnet_frag", 8}, {"cnet_frag_held", 4}};
     }
 
+    std::filesystem::path pins() const { return Paths::below(root_).pins; }
     loader::DataPath& data_path() { return *data_path_; }
     maps::DataPathMaps& maps() { return data_path_->maps(); }
 

@@ -10,6 +10,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from harness import world as outside
+from harness.dhcp import dhcp_server, lease_of
 from harness.frames import BROADCAST, Tap, containing, marked_frame
 from harness.icmp import ping
 from harness.lan import Lan, TapDevice
@@ -257,62 +258,6 @@ def test_managed_addresses_cannot_be_taken(host, red, alpha, lan):
         seen = []
         assert tap.sees(lambda frame: seen.append(frame) or b"honest" in frame)
         assert not any(b"forged" in frame for frame in seen)
-
-
-LEASE = """#!/bin/sh
-case $1 in
-bound|renew) ip addr flush dev $interface scope global; ip addr add $ip/$mask dev $interface ;;
-esac
-"""
-
-
-def dhcp_server(namespace, directory, first, last, *options):
-    """A real dnsmasq on eth0 of a namespace, which has an address already."""
-    return namespace.spawn(
-        *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-"),
-        *("--port=0", "--interface=eth0", "--bind-interfaces", "--user=root", "--pid-file="),
-        *(f"--dhcp-range={first},{last},1h", f"--dhcp-leasefile={directory}/leases"),
-        *("--log-dhcp", *options),
-    )
-
-
-def lease_of(namespace, directory, *options):
-    """What a DHCP client in a namespace is given: it asks once, and sets the address."""
-    script = directory / "udhcpc.sh"
-    script.write_text(LEASE)
-    script.chmod(0o755)
-    namespace.run(
-        *("busybox", "udhcpc", "-i", "eth0", "-s", str(script), "-n", "-q", "-t", "10", "-T", "1"),
-        *options,
-    )
-    return addresses_of(namespace)
-
-
-def addresses_of(namespace):
-    return [
-        entry["local"]
-        for entry in namespace.links()["eth0"]["addr_info"]
-        if entry["family"] == "inet"
-    ]
-
-
-def test_dhcp_client_behind_us(host, red, alpha, lan, tmp_path):
-    """A container gets its lease from a server on an attached device. From an address that is not
-    its endpoint's it may not speak; one that is reserved for it is.
-    """
-    alpha.namespace.ip("addr flush dev eth0 scope global")
-    with dhcp_server(lan.namespace, tmp_path, red.address(100), red.address(110)):
-        (address,) = lease_of(alpha.namespace, tmp_path)
-    assert address.startswith(red.address(10)), address
-    assert ping(alpha.namespace, lan.address, timeout=SILENCE) == "silent"
-    assert host.drops("spoofed_ip", "endpoint") >= 1
-
-    alpha.namespace.ip("addr flush dev eth0 scope global")
-    reserved = f"--dhcp-host={alpha.mac},{alpha.address}"
-    (tmp_path / "leases").unlink()
-    with dhcp_server(lan.namespace, tmp_path, red.address(100), red.address(110), reserved):
-        assert lease_of(alpha.namespace, tmp_path) == [alpha.address]
-    assert ping(alpha.namespace, lan.address) == "reply"
 
 
 def test_dhcp_server_behind_us(host, red, alpha, lan, tmp_path):

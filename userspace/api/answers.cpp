@@ -95,6 +95,11 @@ std::string render(const control::EndpointView& view) {
     json["ifindex"] = view.ifindex;
     json["state"] = view.state;
     json["ports"] = view.ports;
+    json["lease"] = Json(nullptr);
+    if (view.lease) {
+        json["lease"] = {{"address", view.lease->address.to_string()},
+                         {"ends_in_s", value_or_null(view.lease->ends_in_s)}};
+    }
     return to_text(json);
 }
 
@@ -154,6 +159,7 @@ std::string render(const control::NeighView& view) {
     json["endpoint"] = value_or_null(view.endpoint);
     json["peer"] = view.peer ? Json(view.peer->to_string()) : Json(nullptr);
     json["type"] = view.type;
+    json["ends_in_s"] = value_or_null(view.ends_in_s);
     return to_text(json);
 }
 

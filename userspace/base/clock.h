@@ -1,4 +1,5 @@
-// The time that maps and programs use: CLOCK_MONOTONIC, bpf_ktime_get_ns() to a BPF program.
+// The time that maps and programs use, CLOCK_MONOTONIC (bpf_ktime_get_ns() to a BPF program), and
+// those of what others give an end.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +11,20 @@ class Clock {
 public:
     virtual ~Clock() = default;
     virtual uint64_t monotonic_ns() const = 0;
+    virtual uint64_t boot_ns() const = 0; // goes on while the host is suspended
+    virtual int64_t wall_s() const = 0;   // since 1970; jumps when somebody sets it
 };
 
 class SystemClock final : public Clock {
 public:
-    uint64_t monotonic_ns() const override {
+    uint64_t monotonic_ns() const override { return now_ns(CLOCK_MONOTONIC); }
+    uint64_t boot_ns() const override { return now_ns(CLOCK_BOOTTIME); }
+    int64_t wall_s() const override { return std::time(nullptr); }
+
+private:
+    static uint64_t now_ns(clockid_t clock) {
         timespec now{};
-        clock_gettime(CLOCK_MONOTONIC, &now);
+        clock_gettime(clock, &now);
         return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u +
                static_cast<uint64_t>(now.tv_nsec);
     }

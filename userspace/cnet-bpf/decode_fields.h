@@ -35,6 +35,7 @@ inline constexpr Bit kPortFlags[] = {
     {CNET_PORT_PUBLISHED, "published"},
     {CNET_PORT_NAT_INDEPENDENT, "nat_independent"},
     {CNET_PORT_REMOTE, "remote"},
+    {CNET_PORT_DHCP, "dhcp"},
 };
 inline constexpr Bit kNetworkFlags[] = {{CNET_NETWORK_OPEN, "open"}};
 inline constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};

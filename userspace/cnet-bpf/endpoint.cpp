@@ -13,6 +13,13 @@ Cell state_of(const Json& endpoint) {
     return {state, state == "up" ? Style::kGood : Style::kBad};
 }
 
+// The address from DHCP and how long it is the endpoint's.
+std::string lease_of(const Json& endpoint) {
+    if (!endpoint.contains("lease") || !endpoint["lease"].is_object()) return {};
+    const std::string left = seconds_at(endpoint["lease"], "ends_in_s");
+    return text_at(endpoint["lease"], "address") + (left.empty() ? "" : " (" + left + ")");
+}
+
 View endpoint_view() {
     return {
         {"NAME", key("name"), Align::kLeft, true},
@@ -23,6 +30,7 @@ View endpoint_view() {
         {"HOST-DEVICE", key("host_ifname")},
         {"NETNS", key("netns"), Align::kLeft, true},
         {"PORTS", key("ports"), Align::kLeft, true},
+        {"LEASE", plain(lease_of), Align::kLeft, true, true},
         {"ID", key("id"), Align::kRight, false, true},
         {"IFNAME", key("ifname"), Align::kLeft, false, true},
         {"IFINDEX", key("ifindex"), Align::kRight, false, true},

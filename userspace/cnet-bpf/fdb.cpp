@@ -29,6 +29,8 @@ View neigh_view() {
         {"ENDPOINT", key("endpoint"), Align::kLeft, true},
         {"PEER", key("peer"), Align::kLeft, true},
         {"TYPE", key("type")},
+        {"ENDS-IN", plain([](const Json& entry) { return seconds_at(entry, "ends_in_s"); }),
+         Align::kRight},
     };
 }
 

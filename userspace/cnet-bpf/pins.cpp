@@ -80,8 +80,9 @@ Json memory_of(int fd) {
 
 Result<Json> count_entries(const OpenMap& map) {
     if (is_array(map.info.type)) return Json(map.info.max_entries);
-    // Each socket has its own; the kernel keeps no list.
-    if (map.info.type == BPF_MAP_TYPE_SK_STORAGE) return Json();
+    // Each socket has its own, and of a ring there are but positions; the kernel keeps no list.
+    if (map.info.type == BPF_MAP_TYPE_SK_STORAGE || map.info.type == BPF_MAP_TYPE_RINGBUF)
+        return Json();
     uint64_t entries = 0;
     auto status = maps::for_each_raw(map.fd.get(), map.info, map.info.value_size,
                                      [&](const void*, const void*) { return ++entries != 0; });
@@ -250,6 +251,10 @@ Status dump_map(const fs::path& pins, std::string_view name, const Visit& visit)
     auto meta = read_meta(pins);
     if (!meta) return meta.error();
     const MapFormat* format = find_map_format(*full);
+    if (*full == "cnet_dhcp") {
+        return Error(ErrorKind::kConflict,
+                     "the entries of cnet_dhcp are cnetd's to read, and gone with that");
+    }
     if (*full == "cnet_sock") {
         return Error(ErrorKind::kConflict,
                      "the entries of cnet_sock are with their sockets, of which there is no list");

@@ -21,6 +21,8 @@ using std::chrono::steady_clock;
 // Links rarely change alone: an endpoint is half a dozen notifications.
 constexpr microseconds kLinksDelay = 50ms;
 constexpr microseconds kLinksDelayMax = 2s;
+// DHCP messages at a time: one transaction of the store for all of them.
+constexpr size_t kDhcpBatch = 64;
 
 Status make_directory(const std::filesystem::path& path, mode_t mode) {
     std::error_code error;
@@ -160,7 +162,8 @@ Status Daemon::open_api() {
     if (!loop) return loop.error();
     loop_ = *std::move(loop);
     for (auto step :
-         {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers, &Daemon::wire_cluster}) {
+         {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers, &Daemon::wire_cluster,
+          &Daemon::wire_dhcp}) {
         if (Status status = (this->*step)(); !status) return status;
     }
     return loop_->feed_watchdog();
@@ -210,6 +213,13 @@ Status Daemon::wire_cluster() {
     return cluster_->start(*loop_, [this] {
         report("follow the cluster", controller_->follow_cluster(), cluster_error_);
     });
+}
+
+Status Daemon::wire_dhcp() {
+    auto ring = maps::Ring::open(maps::map_pin(paths_.pins, "cnet_dhcp"));
+    if (!ring) return ring.error();
+    dhcp_ = *std::move(ring);
+    return loop_->on_readable(dhcp_->poll_fd(), [this] { hear_dhcp(); });
 }
 
 Status Daemon::run() {
@@ -267,6 +277,15 @@ void Daemon::sweep() {
     report("collect dead flows", done ? Status() : done.error(), sweep_error_);
     tell_systemd();
     sweep_timer_.arm(std::chrono::seconds(config_.sweep_period_s));
+}
+
+void Daemon::hear_dhcp() {
+    std::vector<control::DhcpSeen> heard;
+    Status status = dhcp_->read(kDhcpBatch, [&](std::span<const uint8_t> record) {
+        if (auto seen = control::parse_dhcp_seen(record)) heard.push_back(*seen);
+    });
+    if (status) status = controller_->follow_leases(heard);
+    report("follow DHCP leases", status, dhcp_error_);
 }
 
 void Daemon::tell_systemd() {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "loader/data_path.h"
+#include "maps/ring.h"
 #include "userspace/api/routes.h"
 #include "userspace/api/server.h"
 #include "userspace/base/clock.h"
@@ -50,12 +51,14 @@ private:
     Status wire_api();
     Status wire_timers();
     Status wire_cluster();
+    Status wire_dhcp();
 
     void reload_log_level();
     void on_netlink();
     void follow_links();
     void reconcile();
     void sweep();
+    void hear_dhcp();
     void tell_systemd();
     void log_warnings(); // the data path's
     // Logs a failure of something that is tried again and again, once until it changes.
@@ -76,6 +79,7 @@ private:
     std::unique_ptr<DataPathHooks> hooks_;
     std::unique_ptr<SockHooks> sock_;
     std::unique_ptr<control::KernelTables> tables_;
+    std::unique_ptr<maps::Ring> dhcp_;
     std::unique_ptr<store::SqliteStore> store_;
     std::unique_ptr<ClusterPart> cluster_; // none: a host by itself
     std::unique_ptr<control::Controller> controller_;
@@ -94,6 +98,7 @@ private:
     std::string reconcile_error_;
     std::string sweep_error_;
     std::string cluster_error_;
+    std::string dhcp_error_;
     std::string told_systemd_;
 };
 

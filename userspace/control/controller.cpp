@@ -65,6 +65,7 @@ Result<std::unique_ptr<Controller>> Controller::start(Parts parts, Timeouts time
     impl->state.uplink_policy = policy;
     impl->state.overlay = overlay;
     impl->ids = snapshot->last_ids;
+    impl->take_up_leases();
     restore_sandboxes(impl->state, parts.namespaces);
     auto status = impl->observe_all();
     if (!status) return status.error();
@@ -123,6 +124,8 @@ Status Controller::settings_changed() {
 }
 
 Result<bool> Controller::sweep() {
+    auto ended = impl_->end_leases();
+    if (!ended) return ended.error();
     auto swept = impl_->collector.sweep(impl_->state);
     if (!swept) return swept.error();
     return swept->done;

@@ -13,6 +13,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/control/cluster.h"
+#include "userspace/control/dhcp.h"
 #include "userspace/control/gc.h"
 #include "userspace/control/hooks.h"
 #include "userspace/control/namespaces.h"
@@ -58,6 +59,9 @@ public:
     Result<bool> sweep();
     // After news from the cluster.
     Status follow_cluster();
+    // What was heard of DHCP, in order: leases begin, go on and end. sweep() ends those whose time
+    // is over.
+    Status follow_leases(const std::vector<DhcpSeen>& messages);
 
     Result<NetworkView> create_network(const NetworkSpec& spec);
     Result<NetworkView> update_network(const std::string& name, const NetworkPatch& patch);

@@ -47,6 +47,8 @@ const Endpoint* owner_of(const State& state, NetworkId network, const IpAddress&
         for (const IpPrefix& own : endpoint.addresses) {
             if (own.address() == address) return &endpoint;
         }
+        auto lease = state.leases.find(id);
+        if (lease != state.leases.end() && lease->second.address == address) return &endpoint;
     }
     return nullptr;
 }
@@ -78,6 +80,8 @@ std::set<IpAddress> taken_addresses(const State& state, NetworkId network) {
         if (endpoint.network_id != network) continue;
         for (const IpPrefix& address : endpoint.addresses)
             taken.insert(address.address());
+        if (auto lease = state.leases.find(id); lease != state.leases.end())
+            taken.insert(lease->second.address);
     }
     return taken;
 }
@@ -171,6 +175,8 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     for (const auto& [id, port] : state.ports) {
         if (port.endpoint_id == endpoint.id) view.ports.push_back(to_string(port));
     }
+    if (auto lease = state.leases.find(endpoint.id); lease != state.leases.end())
+        view.lease = LeaseView{lease->second.address, lease_ends_in_s(endpoint.id)};
     return view;
 }
 
@@ -291,6 +297,10 @@ void Controller::Impl::remove_endpoint(State& next, Edit& edit, const Endpoint& 
     }
     std::erase_if(next.fdb,
                   [&](const StaticFdb& entry) { return entry.endpoint_id == endpoint.id; });
+    if (auto lease = state.leases.find(endpoint.id); lease != state.leases.end()) {
+        back.push_back(store::PutLease{lease->second}); // it goes with the endpoint
+        next.leases.erase(endpoint.id);
+    }
     next.endpoints.erase(endpoint.id);
     edit.forward.push_back(store::RemoveEndpoint{endpoint.id});
     edit.backward.push_back(store::PutEndpoint{endpoint});

@@ -42,8 +42,10 @@ struct Controller::Impl {
     std::set<std::string> failing;         // describe() of what the last repair could not do
     ReconcileStatus reconcile_status;
     std::map<std::pair<NetworkId, IpPrefix>, IpAddress>
-        last_given;              // automatic addresses, by subnet
-    uint16_t last_host_port = 0; // chosen by us
+        last_given;                                 // automatic addresses, by subnet
+    uint16_t last_host_port = 0;                    // chosen by us
+    std::map<EndpointId, uint64_t> lease_ends_ns;   // on the clock that counts through suspend
+    std::map<EndpointId, IpAddress> refused_leases; // told of once
 
     // Store, then kernel; on an error both are as before. `next` is the whole state after the edit.
     Status change(State next, Edit edit);
@@ -108,6 +110,19 @@ struct Controller::Impl {
     // entries.
     void remove_endpoint(State& next, Edit& edit, const Endpoint& endpoint) const;
     Status remove_endpoints(const std::vector<EndpointId>& ids);
+
+    // Of the state as loaded: what is left of them.
+    void take_up_leases();
+    Status end_leases();
+    void follow_lease(State& next, const DhcpSeen& seen);
+    void take_lease(State& next, const Endpoint& endpoint, const DhcpMessage& message);
+    // Who has the address that a server gives to the endpoint; empty when it may have it.
+    std::string whose_address(const State& next, const Endpoint& endpoint,
+                              const IpAddress& address) const;
+    // Store, kernel and deadlines.
+    Status change_leases(State next);
+    // None: it does not end.
+    std::optional<uint64_t> lease_ends_in_s(EndpointId id) const;
 
     // Instead of what was stated of this MAC before.
     Status state_mac(const Network& network, const StaticFdb& entry);

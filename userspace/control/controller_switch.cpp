@@ -212,6 +212,11 @@ Result<std::vector<NeighView>> Controller::neighbours(const std::string& network
                 name_at(remotes.by_address, {key.network_id, entry.peer_id, view.address});
         }
         view.type = entry.port_flags & CNET_PORT_HOST ? "gateway" : "endpoint";
+        auto lease = impl.state.leases.find(entry.endpoint_id);
+        if (lease != impl.state.leases.end() && lease->second.address == view.address) {
+            view.type = "dhcp";
+            view.ends_in_s = impl.lease_ends_in_s(entry.endpoint_id);
+        }
         views.push_back(std::move(view));
     }
     std::sort(views.begin(), views.end(), [](const NeighView& a, const NeighView& b) {

@@ -74,6 +74,11 @@ uint32_t attached_flags(const Network& network) {
     return CNET_PORT_LEARNING | member_flags(network);
 }
 
+// Leases matter where sources are checked.
+uint32_t dhcp_flag(const Network& network) {
+    return network.allow_spoofing ? 0 : CNET_PORT_DHCP;
+}
+
 void add_static_fdb(MapContents& maps, NetworkId network, const MacAddress& mac, uint32_t ifindex,
                     uint32_t port_flags) {
     cnet_fdb_key key{};
@@ -109,8 +114,10 @@ void add_host_port(MapContents& maps, FloodMembers& flood, const Network& networ
     copy_mac(port.mac, network.gateway_mac);
     // The program sits on the inner end; a route or a packet through the outer one is known as
     // ours.
-    maps.port[host.inner->ifindex] = port;
-    maps.port[host.outer->ifindex] = port;
+    for (uint32_t ifindex : {host.inner->ifindex, host.outer->ifindex}) {
+        maps.port[ifindex] = port;
+        maps.port[ifindex].flags |= dhcp_flag(network);
+    }
     if (network.mode == Mode::kIsolated) return; // nothing is sent to the host
     flood[host.outer->ifindex] = port.flags;
     add_static_fdb(maps, network.id, network.gateway_mac, host.outer->ifindex, port.flags);
@@ -143,11 +150,23 @@ void add_endpoint(MapContents& maps, FloodMembers& flood, const Network& network
     add_static_fdb(maps, network.id, endpoint.mac, ifindex, port.flags);
 }
 
+void add_leases(MapContents& maps, const State& state, const Observed& observed) {
+    for (const auto& [id, lease] : state.leases) {
+        const Endpoint& endpoint = state.endpoints.at(id);
+        const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed);
+        if (!link) continue;
+        const Network& network = state.networks.at(endpoint.network_id);
+        add_neigh(maps, network, lease.address, endpoint.mac, link->ifindex,
+                  endpoint_flags(network), id);
+    }
+}
+
 void add_attached(MapContents& maps, FloodMembers& flood, const Network& network, uint32_t ifindex,
                   uint32_t host_ifindex) {
     cnet_port port = port_template(network, host_ifindex);
     port.flags = attached_flags(network);
     maps.port[ifindex] = port;
+    maps.port[ifindex].flags |= dhcp_flag(network);
     flood[ifindex] = port.flags;
 }
 
@@ -247,6 +266,7 @@ MapContents desired_maps(const State& state, const Observed& observed) {
         add_endpoint(maps, flood[endpoint.network_id], state.networks.at(endpoint.network_id),
                      endpoint, link->ifindex, host ? host.outer->ifindex : 0);
     }
+    add_leases(maps, state, observed);
     mark_published(maps, state, observed);
     for (const auto& [name, attached] : state.attached) {
         const netlink::LinkInfo* link = find_attached_link(attached, state, observed);

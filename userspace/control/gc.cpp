@@ -83,6 +83,8 @@ public:
                 addresses_.emplace(endpoint.network_id, address.address());
             }
         }
+        for (const auto& [id, lease] : state.leases)
+            addresses_.emplace(state.endpoints.at(id).network_id, lease.address);
         if (!has_mappings(state)) return;
         for (const auto& [id, port] : state.ports) {
             for (uint32_t i = 0; i < port.count; i++)

@@ -95,6 +95,18 @@ struct Endpoint {
     bool operator==(const Endpoint&) const = default;
 };
 
+inline constexpr uint32_t kLeaseForever = 0xffffffff;
+
+// An address that a DHCP server gave to an endpoint, beside those it has of us.
+struct Lease {
+    EndpointId endpoint_id = 0;
+    IpAddress address;
+    uint32_t duration_s = 0; // kLeaseForever: it does not end
+    int64_t ends_s = 0;      // on the wall clock, since 1970
+
+    bool operator==(const Lease&) const = default;
+};
+
 // Who keeps a published port from other processes of the host: cnetd, by a socket, or whoever had
 // it published, as podman does.
 enum class Holder { kDaemon, kPublisher };
@@ -179,6 +191,7 @@ struct State {
     std::map<NetworkId, Network> networks;
     std::map<EndpointId, Endpoint> endpoints;
     std::map<BindingId, PublishedPort> ports;
+    std::map<EndpointId, Lease> leases;
     std::map<std::string, Sandbox> sandboxes;
     std::map<std::string, bool>
         uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name

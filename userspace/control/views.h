@@ -85,6 +85,11 @@ struct EndpointSpec {
     std::vector<std::string> aliases;
 };
 
+struct LeaseView {
+    IpAddress address;
+    std::optional<uint64_t> ends_in_s; // none: it does not end
+};
+
 struct EndpointView {
     EndpointId id = 0;
     std::string name;
@@ -99,6 +104,7 @@ struct EndpointView {
     uint32_t ifindex = 0;           // of host_ifname, 0 when it does not exist
     std::string state;              // "up", "down", "netns-gone"
     std::vector<std::string> ports; // "0.0.0.0:8080->80/tcp"
+    std::optional<LeaseView> lease; // from DHCP
 };
 
 struct PortView {
@@ -155,7 +161,8 @@ struct NeighView {
     std::string device;
     std::optional<std::string> endpoint; // of this host, or of the peer
     std::optional<IpAddress> peer;
-    std::string type; // "endpoint", "gateway"
+    std::string type;                  // "endpoint", "dhcp", "gateway"
+    std::optional<uint64_t> ends_in_s; // of "dhcp"; none: it does not end
 };
 
 // Every condition given must hold. Addresses and ports match the original tuple.

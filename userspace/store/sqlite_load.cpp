@@ -115,6 +115,18 @@ Status load_endpoint_alias(Statement& row, State& state) {
     return {};
 }
 
+Status load_lease(Statement& row, State& state) {
+    control::Lease lease;
+    lease.endpoint_id = static_cast<control::EndpointId>(row.next_int());
+    auto status = parse_into(lease.address, row.next_text(),
+                             "endpoint " + state.endpoints[lease.endpoint_id].name);
+    if (!status) return status;
+    lease.duration_s = static_cast<uint32_t>(row.next_int());
+    lease.ends_s = row.next_int();
+    state.leases.emplace(lease.endpoint_id, lease);
+    return {};
+}
+
 Status load_port(Statement& row, State& state) {
     control::PublishedPort p;
     p.id = static_cast<control::BindingId>(row.next_int());
@@ -235,6 +247,7 @@ Status load_state(Database& db, State& state) {
          load_endpoint_address},
         {"SELECT endpoint_id, alias FROM endpoint_aliases ORDER BY endpoint_id, position",
          load_endpoint_alias},
+        {"SELECT endpoint_id, address, duration_s, ends_s FROM leases", load_lease},
         {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4, holder FROM ports",
          load_port},
         {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},

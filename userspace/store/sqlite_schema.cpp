@@ -115,6 +115,12 @@ PRAGMA user_version = 7;
                                   R"sql(
 ALTER TABLE networks ADD COLUMN flood_limit INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 8;
+)sql",
+                                  R"sql(
+CREATE TABLE leases (
+    endpoint_id INTEGER PRIMARY KEY REFERENCES endpoints ON DELETE CASCADE, address TEXT NOT NULL,
+    duration_s INTEGER NOT NULL, ends_s INTEGER NOT NULL) STRICT;
+PRAGMA user_version = 9;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

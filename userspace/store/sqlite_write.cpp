@@ -169,6 +169,15 @@ Status write(Database& db, const PutFdb& put) {
                int64_t{entry.network_id}, entry.mac.to_string(), endpoint, device, peer);
 }
 
+Status write(Database& db, const PutLease& put) {
+    const control::Lease& l = put.lease;
+    return run(db,
+               "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT (endpoint_id) DO UPDATE SET "
+               "address = excluded.address, duration_s = excluded.duration_s, "
+               "ends_s = excluded.ends_s",
+               int64_t{l.endpoint_id}, l.address.to_string(), int64_t{l.duration_s}, l.ends_s);
+}
+
 Status write(Database& db, const PutPeer& put) {
     auto status = run(db,
                       "INSERT INTO peers VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
@@ -233,6 +242,10 @@ Status write(Database& db, const RemoveAttached& remove) {
 Status write(Database& db, const RemoveFdb& remove) {
     return run(db, "DELETE FROM fdb WHERE network_id = ? AND mac = ?", int64_t{remove.network_id},
                remove.mac.to_string());
+}
+
+Status write(Database& db, const RemoveLease& remove) {
+    return run(db, "DELETE FROM leases WHERE endpoint_id = ?", int64_t{remove.endpoint_id});
 }
 
 Status write(Database& db, const RemovePeer& remove) {

@@ -34,6 +34,9 @@ struct PutAttached {
 struct PutFdb {
     control::StaticFdb entry;
 };
+struct PutLease {
+    control::Lease lease;
+};
 struct PutPeer {
     control::Peer peer;
 };
@@ -64,6 +67,9 @@ struct RemoveFdb {
     control::NetworkId network_id = 0;
     MacAddress mac;
 };
+struct RemoveLease {
+    control::EndpointId endpoint_id = 0;
+};
 struct RemovePeer {
     control::PeerId id = 0;
 };
@@ -72,10 +78,10 @@ struct RemoveRemote {
     std::string name;
 };
 
-using Mutation =
-    std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached, PutFdb,
-                 PutPeer, PutRemote, RemoveNetwork, RemoveEndpoint, RemovePort, RemoveSandbox,
-                 RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer, RemoveRemote>;
+using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
+                              PutFdb, PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint,
+                              RemovePort, RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb,
+                              RemovePeer, RemoveLease, RemoveRemote>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

@@ -81,7 +81,10 @@ TEST(Answers, EndpointHasEveryKey) {
         "id": 7, "name": "a", "network": "web", "netns": "/run/netns/box", "ifname": "eth0",
         "addresses": ["10.88.0.9/24"], "mac": "02:00:00:00:00:09", "default_route": true, "aliases": ["db"],
         "host_ifname": "cnet7", "ifindex": 12, "state": "up",
-        "ports": ["0.0.0.0:8080->80/tcp"]})"));
+        "ports": ["0.0.0.0:8080->80/tcp"], "lease": null})"));
+    view.lease = control::LeaseView{*IpAddress::parse("10.88.0.100"), 60};
+    EXPECT_EQ(json::parse(render(view))["lease"],
+              json::parse(R"({"address": "10.88.0.100", "ends_in_s": 60})"));
 }
 
 TEST(Answers, PortSandboxAndUplinkHaveEveryKey) {
@@ -116,10 +119,10 @@ TEST(Answers, FdbAndNeighHaveNullForWhatThereIsNot) {
         json::parse(R"({"network": "web", "mac": "02:00:00:00:00:01", "device": "cnet1",
                               "endpoint": "a", "peer": null, "type": "static", "age_s": null})"));
     EXPECT_EQ(json::parse(render(control::NeighView{
-                  "web", *IpAddress::parse("10.88.0.1"), mac, "cngw1", {}, {}, "gateway"})),
+                  "web", *IpAddress::parse("10.88.0.1"), mac, "cngw1", {}, {}, "gateway", {}})),
               json::parse(R"({"network": "web", "address": "10.88.0.1",
                               "mac": "02:00:00:00:00:01", "device": "cngw1", "endpoint": null,
-                              "peer": null, "type": "gateway"})"));
+                              "peer": null, "type": "gateway", "ends_in_s": null})"));
 }
 
 TEST(Answers, FlowsHaveEveryKey) {

@@ -274,8 +274,8 @@ TEST(Decode, EveryMapThatThereIs) {
     std::regex definition("\\} (\\w+) SEC\\(\"\\.maps\"\\)");
     size_t maps = 0;
     for (std::sregex_iterator map(text->begin(), text->end(), definition), end; map != end; ++map) {
-        // What sockets hold is listed nowhere.
-        bool listed = (*map)[1] != "cnet_sock";
+        // What sockets hold is listed nowhere, and a ring is read once.
+        bool listed = (*map)[1] != "cnet_sock" && (*map)[1] != "cnet_dhcp";
         EXPECT_EQ(find_map_format((*map)[1].str()) != nullptr, listed) << (*map)[1];
         maps++;
     }

@@ -43,7 +43,8 @@ TEST_F(AttachedTest, BecomesAPortThatLearnsAndChecksNothing) {
     attach("lan0");
     ASSERT_TRUE(is_port(lan));
     const cnet_port& port = tables.contents.port.at(lan);
-    EXPECT_EQ(port.flags, static_cast<uint32_t>(CNET_PORT_LEARNING | CNET_PORT_MASQUERADE));
+    EXPECT_EQ(port.flags,
+              static_cast<uint32_t>(CNET_PORT_LEARNING | CNET_PORT_MASQUERADE | CNET_PORT_DHCP));
     EXPECT_EQ(port.endpoint_id, 0u);
     EXPECT_EQ(port.host_ifindex, rtnl.find("cngw1")->info.ifindex);
     EXPECT_EQ(tables.contents.network.at(1).flood_ports, 3u);

@@ -48,7 +48,7 @@ TEST_F(ControllerTest, NetworkHasAHostPort) {
     EXPECT_EQ(rtnl.sysctl_of("ipv6", "cnhp1", "disable_ipv6"), "1");
 
     const cnet_port port = port_of("cnhp1");
-    EXPECT_EQ(port.flags, CNET_PORT_HOST);
+    EXPECT_EQ(port.flags, CNET_PORT_HOST | CNET_PORT_DHCP);
     EXPECT_EQ(port.host_ifindex, outer->info.ifindex);
     EXPECT_TRUE(hooks.attached.contains(Attachment{CNET_HOOK_HOSTPORT, inner->info.ifindex}));
     EXPECT_TRUE(tables.contents.host_addr.contains(ip("10.88.0.1").to_abi()));

@@ -112,6 +112,9 @@ TEST_F(GcTest, FlowsThatNothingExplainsGo) {
     EXPECT_EQ(sweep().flows, 2u);
     EXPECT_TRUE(tables.flows.contains(kept));
     add_flow(1, IPPROTO_TCP, CNET_CT_ESTABLISHED, "10.88.0.77");
+    state.leases[1] = {1, *IpAddress::parse("10.88.0.77"), 60, 0};
+    EXPECT_EQ(sweep().flows, 0u) << "a DHCP server gave it";
+    state.leases.clear();
     state.networks[1].allow_spoofing = true;
     EXPECT_EQ(sweep().flows, 0u) << "endpoints may have addresses that we do not know";
     state.networks.clear();

@@ -144,8 +144,8 @@ TEST_F(ReconcileTest, TheMapsOfASmallTopology) {
     EXPECT_EQ(maps.network.at(1).flood_ports, 3u);
     EXPECT_EQ(maps.network.at(1).host_ifindex, 10u);
     ASSERT_EQ(maps.port.size(), 4u);
-    EXPECT_EQ(maps.port.at(10).flags, CNET_PORT_HOST);
-    EXPECT_EQ(maps.port.at(11).flags, CNET_PORT_HOST);
+    EXPECT_EQ(maps.port.at(10).flags, CNET_PORT_HOST | CNET_PORT_DHCP);
+    EXPECT_EQ(maps.port.at(11).flags, CNET_PORT_HOST | CNET_PORT_DHCP);
     EXPECT_EQ(maps.port.at(21).endpoint_id, 1u);
     EXPECT_EQ(maps.port.at(22).host_ifindex, 10u);
     EXPECT_EQ(maps.fdb.size(), 3u);

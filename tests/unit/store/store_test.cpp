@@ -113,6 +113,7 @@ void expect_same(const control::State& a, const control::State& b) {
     EXPECT_EQ(a.fdb, b.fdb);
     EXPECT_EQ(a.peers, b.peers);
     EXPECT_EQ(a.remotes, b.remotes);
+    EXPECT_EQ(a.leases, b.leases);
 }
 
 control::RemoteEndpoint remote(control::PeerId peer_id, const std::string& name,
@@ -138,6 +139,8 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
                     {4, *MacAddress::parse("02:00:00:00:00:99"), 9, ""}};
     expected.peers[5] = {5, "five", *IpAddress::parse("192.0.2.5"), true};
     expected.peers[6] = {6, "", *IpAddress::parse("2001:db8::6"), false};
+    expected.leases[9] = {9, *IpAddress::parse("10.88.0.100"), control::kLeaseForever,
+                          1'700'000'000};
     expected.remotes[{5, "far"}] = remote(5, "far", 4);
     expected.remotes[{6, "tap0"}] = {4, 6, "tap0", {}, {}, {}};
     {
@@ -149,7 +152,8 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
              store::PutUplink{"eth1", false}, store::PutAttached{expected.attached["eth7"]},
              store::PutFdb{expected.fdb[1]}, store::PutFdb{expected.fdb[0]},
              store::PutPeer{expected.peers[5]}, store::PutPeer{expected.peers[6]},
-             store::PutRemote{expected.remotes[{5, "far"}]},
+             store::PutLease{{9, *IpAddress::parse("10.88.0.99"), 60, 5}},
+             store::PutLease{expected.leases[9]}, store::PutRemote{expected.remotes[{5, "far"}]},
              store::PutRemote{expected.remotes[{6, "tap0"}]}});
         ASSERT_TRUE(status) << status.error().message();
     }
@@ -171,6 +175,10 @@ TEST_F(StoreTest, PutReplacesAndRemoveRemoves) {
     EXPECT_EQ(loaded->state.networks.at(1), n);
     EXPECT_EQ(loaded->state.endpoints.size(),
               1u); // replacing a network must not take its endpoints along
+    ASSERT_TRUE(store->commit({store::PutLease{{1, *IpAddress::parse("10.88.0.99"), 60, 5}},
+                               store::RemoveLease{1}, store::RemoveLease{1},
+                               store::PutLease{{1, *IpAddress::parse("10.88.0.98"), 60, 5}}}));
+    EXPECT_EQ(store->load()->state.leases.size(), 1u);
 
     ASSERT_TRUE(store->commit(
         {store::RemoveEndpoint{1}, store::RemoveNetwork{1}, store::RemoveNetwork{1}}));
@@ -178,6 +186,7 @@ TEST_F(StoreTest, PutReplacesAndRemoveRemoves) {
     ASSERT_TRUE(loaded);
     EXPECT_TRUE(loaded->state.networks.empty());
     EXPECT_TRUE(loaded->state.endpoints.empty());
+    EXPECT_TRUE(loaded->state.leases.empty()) << "it goes with its endpoint";
 }
 
 TEST_F(StoreTest, RemotesHoldTheirPeerAndTheirNetwork) {
@@ -296,10 +305,10 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 9");
-    EXPECT_NE(
-        open_error().find("has schema version 9, written by a newer cnetd; this one knows up to 8"),
-        std::string::npos)
+    execute("PRAGMA user_version = 10");
+    EXPECT_NE(open_error().find(
+                  "has schema version 10, written by a newer cnetd; this one knows up to 9"),
+              std::string::npos)
         << open_error();
 }
 
@@ -313,6 +322,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
             "ALTER TABLE networks DROP COLUMN mtu_derived;"
             "ALTER TABLE networks DROP COLUMN peer_learning;"
             "ALTER TABLE networks DROP COLUMN clustered; DROP TABLE endpoint_aliases;"
+            "DROP TABLE leases;"
             "DROP TABLE remote_addresses; DROP TABLE remote_aliases; DROP TABLE remotes;"
             "ALTER TABLE networks DROP COLUMN flood_limit;"
             "DELETE FROM last_ids WHERE kind = 'peer';"
