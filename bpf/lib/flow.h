@@ -175,7 +175,14 @@ static __always_inline void flow_entry(struct cnet_ct_entry* entry, const struct
     entry->network_id = flow->network_id;
     entry->kind = kind;
     entry->type = flow->type;
-    if (kind == CNET_CT_REVERSE) entry->flags = flow->reverse_flags;
+    if (kind == CNET_CT_REVERSE) {
+        entry->flags = flow->reverse_flags;
+        return;
+    }
+    entry->fib_ifindex = flow->fib_ifindex;
+    entry->fib_mtu = flow->fib_mtu;
+    entry->fib_nexthop = flow->fib_nexthop;
+    entry->fib_checked_ns = now_ns;
 }
 
 /*
@@ -200,7 +207,6 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     if (walk.result != FLOW_OK) return walk.result;
     if (!effects_allowed()) {
         flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
-        scratch->flow_pretended = 1;
         return FLOW_OK;
     }
     slot_hold(&flow->reply, flow->reverse_flags, 1);
@@ -214,7 +220,7 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     return err == -17 ? FLOW_EXISTS : FLOW_MAP_FULL;
 }
 
-/* V_NEXT: the flow stands (or another CPU began it meanwhile), and nat_forward() will find it. */
+/* V_NEXT: the flow stands, or another CPU began it meanwhile. */
 static __always_inline enum cnet_verdict flow_started(struct cnet_pkt* pkt, int result) {
     switch (result) {
     case FLOW_NO_PORT:
@@ -224,10 +230,6 @@ static __always_inline enum cnet_verdict flow_started(struct cnet_pkt* pkt, int 
     default:
         return V_NEXT;
     }
-}
-
-static __always_inline enum cnet_verdict flow_start(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    return flow_started(pkt, flow_begin(skb));
 }
 
 #endif

@@ -125,6 +125,9 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
         !(pkt->port_flags & CNET_PORT_MASQUERADE) || !l4_is_known(pkt->tuple.l4_proto);
     flow->mapped = !flow->keep_port && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT;
     flow_port_range(flow, pkt->tuple.src_port_be);
+    flow->fib_ifindex = route->ifindex;
+    flow->fib_mtu = route->mtu;
+    flow->fib_nexthop = route->nexthop;
     return V_NEXT;
 }
 

@@ -142,20 +142,21 @@ static __always_inline enum cnet_verdict nat_translate(struct __sk_buff* skb, st
     return nat_to_network(skb, pkt, hit, &to);
 }
 
-/* Under dry run a flow that would have begun is not in the map; what flow_begin() left in the
- * scratch stands for it. */
-static __always_inline int flow_pretended(struct ct_hit* hit) {
+/* Of nat_forward(): flow_begin() has just begun this flow, and its FORWARD entry is in the scratch
+ * as well: no look-up, and in a dry run the only place where it is. Beyond every cnet_ct_flag. */
+#define NAT_BEGUN (1u << 8)
+
+static __always_inline int flow_begun(struct ct_hit* hit) {
     struct scratch* scratch = scratch_get();
 
-    if (effects_allowed() || !scratch || !scratch->flow_pretended) return 0;
-    scratch->flow_pretended = 0;
+    if (!scratch) return 0;
     *hit = (struct ct_hit){.entry = &scratch->entry, .owner = &scratch->entry};
     return 1;
 }
 
 /*
  * Stage: a packet of a known flow, as seen in `zone`, is translated and sent on. V_NEXT: no flow
- * has this tuple, or none whose entry has these flags. Called again once a new flow has begun.
+ * has this tuple, or none whose entry has these flags.
  */
 VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone,
                               __u32 entry_flags) {
@@ -163,18 +164,31 @@ VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
     struct ct_hit hit;
 
     if (!pkt) return V_DROP;
-    key = pkt->tuple;
-    key.zone = zone;
-    if (unlikely(!ct_lookup(&key, &hit)) && !flow_pretended(&hit)) return V_NEXT;
-    if (unlikely(entry_flags & ~hit.entry->flags)) return V_NEXT;
+    if (unlikely(entry_flags == NAT_BEGUN)) {
+        if (!flow_begun(&hit)) return V_NEXT;
+    } else {
+        key = pkt->tuple;
+        key.zone = zone;
+        if (unlikely(!ct_lookup(&key, &hit))) return V_NEXT;
+        if (unlikely(entry_flags & ~hit.entry->flags)) return V_NEXT;
+    }
     return nat_translate(skb, pkt, &hit);
 }
 
-/* V_NEXT as `verdict`: the flow that was prepared begins, and carries the packet. */
+/* V_NEXT as `verdict`: the flow that was prepared begins, and carries the packet. What a FIN does
+ * to the flow's state must reach the map's own entry. */
 static __always_inline enum cnet_verdict nat_begin(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                    __u32 zone, int verdict) {
-    if (verdict == V_NEXT) verdict = flow_start(skb, pkt);
-    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, zone, 0);
+    __u32 begun = 0;
+    int result;
+
+    if (verdict == V_NEXT) {
+        result = flow_begin(skb);
+        verdict = flow_started(pkt, result);
+        if (result == FLOW_OK && !(effects_allowed() && pkt->tcp_flags & TCP_FIN))
+            begun = NAT_BEGUN;
+    }
+    if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, zone, begun);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Stages: new connections to published ports, from the world (DNAT) and from endpoints of this host
- * (hairpin). V_NEXT from any of them: the flow is prepared, and flow_start() is next.
+ * (hairpin). V_NEXT from any of them: the flow is prepared, and nat_begin() is next.
  */
 #ifndef CNET_LIB_PUBLISH_H
 #define CNET_LIB_PUBLISH_H

@@ -36,6 +36,10 @@ struct flow_new {
     struct cnet_ct_key reply;
     __u32 network_id;
     __u32 binding_id;
+    /* What the routing table has just said of the way to the WORLD; fib_ifindex 0: nothing yet. */
+    __u32 fib_ifindex;
+    __u32 fib_mtu;
+    union cnet_addr fib_nexthop;
     __u16 port_min; /* for tries after the first, host byte order */
     __u16 port_max;
     __u8 type;          /* enum cnet_ct_type */
@@ -46,16 +50,15 @@ struct flow_new {
 
 struct scratch {
     struct flow_new flow;
-    struct flow_new waiting; /* for its mapping, which is begun first */
-    struct cnet_ct_entry entry;
-    struct cnet_frag frag; /* template of a new entry: only first_ns is ever written */
+    struct flow_new waiting;    /* for its mapping, which is begun first */
+    struct cnet_ct_entry entry; /* after flow_begin(): FORWARD as it went in, or would have */
+    struct cnet_frag frag;      /* template of a new entry: only first_ns is ever written */
     struct cnet_frag_held held;
     union {
         struct icmp4_error icmp4;
         struct icmp6_error icmp6;
     };
     __u8 quote[ICMP6_QUOTE_MAX + 4]; /* and room for the padding of the last word */
-    __u32 flow_pretended;            /* dry run: `entry` stands for a flow that would have begun */
 };
 
 struct {

@@ -202,6 +202,14 @@ TEST_F(Snat, TcpStates) {
     EXPECT_EQ(flows(), 1u);
 }
 
+// In the map, not in what the first packet was translated with.
+TEST_F(Snat, TheFirstPacketMayBeTheLast) {
+    endpoint("ep1", out_tcp(40000, kFin | kAck));
+    auto entry = maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443));
+    EXPECT_EQ((*entry)->state, CNET_CT_CLOSING);
+    EXPECT_EQ((*entry)->flags, CNET_CT_FIN_FORWARD);
+}
+
 TEST_F(Snat, NothingThatCannotBeginAFlowMakesOne) {
     expect_drop(endpoint("ep1", out_tcp(40000, kRst)), CNET_HOOK_ENDPOINT, CNET_R_NO_FLOW);
     Packet reply = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
