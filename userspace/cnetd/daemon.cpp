@@ -161,9 +161,8 @@ Status Daemon::open_api() {
     auto loop = EventLoop::open();
     if (!loop) return loop.error();
     loop_ = *std::move(loop);
-    for (auto step :
-         {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers, &Daemon::wire_cluster,
-          &Daemon::wire_dhcp}) {
+    for (auto step : {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers,
+                      &Daemon::wire_cluster, &Daemon::wire_dhcp}) {
         if (Status status = (this->*step)(); !status) return status;
     }
     return loop_->feed_watchdog();

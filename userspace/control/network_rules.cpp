@@ -42,6 +42,13 @@ Status check_subnet(const IpPrefix& subnet) {
 // Which of the host's routes are in the way: all that touch the subnet, or those that lie in it.
 enum class Routes { kAny, kWhole };
 
+// A device of the host has the address of the subnet itself, which no endpoint can have: what
+// flannel's vxlan device does, to be the way to it from other hosts.
+bool is_subnets_own_address(const HostPrefix& host, const IpPrefix& subnet) {
+    return host.prefix.length() == (subnet.is_v4() ? 32u : 128u) &&
+           host.prefix.is_v4() == subnet.is_v4() && host.prefix.address() == subnet.network();
+}
+
 // Whose it overlaps with, as the end of a sentence; empty when nobody's.
 std::string overlap(const IpPrefix& subnet, const State& state, const std::vector<HostPrefix>& host,
                     Routes routes) {
@@ -53,6 +60,7 @@ std::string overlap(const IpPrefix& subnet, const State& state, const std::vecto
         }
     }
     for (const HostPrefix& other : host) {
+        if (is_subnets_own_address(other, subnet)) continue;
         const bool part_will_do =
             other.kind == HostPrefix::Kind::kRoute && routes == Routes::kWhole;
         if (part_will_do ? subnet.contains(other.prefix) : other.prefix.overlaps(subnet)) {

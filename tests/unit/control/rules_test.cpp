@@ -70,6 +70,15 @@ TEST_F(Rules, OverlapWithTheHost) {
                       "host's device eth0");
 }
 
+TEST_F(Rules, ADeviceMayHaveTheAddressOfTheSubnetItself) {
+    host.push_back({"flannel.1", prefix("10.244.1.0/32")});
+    spec.subnets = {prefix("10.244.1.0/24")};
+    EXPECT_EQ(plan(), "10.244.1.0/24 gw 10.244.1.1;");
+    spec.subnets = {prefix("10.244.0.0/16")};
+    EXPECT_EQ(plan(), "subnet 10.244.0.0/16 of network new overlaps with 10.244.1.0/32 on the "
+                      "host's device flannel.1");
+}
+
 TEST_F(Rules, ARouteIsNoObstacleToAPartOfIt) {
     host.push_back({"tun0", prefix("10.0.0.0/8"), HostPrefix::Kind::kRoute});
     host.push_back({"tun0", prefix("10.5.5.0/24"), HostPrefix::Kind::kRoute});
