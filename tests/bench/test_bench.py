@@ -51,11 +51,11 @@ def test_measures_every_contender(tmp_path):
     assert figures["errors"] == []
     assert set(figures["scenarios"]) == {"same-host", "published", "uplink", "overlay"}
     for modes in figures["scenarios"].values():
-        assert set(modes) == {"rr", "crr"}
+        assert set(modes) == {"rr", "crr", "stream"}
         for contenders in modes.values():
             assert "cnet" in contenders
             assert all(one["per_second"]["median"] > 0 for one in contenders.values())
-    assert len(figures["aims"]) == 9
+    assert len(figures["aims"]) == 10
     assert "what we aim for" in done.stdout
 
 

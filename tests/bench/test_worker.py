@@ -42,7 +42,7 @@ def serving(place, mode, token=TOKEN):
         yield server
 
 
-@pytest.mark.parametrize("mode", ["rr", "crr"])
+@pytest.mark.parametrize("mode", ["rr", "crr", "stream"])
 def test_measures(place, mode):
     with serving(place, mode) as server:
         done = ask(place, mode)
@@ -135,7 +135,7 @@ def test_refuses_a_wrong_count(place):
     "words",
     [
         ["nobody"],
-        ["server", "--mode", "stream"],
+        ["server", "--mode", "flood"],
         ["server", "--port", "70000"],
         ["client", "--address", "localhost"],
         ["client", "--seconds"],

@@ -1,7 +1,8 @@
 // cnet-bench-worker: one end of the benchmark's request/response work, pinned to one CPU.
 //
-//   cnet-bench-worker server --mode rr|crr --port P --token HEX --cpu N [--address A] [--nice N]
-//   cnet-bench-worker client --mode rr|crr --port P --token HEX --cpu N --address A [--nice N]
+//   cnet-bench-worker server --mode rr|crr|stream --port P --token HEX --cpu N [--address A]
+//   [--nice N] cnet-bench-worker client --mode rr|crr|stream --port P --token HEX --cpu N --address
+//   A [--nice N]
 //   [--seconds S]
 //
 // The server prints "ready" once it listens, serves one run and ends. The client prints one JSON
@@ -25,7 +26,9 @@ namespace cnet::bench {
 namespace {
 
 // The first requests teach ARP, bridges and caches and are not measured.
-constexpr uint64_t kWarmUp = 100;
+uint64_t warm_up(Work work) {
+    return work == Work::kStream ? 10 : 100;
+}
 constexpr double kLikelyPerSecond = 400e3;
 
 // Where the kernel schedules whole sessions against each other, nice works inside one alone.
@@ -49,7 +52,20 @@ Status pin(const Options& options) {
 
 // ---- Server ----
 
-// Answers one byte; true when it was the goodbye.
+Status receive_rest_of_block(const UniqueFd& socket, uint8_t last) {
+    std::vector<uint8_t> piece(size_t{256} << 10);
+    for (size_t left = kBlock - 1; left > 0;) {
+        const size_t wanted = std::min(left, piece.size());
+        const Status done = receive_all(socket, piece.data(), wanted);
+        if (!done) return done;
+        left -= wanted;
+        if (left == 0 && piece[wanted - 1] != last)
+            return Error(ErrorKind::kSystem, "a block ended with a wrong byte");
+    }
+    return {};
+}
+
+// Answers one request; true when it was the goodbye.
 Result<bool> answer_one(const UniqueFd& socket, const Options& options, uint64_t& answered) {
     uint8_t request = 0;
     Status done = receive_all(socket, &request, sizeof request);
@@ -60,6 +76,10 @@ Result<bool> answer_one(const UniqueFd& socket, const Options& options, uint64_t
         return true;
     }
     const uint8_t answer = answer_byte(request, options.token);
+    if (options.work == Work::kStream) {
+        done = receive_rest_of_block(socket, answer);
+        if (!done) return done.error();
+    }
     done = send_all(socket, &answer, sizeof answer);
     if (!done) return done.error();
     ++answered;
@@ -113,6 +133,19 @@ Status request_one(const UniqueFd& socket, const Options& options, uint64_t numb
     return {};
 }
 
+Status send_block(const UniqueFd& socket, const Options& options, uint64_t number,
+                  std::vector<uint8_t>& block) {
+    block.front() = request_byte(number);
+    block.back() = answer_byte(block.front(), options.token);
+    Status done = send_all(socket, block.data(), block.size());
+    if (!done) return done;
+    uint8_t answer = 0;
+    done = receive_all(socket, &answer, sizeof answer);
+    if (!done) return done;
+    if (answer != block.back()) return Error(ErrorKind::kSystem, "a wrong byte came back");
+    return {};
+}
+
 Status connect_and_request(const Options& options, uint64_t number) {
     const auto socket = connect_to(options);
     if (!socket) return socket.error();
@@ -144,7 +177,7 @@ template <typename Transact> Result<Measured> measure(const Options& options, Tr
     Measured measured;
     measured.latencies_ns.reserve(static_cast<size_t>(options.seconds * kLikelyPerSecond));
     uint64_t number = 0;
-    for (; number < kWarmUp; ++number) {
+    for (; number < warm_up(options.work); ++number) {
         const Status done = transact(number);
         if (!done) return done.error();
     }
@@ -187,17 +220,26 @@ Status ask(const Options& options) {
     const Status hello = say_hello(*first, options.token);
     if (!hello) return hello;
 
-    auto measured =
-        options.work == Work::kRr
-            ? measure(options, [&](uint64_t n) { return request_one(*first, options, n); })
-            : measure(options, [&](uint64_t n) { return connect_and_request(options, n); });
+    std::vector<uint8_t> block(options.work == Work::kStream ? kBlock : 0);
+    auto measured = measure(options, [&](uint64_t n) {
+        switch (options.work) {
+        case Work::kRr:
+            return request_one(*first, options, n);
+        case Work::kCrr:
+            return connect_and_request(options, n);
+        case Work::kStream:
+            return send_block(*first, options, n, block);
+        }
+        return Status(Error(ErrorKind::kInvalid, "no such work"));
+    });
     if (!measured) return measured.error();
 
     if (options.work == Work::kCrr) {
         first = connect_to(options);
         if (!first) return first.error();
     }
-    const Status agreed = say_goodbye(*first, kWarmUp + measured->latencies_ns.size());
+    const Status agreed =
+        say_goodbye(*first, warm_up(options.work) + measured->latencies_ns.size());
     if (!agreed) return agreed;
     print(*measured);
     return {};

@@ -25,8 +25,14 @@ Status parse_number(std::string_view name, std::string_view text, Number& number
 Status parse_option(std::string_view name, const char* value, Options& options) {
     const std::string_view text = value;
     if (name == "--mode") {
-        if (text != "rr" && text != "crr") return invalid(name, text);
-        options.work = text == "rr" ? Work::kRr : Work::kCrr;
+        if (text == "rr")
+            options.work = Work::kRr;
+        else if (text == "crr")
+            options.work = Work::kCrr;
+        else if (text == "stream")
+            options.work = Work::kStream;
+        else
+            return invalid(name, text);
         return {};
     }
     if (name == "--address") {

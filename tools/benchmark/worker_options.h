@@ -11,8 +11,9 @@ namespace cnet::bench {
 
 enum class Role { kServer, kClient };
 enum class Work {
-    kRr,  // one connection, one byte each way again and again
-    kCrr, // connect, one byte each way, close with RST
+    kRr,     // one connection, one byte each way again and again
+    kCrr,    // connect, one byte each way, close with RST
+    kStream, // one connection, a block one way, one byte back, again and again
 };
 
 struct Options {

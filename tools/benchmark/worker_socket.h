@@ -16,6 +16,9 @@
 namespace cnet::bench {
 
 inline constexpr uint8_t kGoodbye = 0xff;
+// What a request of a stream is long: its first byte is the request, its last the answer to it, so
+// that one byte too many or too few anywhere is noticed.
+inline constexpr size_t kBlock = size_t{4} << 20;
 
 inline uint8_t request_byte(uint64_t number) {
     return static_cast<uint8_t>(number % kGoodbye);
