@@ -5,31 +5,18 @@
     [other] ------------------- network blue ---/
 """
 
-import random
-
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
-from scapy.layers.inet6 import (
-    ICMPv6DestUnreach,
-    ICMPv6EchoRequest,
-    ICMPv6ND_NA,
-    ICMPv6ND_NS,
-    ICMPv6PacketTooBig,
-    IPv6,
-    IPv6ExtHdrDestOpt,
-    IPv6ExtHdrFragment,
-)
-from scapy.layers.l2 import ARP, Ether
-from scapy.packet import Raw
+from scapy.layers.inet6 import ICMPv6ND_NA, IPv6
+from scapy.layers.l2 import Ether
 
 from harness import world as outside
 from harness.frames import BROADCAST, Tap, send_in_pieces
+from harness.hostile import frames, well_formed, well_formed6
 from harness.icmp import ping
 from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
 from harness.wait import wait_until
 from harness.world import IPV6
 
-FRAMES = 1200
 PRIVATE = (b"\x0a\x58\x01", b"\x0a\x58\x02")  # 10.88.1, 10.88.2
 PRIVATE6 = b"\xfd\x00\x00\x88"  # fd00:88::/32
 
@@ -51,85 +38,6 @@ def scene(host, world):
     host.publish(beta, 8053, 53, "udp")
     assert ping(alpha.namespace, outside.NEAR) == "reply" and world.near
     return alpha, beta, other
-
-
-def _well_formed(chance, source_mac, source, macs, addresses):
-    """A packet that makes sense to somebody."""
-    ethernet = Ether(src=source_mac, dst=chance.choice(macs))
-    if chance.random() < 0.1:
-        return ethernet / ARP(
-            op=chance.choice([1, 2]), hwsrc=source_mac, psrc=source, pdst=chance.choice(addresses)
-        )
-    header = IP(
-        src=source,
-        dst=chance.choice(addresses),
-        ttl=chance.choice([0, 1, 2, 64]),
-        flags=chance.choice(["", "", "", "MF", "DF"]),
-        frag=chance.choice([0, 0, 0, 0, 1, 100]),
-        options=[IPOption(b"\x83\x07\x04\x0a\x58\x02\x02\x00")] if chance.random() < 0.05 else [],
-    )
-    ports = {
-        "sport": chance.choice([53, 80, 4001]),
-        "dport": chance.choice([53, 80, 8080, 8053, 0]),
-    }
-    body = chance.choice(
-        [
-            UDP(**ports),
-            TCP(**ports, flags=chance.choice(["S", "A", "SA", "R", "F", "SF", "", "FPU"])),
-            ICMP(type=chance.choice([0, 3, 5, 8, 11, 13]), code=chance.choice([0, 1, 3, 4])),
-            ICMP(type=3, code=4) / IP(src=chance.choice(addresses), dst=source) / UDP(**ports),
-            ICMP(type=11) / IP(src=source, dst=chance.choice(addresses)) / TCP(**ports),
-        ]
-    )
-    return ethernet / header / body / Raw(chance.randbytes(chance.randrange(0, 64)))
-
-
-def _well_formed6(chance, source_mac, source, macs, addresses):
-    """The same in IPv6."""
-    header = Ether(src=source_mac, dst=chance.choice(macs)) / IPv6(
-        src=source, dst=chance.choice(addresses), hlim=chance.choice([0, 1, 2, 64, 255])
-    )
-    if chance.random() < 0.2:
-        header /= chance.choice(
-            [
-                IPv6ExtHdrDestOpt(),
-                IPv6ExtHdrFragment(id=chance.randrange(4), offset=chance.choice([0, 0, 1, 100]), m=1),
-                IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(id=7, m=0),
-            ]
-        )
-    ports = {"sport": chance.choice([53, 80, 4001]), "dport": chance.choice([53, 80, 8080, 8053])}
-    quoted = IPv6(src=chance.choice(addresses), dst=chance.choice(addresses)) / UDP(**ports)
-    return (
-        header
-        / chance.choice(
-            [
-                UDP(**ports),
-                TCP(**ports, flags=chance.choice(["S", "A", "SA", "R", "F", ""])),
-                ICMPv6EchoRequest(id=chance.randrange(4)),
-                ICMPv6DestUnreach(code=chance.randrange(5)) / quoted,
-                ICMPv6PacketTooBig(mtu=chance.choice([0, 1280, 65535])) / quoted,
-                ICMPv6ND_NS(tgt=chance.choice(addresses)),
-                ICMPv6ND_NA(tgt=chance.choice(addresses)),
-            ]
-        )
-        / Raw(chance.randbytes(chance.randrange(0, 64)))
-    )
-
-
-def _frames(seed, make, *ends):
-    """Well-formed packets, then bent: bytes flipped, cut short, made of noise."""
-    chance = random.Random(seed)
-    for _ in range(FRAMES):
-        raw = bytearray(bytes(make(chance, *ends)))
-        bend = chance.random()
-        if bend < 0.4:
-            for _ in range(chance.randrange(1, 6)):
-                raw[chance.randrange(12, len(raw))] = chance.randrange(256)
-        elif bend < 0.6:
-            del raw[chance.randrange(14, len(raw)) :]
-        elif bend < 0.7:
-            raw[14:] = chance.randbytes(chance.randrange(0, 1400))
-        yield bytes(raw)
 
 
 def _all_is_well(host, world, alpha, beta, other):
@@ -162,7 +70,7 @@ def test_hostile_container(host, world, scene):
     with Tap(alpha.namespace) as out, Tap(other.namespace) as crossed, Tap(
         world.near, "wire0"
     ) as wire:
-        for frame in _frames(1, _well_formed, alpha.mac, alpha.address, macs, addresses):
+        for frame in frames(1, well_formed, alpha.mac, alpha.address, macs, addresses):
             if len(frame) >= 14:
                 out.send(frame)
         assert not [frame for frame in crossed.frames(0.5) if alpha.mac_bytes in frame[:14]]
@@ -189,7 +97,7 @@ def test_hostile_neighbour_of_the_host(host, world, scene):
         other.namespace
     ) as at_other:
         source_mac = world.near.mac("wire0")
-        for frame in _frames(2, _well_formed, source_mac, outside.NEAR, macs, addresses):
+        for frame in frames(2, well_formed, source_mac, outside.NEAR, macs, addresses):
             if len(frame) >= 14:
                 wire.send(frame)
         for tap in (at_alpha, at_other):
@@ -214,7 +122,7 @@ def test_hostile_container_in_ipv6(host, world, scene):
     with Tap(alpha.namespace) as out, Tap(other.namespace) as crossed, Tap(
         world.near, "wire0"
     ) as wire:
-        for frame in _frames(3, _well_formed6, alpha.mac, "fd00:88:1::2", macs, addresses):
+        for frame in frames(3, well_formed6, alpha.mac, "fd00:88:1::2", macs, addresses):
             out.send(frame)
         assert not [frame for frame in crossed.frames(0.5) if alpha.mac_bytes in frame[:14]]
         assert not [
@@ -234,7 +142,7 @@ def test_hostile_neighbour_in_ipv6(host, world, scene):
         other.namespace
     ) as at_other:
         source_mac = world.near.mac("wire0")
-        for frame in _frames(4, _well_formed6, source_mac, IPV6.near, macs, addresses):
+        for frame in frames(4, well_formed6, source_mac, IPV6.near, macs, addresses):
             wire.send(frame)
         for tap in (at_alpha, at_other):
             arrived = [
@@ -269,10 +177,10 @@ def test_every_frame_has_a_reason(host, world):
     sent = 0
     with Tap(alpha.namespace) as out:
         for make, source, addresses in (
-            (_well_formed, alpha.address, [outside.NEAR, outside.HOST, "10.88.1.1", "224.0.0.1"]),
-            (_well_formed6, "fd00:88:1::2", _places6("ff02::1")),
+            (well_formed, alpha.address, [outside.NEAR, outside.HOST, "10.88.1.1", "224.0.0.1"]),
+            (well_formed6, "fd00:88:1::2", _places6("ff02::1")),
         ):
-            for frame in _frames(5, make, alpha.mac, source, macs, addresses):
+            for frame in frames(5, make, alpha.mac, source, macs, addresses):
                 if len(frame) >= 14:
                     out.send(frame)
                     sent += 1
