@@ -58,6 +58,7 @@ bool Member::take(std::vector<Message> messages) {
         connected_ = true;
         if (auto* snapshot = std::get_if<Snapshot>(&message)) {
             picture_.reset(std::move(snapshot->range.kvs), snapshot->range.revision);
+            look_.reset();
             lease_ = snapshot->lease;
             registered_ = 0;
             changed = ours = true;
@@ -66,6 +67,7 @@ bool Member::take(std::vector<Message> messages) {
         const etcd::WatchBatch& batch = std::get<News>(message).batch;
         ours = ours || picture_.concerns_us(batch.events);
         picture_.apply(batch.events, batch.revision);
+        if (!batch.events.empty()) look_.reset();
         changed = changed || !batch.events.empty();
     }
     if (ours || (connected_ && wants_retry_)) sync();
@@ -84,6 +86,7 @@ Result<bool> Member::commit(const Conditions& conditions, const Operations& then
         }
         return result.error();
     }
+    look_.reset();
     size_t gets = 0;
     for (const etcd::Operation& operation : result->succeeded ? then : otherwise) {
         if (const auto* put = std::get_if<etcd::Put>(&operation))
@@ -137,14 +140,19 @@ Result<control::ClusterState> Member::refresh() {
             return range.error();
         }
         picture_.replace(prefix, std::move(range->kvs), range->revision);
+        look_.reset();
         if (prefix == picture_.keys().networks()) networks_read_ = range->revision;
     }
     return state();
 }
 
-control::ClusterState Member::state() const {
-    std::vector<std::string> complaints;
-    return picture_.state(complaints);
+const Member::Look& Member::look() const {
+    if (!look_) {
+        Look look;
+        look.state = picture_.state(look.complaints);
+        look_ = std::move(look);
+    }
+    return *look_;
 }
 
 uint32_t Member::free_vni() const {
@@ -288,12 +296,13 @@ Status Member::forget_host(const std::string& name) {
 control::ClusterStatus Member::status() const {
     control::ClusterStatus status;
     status.host = settings_.host;
-    status.connected = connected_ && registered_ != 0;
+    status.connected = connected();
     if (!connected_) status.error = away_.message();
     status.revision = picture_.revision();
     status.hosts = picture_.below(picture_.keys().root() + "alive/").size();
     status.conflicts = conflicts_;
-    static_cast<void>(picture_.state(status.conflicts));
+    const std::vector<std::string>& complaints = look().complaints;
+    status.conflicts.insert(status.conflicts.end(), complaints.begin(), complaints.end());
     return status;
 }
 

@@ -39,8 +39,10 @@ public:
     bool wants_retry() const { return connected_ && wants_retry_; }
     void retry() { sync(); }
 
+    const std::string& host() const override { return settings_.host; }
+    bool connected() const override { return connected_ && registered_ != 0; }
     Result<control::ClusterState> refresh() override;
-    control::ClusterState state() const override;
+    const control::ClusterState& state() const override { return look().state; }
     Result<control::Network> create_network(const control::Network& network) override;
     Status update_network(const control::Network& network) override;
     Status delete_network(const control::Network& network) override;
@@ -60,6 +62,12 @@ private:
     Result<bool> commit(const Conditions& conditions, const Operations& then,
                         const Operations& otherwise = {});
     Status check_connected() const;
+    // What the picture shows, read once after each change of it.
+    struct Look {
+        control::ClusterState state;
+        std::vector<std::string> complaints;
+    };
+    const Look& look() const;
     // This host is in the cluster under its name, as it was when it registered.
     etcd::Compare still_registered() const;
     // "endpoint web of host b"
@@ -90,6 +98,7 @@ private:
     MemberSettings settings_;
     Kv& kv_;
     Picture picture_;
+    mutable std::optional<Look> look_; // none: the picture has changed since
     control::OwnRecords own_;
     bool connected_ = false;
     Error away_{ErrorKind::kUnavailable, "etcd has not answered yet"};

@@ -15,12 +15,24 @@ std::string complaint(const std::string& key, const Error& error) {
 
 void Picture::reset(std::vector<etcd::KeyValue> all, int64_t revision) {
     entries_.clear();
+    own_.clear();
     own_changes_.clear();
     revision_ = revision;
-    for (etcd::KeyValue& kv : all) {
-        std::string key = kv.key;
-        entries_.emplace(std::move(key), std::move(kv));
-    }
+    for (const etcd::KeyValue& kv : all)
+        set(kv);
+}
+
+void Picture::set(const etcd::KeyValue& kv) {
+    entries_.insert_or_assign(kv.key, kv);
+    if (is_own(kv.key, kv.value))
+        own_.insert(kv.key);
+    else
+        own_.erase(kv.key);
+}
+
+void Picture::unset(const std::string& key) {
+    entries_.erase(key);
+    own_.erase(key);
 }
 
 void Picture::replace(const std::string& prefix, std::vector<etcd::KeyValue> all,
@@ -43,9 +55,9 @@ void Picture::apply(const std::vector<etcd::Event>& events, int64_t revision) {
             own_changes_.erase(own);
         }
         if (event.type == etcd::Event::Type::kPut)
-            entries_.insert_or_assign(key, event.kv);
+            set(event.kv);
         else
-            entries_.erase(key);
+            unset(key);
     }
     revision_ = std::max(revision_, revision);
 }
@@ -71,31 +83,33 @@ bool Picture::concerns_us(const std::vector<etcd::Event>& events) const {
         if (auto own = own_changes_.find(event.kv.key);
             own != own_changes_.end() && event.kv.mod_revision <= own->second)
             return false;
-        const bool was_ours = known != entries_.end() && is_own(event.kv.key, known->second.value);
-        return was_ours || is_own(event.kv.key, event.kv.value);
+        return own_.contains(event.kv.key) || is_own(event.kv.key, event.kv.value);
     });
 }
 
 void Picture::note_put(const etcd::Put& put, int64_t revision) {
-    etcd::KeyValue& kv = entries_[put.key];
+    auto known = entries_.find(put.key);
+    etcd::KeyValue kv;
+    if (known != entries_.end()) kv = known->second;
     if (kv.create_revision == 0) kv.create_revision = revision;
     kv.key = put.key;
     kv.value = put.value;
     kv.lease = put.lease;
     kv.mod_revision = revision;
     kv.version++;
+    set(kv);
     if (revision > revision_) own_changes_[put.key] = revision;
 }
 
 void Picture::note_delete(const std::string& key, int64_t revision) {
-    entries_.erase(key);
+    unset(key);
     if (revision > revision_) own_changes_[key] = revision;
 }
 
 void Picture::note_read(const etcd::KeyValue& read) {
     auto known = entries_.find(read.key);
     if (known != entries_.end() && known->second.mod_revision >= read.mod_revision) return;
-    entries_.insert_or_assign(read.key, read);
+    set(read);
     if (read.mod_revision > revision_) own_changes_[read.key] = read.mod_revision;
 }
 
@@ -112,25 +126,19 @@ std::vector<const etcd::KeyValue*> Picture::below(const std::string& prefix) con
     return found;
 }
 
-std::vector<const etcd::KeyValue*> Picture::own_claims() const {
-    std::vector<const etcd::KeyValue*> own;
-    for (const char* kind : {"addresses/", "macs/"}) {
-        for (const etcd::KeyValue* kv : below(keys_.root() + kind)) {
-            auto claim = decode_claim(kv->value);
-            if (claim && claim->host == own_host_) own.push_back(kv);
-        }
-    }
-    return own;
+std::vector<const etcd::KeyValue*> Picture::own_below(const std::string& kind) const {
+    const std::string prefix = keys_.root() + kind;
+    std::vector<const etcd::KeyValue*> found;
+    for (auto it = own_.lower_bound(prefix); it != own_.end() && it->starts_with(prefix); ++it)
+        found.push_back(&entries_.at(*it));
+    return found;
 }
 
-std::vector<const etcd::KeyValue*> Picture::own_endpoints() const {
-    std::vector<const etcd::KeyValue*> own;
-    for (const etcd::KeyValue* kv : below(keys_.root() + "endpoints/")) {
-        const auto key = keys_.parse(kv->key);
-        const auto* endpoint = key ? std::get_if<EndpointKey>(&*key) : nullptr;
-        if (endpoint && endpoint->host == own_host_) own.push_back(kv);
-    }
-    return own;
+std::vector<const etcd::KeyValue*> Picture::own_claims() const {
+    std::vector<const etcd::KeyValue*> claims = own_below("addresses/");
+    const auto macs = own_below("macs/");
+    claims.insert(claims.end(), macs.begin(), macs.end());
+    return claims;
 }
 
 std::vector<std::string> Picture::claims_of(const std::string& host) const {

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,7 @@ public:
     std::vector<const etcd::KeyValue*> below(const std::string& prefix) const;
     // Claims and endpoint records that name this host.
     std::vector<const etcd::KeyValue*> own_claims() const;
-    std::vector<const etcd::KeyValue*> own_endpoints() const;
+    std::vector<const etcd::KeyValue*> own_endpoints() const { return own_below("endpoints/"); }
     std::vector<std::string> claims_of(const std::string& host) const; // keys
 
     // Records that make no sense and hosts that clash are left out and told of in `complaints`.
@@ -52,6 +53,9 @@ public:
 
 private:
     bool is_own(const std::string& key, const std::string& value) const;
+    std::vector<const etcd::KeyValue*> own_below(const std::string& kind) const;
+    void set(const etcd::KeyValue& kv);
+    void unset(const std::string& key);
     template <typename Visit> void for_each(const std::string& kind, Visit visit) const;
     void add_networks(control::ClusterState& state, std::vector<std::string>& complaints) const;
     void add_hosts(control::ClusterState& state, std::vector<std::string>& complaints) const;
@@ -61,6 +65,7 @@ private:
     std::string own_host_;
     int64_t revision_ = 0; // up to which the watch has told everything
     std::map<std::string, etcd::KeyValue> entries_;
+    std::set<std::string> own_;                  // keys of those that name this host
     std::map<std::string, int64_t> own_changes_; // by key: revisions whose events are to come
 };
 

@@ -61,10 +61,13 @@ class Cluster {
 public:
     virtual ~Cluster() = default;
 
+    virtual const std::string& host() const = 0; // this one's name
+    virtual bool connected() const = 0;          // as far as is known
+
     // The networks as of now, not as of the last news.
     virtual Result<ClusterState> refresh() = 0;
-    // As of the last news.
-    virtual ClusterState state() const = 0;
+    // As of the last news; valid until the next call that is not const.
+    virtual const ClusterState& state() const = 0;
 
     // Nobody changed a network since the refresh() before it, or kConflict: look again. A network
     // without a VNI gets one.

@@ -79,7 +79,7 @@ Status Controller::Impl::follow(const ClusterState& cluster) {
         return check_network(network);
     };
     FollowPlan plan =
-        plan_follow({state, observed, cluster, parts.cluster->status().host, admissible}, ids);
+        plan_follow({state, observed, cluster, parts.cluster->host(), admissible}, ids);
     for (const Network& network : plan.unknown_to_cluster) {
         auto made = parts.cluster->create_network(network);
         if (!made)
@@ -116,7 +116,7 @@ Status Controller::Impl::follow_now() {
 
 Result<const Network*> Controller::Impl::find_network_anywhere(const std::string& name) {
     auto found = find_network(name);
-    if (found || !parts.cluster || !parts.cluster->status().connected) return found;
+    if (found || !parts.cluster || !parts.cluster->connected()) return found;
     // Made on another host just now.
     if (Status status = follow_now(); !status) return found;
     return find_network(name);
@@ -174,7 +174,8 @@ Status Controller::Impl::claim(const Network& network, Endpoint& endpoint,
 Status Controller::Impl::forget_peer(const IpAddress& address) {
     for (const ClusterHost& host : parts.cluster->state().hosts) {
         if (std::ranges::find(host.vteps, address) == host.vteps.end()) continue;
-        return parts.cluster->forget_host(host.name);
+        const std::string name = host.name; // the cluster's state changes meanwhile
+        return parts.cluster->forget_host(name);
     }
     return no_such("peer", address.to_string());
 }

@@ -211,7 +211,7 @@ Controller::Impl::choose_addresses(const Network& network,
         if (last != last_given.end())
             after = last->second;
         else if (network.clustered && parts.cluster)
-            after = start_for(subnet, parts.cluster->status().host);
+            after = start_for(subnet, parts.cluster->host());
         auto address = next_address(
             subnet,
             [&](const IpAddress& candidate) {
