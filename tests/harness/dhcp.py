@@ -13,6 +13,7 @@ LEASE = """#!/bin/sh
 case $1 in
 bound|renew) ip addr flush dev $interface scope global; ip addr add $ip/$mask dev $interface ;;
 esac
+echo $1 >> $(dirname $0)/events
 """
 
 
@@ -41,7 +42,9 @@ def lease_of(namespace, directory):
 
 @contextlib.contextmanager
 def dhcp_client(namespace, directory):
-    """One that stays: SIGUSR1 renews, SIGUSR2 releases."""
+    """One that stays: SIGUSR1 renews, SIGUSR2 releases. `events` in the directory has a word for each
+    thing that it has done ("bound", "renew").
+    """
     with namespace.spawn(*_client(directory, "-f")) as client:
         yield client
 

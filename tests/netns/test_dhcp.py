@@ -131,8 +131,11 @@ def test_lease_is_released(host, red, alpha, lan, tmp_path):
         with dhcp_client(alpha.namespace, tmp_path) as client:
             wait_until(lambda: lease(host), 60, "a lease")
             address = lease(host)["address"]
-            wait_until(lambda: addresses_of(alpha.namespace) == [address], 60, "the address")
+            events = tmp_path / "events"
+            wait_until(lambda: "bound" in events.read_text(), 60, "the address")
+            assert addresses_of(alpha.namespace) == [address]
             client.signal(signal.SIGUSR1)
+            wait_until(lambda: "renew" in events.read_text(), 60, "the lease being renewed")
             assert ping(alpha.namespace, lan.address) == "reply"
             client.signal(signal.SIGUSR2)
             wait_for_lease(host, None)
