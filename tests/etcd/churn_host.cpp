@@ -73,7 +73,8 @@ private:
         endpoint.network = config_["network"];
         endpoint.name = "e" + std::to_string(++serial_);
         endpoint.addresses = {*IpAddress::parse(address)};
-        Status done = member_.claim(config_["vni"], endpoint);
+        endpoint.vni = config_["vni"];
+        Status done = member_.claim(endpoint);
         if (done) {
             held_[address] = endpoint;
             say("have", address);

@@ -174,7 +174,11 @@ Result<control::Network> Member::create_network(const control::Network& wanted) 
     const Compare no_news{all, etcd::prefix_end(all), Compare::Target::kModRevision,
                           Compare::Relation::kLess, networks_read_ + 1};
     const std::string record = encode(network);
-    auto made = commit({Compare::absent(name_key), Compare::absent(vni_key), no_news},
+    // Half of a network that was lost is taken up again.
+    const etcd::KeyValue* left = picture_.find(VniKey{network.vni});
+    const Compare free_vni = left && left->value == network.name ? value_is(vni_key, network.name)
+                                                                 : Compare::absent(vni_key);
+    auto made = commit({Compare::absent(name_key), free_vni, no_news},
                        {etcd::Put{name_key, record}, etcd::Put{vni_key, network.name}},
                        {etcd::Get{name_key}, etcd::Get{vni_key}});
     if (!made) return made.error();
@@ -228,25 +232,25 @@ Status Member::delete_network(const control::Network& network) {
     return conflict("network " + network.name + " is in use in the cluster: " + who_is_in(network));
 }
 
-std::vector<Key> Member::claim_keys(uint32_t vni, const ClusterEndpoint& endpoint) const {
+std::vector<Key> Member::claim_keys(const ClusterEndpoint& endpoint) const {
     std::vector<Key> keys;
     for (const IpAddress& address : endpoint.addresses)
-        keys.emplace_back(AddressKey{vni, address});
-    if (!endpoint.mac.is_zero()) keys.emplace_back(MacKey{vni, endpoint.mac});
+        keys.emplace_back(AddressKey{endpoint.vni, address});
+    if (!endpoint.mac.is_zero()) keys.emplace_back(MacKey{endpoint.vni, endpoint.mac});
     return keys;
 }
 
-Status Member::claim(uint32_t vni, const ClusterEndpoint& endpoint) {
+Status Member::claim(const ClusterEndpoint& endpoint) {
     if (Status status = check_connected(); !status) return status;
     if (registered_ == 0)
         return conflicts_.empty()
                    ? Error(ErrorKind::kUnavailable, "this host is not registered yet: try again")
                    : conflict(conflicts_.front());
-    const std::string vni_key = picture_.keys().of(VniKey{vni});
+    const std::string vni_key = picture_.keys().of(VniKey{endpoint.vni});
     Conditions conditions{still_registered(), value_is(vni_key, endpoint.network)};
     Operations puts;
     Operations gets{etcd::Get{conditions.front().key}, etcd::Get{vni_key}};
-    const std::vector<Key> keys = claim_keys(vni, endpoint);
+    const std::vector<Key> keys = claim_keys(endpoint);
     const std::string value = encode(Claim{settings_.host, endpoint.name});
     for (const Key& key : keys) {
         const std::string text = picture_.keys().of(key);
@@ -255,8 +259,9 @@ Status Member::claim(uint32_t vni, const ClusterEndpoint& endpoint) {
         gets.emplace_back(etcd::Get{text});
     }
     const EndpointRecord record{endpoint.mac, endpoint.addresses, endpoint.aliases};
-    puts.emplace_back(etcd::Put{picture_.keys().of(EndpointKey{vni, settings_.host, endpoint.name}),
-                                encode(record), lease_});
+    puts.emplace_back(
+        etcd::Put{picture_.keys().of(EndpointKey{endpoint.vni, settings_.host, endpoint.name}),
+                  encode(record), lease_});
     auto done = commit(conditions, puts, gets);
     if (!done) return done.error();
     const bool all_ours = std::all_of(keys.begin(), keys.end(),
@@ -266,8 +271,7 @@ Status Member::claim(uint32_t vni, const ClusterEndpoint& endpoint) {
         if (const auto holder = holder_of_key(key))
             return conflict(words_of(key) + " is " + *holder + " already");
     }
-    const etcd::KeyValue* network = picture_.find(VniKey{vni});
-    if (!network || network->value != endpoint.network)
+    if (!has_network_of(endpoint))
         return Error(ErrorKind::kNotFound,
                      "network " + endpoint.network + " has just been deleted");
     registered_ = 0;
@@ -306,11 +310,9 @@ control::ClusterStatus Member::status() const {
     return status;
 }
 
-uint32_t Member::vni_of(const std::string& network) const {
-    const etcd::KeyValue* kv = picture_.find(NetworkKey{network});
-    if (!kv) return 0;
-    auto record = decode_network(kv->value);
-    return record ? record->vni : 0;
+bool Member::has_network_of(const ClusterEndpoint& endpoint) const {
+    const etcd::KeyValue* vni = picture_.find(VniKey{endpoint.vni});
+    return vni && vni->value == endpoint.network && picture_.find(NetworkKey{endpoint.network});
 }
 
 } // namespace cnet::cluster

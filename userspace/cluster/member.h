@@ -47,7 +47,7 @@ public:
     Status update_network(const control::Network& network) override;
     Status delete_network(const control::Network& network) override;
     std::optional<std::string> holder_of(uint32_t vni, const IpAddress& address) const override;
-    Status claim(uint32_t vni, const control::ClusterEndpoint& endpoint) override;
+    Status claim(const control::ClusterEndpoint& endpoint) override;
     void publish(const control::OwnRecords& own) override;
     Status forget_host(const std::string& name) override;
     control::ClusterStatus status() const override;
@@ -89,9 +89,9 @@ private:
         etcd::Operation operation;
     };
     Status commit_all(const std::vector<Step>& steps);
-    std::vector<Key> claim_keys(uint32_t vni, const control::ClusterEndpoint& endpoint) const;
-    // 0 when the picture has no such network.
-    uint32_t vni_of(const std::string& network) const;
+    std::vector<Key> claim_keys(const control::ClusterEndpoint& endpoint) const;
+    // The cluster has the network that the endpoint is in.
+    bool has_network_of(const control::ClusterEndpoint& endpoint) const;
     bool is_ours(const Key& key, const control::ClusterEndpoint& endpoint) const;
     static std::string words_of(const Key& key); // "address 10.0.0.2"
 

@@ -107,7 +107,7 @@ bool Member::is_ours(const Key& key, const ClusterEndpoint& endpoint) const {
 Status Member::give_back_claims() {
     std::set<std::string> wanted; // key and value
     for (const ClusterEndpoint& endpoint : own_.endpoints) {
-        for (const Key& key : claim_keys(vni_of(endpoint.network), endpoint))
+        for (const Key& key : claim_keys(endpoint))
             wanted.insert(picture_.keys().of(key) + encode(Claim{settings_.host, endpoint.name}));
     }
     std::vector<Step> steps;
@@ -122,13 +122,12 @@ Status Member::give_back_claims() {
 // etcd lost its memory.
 Status Member::take_missing_claims() {
     for (const ClusterEndpoint& endpoint : own_.endpoints) {
-        const uint32_t vni = vni_of(endpoint.network);
-        if (vni == 0) {
+        if (!has_network_of(endpoint)) {
             conflicts_.push_back("network " + endpoint.network + " of endpoint " + endpoint.name +
                                  " is not in the cluster any more");
             continue;
         }
-        for (const Key& key : claim_keys(vni, endpoint)) {
+        for (const Key& key : claim_keys(endpoint)) {
             if (is_ours(key, endpoint)) continue;
             const std::string text = picture_.keys().of(key);
             const std::string value = encode(Claim{settings_.host, endpoint.name});
@@ -147,12 +146,11 @@ Status Member::take_missing_claims() {
 Status Member::put_endpoints() {
     std::vector<Step> steps;
     for (const ClusterEndpoint& endpoint : own_.endpoints) {
-        const uint32_t vni = vni_of(endpoint.network);
-        const std::vector<Key> keys = claim_keys(vni, endpoint);
+        const std::vector<Key> keys = claim_keys(endpoint);
         const bool all_ours = std::all_of(keys.begin(), keys.end(),
                                           [&](const Key& key) { return is_ours(key, endpoint); });
-        if (vni == 0 || !all_ours) continue;
-        const Key key = EndpointKey{vni, settings_.host, endpoint.name};
+        if (!all_ours || !has_network_of(endpoint)) continue;
+        const Key key = EndpointKey{endpoint.vni, settings_.host, endpoint.name};
         const std::string value =
             encode(EndpointRecord{endpoint.mac, endpoint.addresses, endpoint.aliases});
         const etcd::KeyValue* known = picture_.find(key);
@@ -165,8 +163,7 @@ Status Member::put_endpoints() {
 Status Member::remove_endpoints() {
     std::set<std::string> wanted;
     for (const ClusterEndpoint& endpoint : own_.endpoints)
-        wanted.insert(picture_.keys().of(
-            EndpointKey{vni_of(endpoint.network), settings_.host, endpoint.name}));
+        wanted.insert(picture_.keys().of(EndpointKey{endpoint.vni, settings_.host, endpoint.name}));
     std::vector<Step> steps;
     for (const etcd::KeyValue* kv : picture_.own_endpoints()) {
         if (!wanted.contains(kv->key))

@@ -209,7 +209,7 @@ void Picture::add_endpoints(control::ClusterState& state,
         // Its network goes after its endpoints; until the news of both are here, there is none.
         const etcd::KeyValue* network = find(VniKey{at.vni});
         if (!network) return;
-        state.endpoints.push_back({at.host, network->value, at.name, record->mac,
+        state.endpoints.push_back({at.host, network->value, at.vni, at.name, record->mac,
                                    std::move(record->addresses), std::move(record->aliases)});
     });
 }

@@ -25,6 +25,7 @@ struct ClusterHost {
 struct ClusterEndpoint {
     std::string host;
     std::string network;
+    uint32_t vni = 0;
     std::string name; // unique on its host; "@DEVICE" for an attached device
     MacAddress mac;   // zero: ports whose addresses nobody knows
     std::vector<IpAddress> addresses;
@@ -79,7 +80,7 @@ public:
     // Who has an address or a MAC of this network: "endpoint web of host b".
     virtual std::optional<std::string> holder_of(uint32_t vni, const IpAddress& address) const = 0;
     // All of them or none; kConflict names the holder, and holder_of() knows it from then on.
-    virtual Status claim(uint32_t vni, const ClusterEndpoint& endpoint) = 0;
+    virtual Status claim(const ClusterEndpoint& endpoint) = 0;
     // Gives back what claim() took, now or when etcd is there again; needs the OwnRecords without
     // it to be published.
     virtual void publish(const OwnRecords& own) = 0;

@@ -36,8 +36,10 @@ Status check_own_snat(const Network& network) {
 } // namespace
 
 ClusterEndpoint Controller::Impl::cluster_record(const Endpoint& endpoint) const {
+    const Network& network = state.networks.at(endpoint.network_id);
     ClusterEndpoint record;
-    record.network = state.networks.at(endpoint.network_id).name;
+    record.network = network.name;
+    record.vni = network.vni;
     record.name = endpoint.name;
     record.mac = endpoint.mac;
     for (const IpPrefix& address : endpoint.addresses)
@@ -60,6 +62,7 @@ OwnRecords Controller::Impl::own_records() const {
         if (!network.clustered) continue;
         ClusterEndpoint ports; // whose addresses nobody knows
         ports.network = network.name;
+        ports.vni = network.vni;
         ports.name = "@" + device;
         own.endpoints.push_back(std::move(ports));
     }
@@ -68,6 +71,14 @@ OwnRecords Controller::Impl::own_records() const {
 
 void Controller::Impl::publish() {
     if (parts.cluster) parts.cluster->publish(own_records());
+}
+
+// The cluster has lost it; what this host knows of it is what all knew.
+Status Controller::Impl::give_back(const Network& network) {
+    auto fresh = parts.cluster->refresh();
+    if (!fresh) return fresh.error();
+    auto made = parts.cluster->create_network(network);
+    return made ? Status() : Status(made.error());
 }
 
 Status Controller::Impl::follow(const ClusterState& cluster) {
@@ -81,11 +92,10 @@ Status Controller::Impl::follow(const ClusterState& cluster) {
     FollowPlan plan =
         plan_follow({state, observed, cluster, parts.cluster->host(), admissible}, ids);
     for (const Network& network : plan.unknown_to_cluster) {
-        auto made = parts.cluster->create_network(network);
-        if (!made)
+        if (Status restored = give_back(network); !restored)
             plan.complaints.push_back("network " + network.name +
                                       " is not in the cluster any more, and has endpoints here: " +
-                                      made.error().message());
+                                      restored.error().message());
     }
     for (const std::string& complaint : plan.complaints) {
         if (std::ranges::find(cluster_complaints, complaint) == cluster_complaints.end())
@@ -160,7 +170,7 @@ Status Controller::Impl::claim(const Network& network, Endpoint& endpoint,
                                const std::vector<IpAddress>& asked) {
     constexpr int kAttempts = 32; // as many hosts may choose the same address at once
     for (int attempt = 1;; attempt++) {
-        Status claimed = parts.cluster->claim(network.vni, cluster_record(endpoint));
+        Status claimed = parts.cluster->claim(cluster_record(endpoint));
         const bool again = !claimed && claimed.error().kind() == ErrorKind::kConflict;
         if (!again || attempt == kAttempts) return claimed;
         // Now it is known who has it; what was asked for stays a conflict.

@@ -57,6 +57,7 @@ struct Controller::Impl {
     // Brings the state to what the cluster has; `follow_now` asks it first.
     Status follow(const ClusterState& cluster);
     Status follow_now();
+    Status give_back(const Network& network);
     std::vector<std::string> cluster_complaints; // of the last follow()
     Result<NetworkView> create_shared_network(const NetworkSpec& spec);
     // Agrees with all hosts on the endpoint's addresses and MAC, choosing others for those that

@@ -85,7 +85,7 @@ TEST_F(ClusterWorld, EndpointsOfAllShareTheAddresses) {
     ASSERT_TRUE(
         make_shared("over", 4096, "10.99.0.0/29")); // six addresses, one of them the gateway
     hear();
-    ASSERT_TRUE(b.add(4096, endpoint_of("over", "far", "10.99.0.2", "02:00:00:00:00:01")));
+    ASSERT_TRUE(b.add(endpoint_of("over", "far", "10.99.0.2", "02:00:00:00:00:01")));
     std::set<IpAddress> given{ip("10.99.0.2")};
     for (const char* name : {"one", "two", "three", "four"}) {
         auto spec = endpoint_spec("over", name, "/run/netns/a");
@@ -108,7 +108,7 @@ TEST_F(ClusterWorld, EndpointsOfAllShareTheAddresses) {
 TEST_F(ClusterWorld, RemoteEndpointsComeAndGoWithTheirHost) {
     ASSERT_TRUE(make_shared("over", 4096, "10.99.0.0/24"));
     hear();
-    ASSERT_TRUE(b.add(4096, endpoint_of("over", "far", "10.99.0.2", "02:00:00:00:00:01")));
+    ASSERT_TRUE(b.add(endpoint_of("over", "far", "10.99.0.2", "02:00:00:00:00:01")));
     hear();
     auto peers = controller->peers();
     ASSERT_EQ(peers.size(), 1u);
@@ -165,6 +165,25 @@ TEST_F(ClusterWorld, AClusterThatForgotIsToldAgain) {
     EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 1u);
     EXPECT_EQ(etcd.keys("/cnet/v1/endpoints/").size(), 1u);
     EXPECT_TRUE(conflicts().empty());
+}
+
+TEST_F(ClusterWorld, ANetworkThatIsLostTakesNoAddressAlong) {
+    ASSERT_TRUE(make_shared("over", 4096, "10.99.0.0/24"));
+    make_endpoint("over", "web", "/run/netns/a");
+    hear();
+    etcd.txn({}, {etcd::Delete{"/cnet/v1/networks/over"}}, {});
+    hear();
+    EXPECT_EQ(etcd.keys("/cnet/v1/networks/").size(), 1u) << "told again";
+    EXPECT_TRUE(conflicts().empty());
+    etcd.txn({}, {etcd::Delete{"/cnet/v1/vnis/4096"}}, {});
+    hear();
+    EXPECT_FALSE(conflicts().empty()) << "half of it is for somebody to look at";
+    EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 1u);
+    EXPECT_EQ(etcd.keys("/cnet/v1/endpoints/").size(), 1u);
+    for (const etcd::Event& event : etcd.history) {
+        if (event.type != etcd::Event::Type::kDelete) continue;
+        EXPECT_FALSE(event.kv.key.starts_with("/cnet/v1/addresses/")) << "given back in between";
+    }
 }
 
 TEST_F(ClusterWorld, AwayFromEtcd) {

@@ -103,10 +103,11 @@ private:
     void claim(Host& host) {
         control::ClusterEndpoint endpoint;
         endpoint.network = "over";
+        endpoint.vni = 4096;
         endpoint.name = "e" + std::to_string(++serial_);
         endpoint.addresses = {IpAddress::from_v4(0x0a630002 + uint32_t(below(kAddresses)))};
         endpoint.mac = MacAddress({2, 0, 0, 0, uint8_t(serial_ >> 8), uint8_t(serial_)});
-        static_cast<void>(static_cast<bool>(host.add(4096, endpoint)));
+        static_cast<void>(static_cast<bool>(host.add(endpoint)));
     }
 
     std::mt19937 random_;

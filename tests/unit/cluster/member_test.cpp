@@ -28,7 +28,7 @@ TEST_F(Member, HostsSeeEachOther) {
 }
 
 TEST_F(Member, AnEndpointOfOneIsKnownToTheOther) {
-    ASSERT_TRUE(a.add(4096, web()));
+    ASSERT_TRUE(a.add(web()));
     b.hear();
     const auto state = b.member.state();
     ASSERT_EQ(state.endpoints.size(), 1u);
@@ -44,17 +44,17 @@ TEST_F(Member, AnEndpointOfOneIsKnownToTheOther) {
 }
 
 TEST_F(Member, AnAddressIsGivenOnce) {
-    ASSERT_TRUE(a.add(4096, web()));
+    ASSERT_TRUE(a.add(web()));
     // Without having heard of it.
     EXPECT_FALSE(b.member.holder_of(4096, ip("10.99.0.2")));
     ClusterEndpoint twin = endpoint_of("over", "twin", "10.99.0.2", "02:00:00:00:00:09");
-    Status taken = b.add(4096, twin);
+    Status taken = b.add(twin);
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error().kind(), ErrorKind::kConflict);
     EXPECT_EQ(taken.error().message(), "address 10.99.0.2 is endpoint web of host a already");
     EXPECT_EQ(b.member.holder_of(4096, ip("10.99.0.2")), "endpoint web of host a");
     twin = endpoint_of("over", "twin", "10.99.0.4", "02:00:00:00:00:01");
-    taken = b.add(4096, twin);
+    taken = b.add(twin);
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error().message(),
               "MAC address 02:00:00:00:00:01 is endpoint web of host a already");
@@ -96,7 +96,7 @@ TEST_F(Member, VnisComeFromTheRangeUntilItEnds) {
 }
 
 TEST_F(Member, ANetworkInUseAnywhereStays) {
-    ASSERT_TRUE(a.add(4096, web()));
+    ASSERT_TRUE(a.add(web()));
     Status gone = b.member.delete_network(network_of("over", 4096));
     ASSERT_FALSE(gone);
     EXPECT_EQ(gone.error().kind(), ErrorKind::kConflict);
@@ -114,7 +114,7 @@ TEST_F(Member, ANetworkInUseAnywhereStays) {
 
 TEST_F(Member, NothingIsClaimedInANetworkThatWasDeleted) {
     ASSERT_TRUE(b.member.delete_network(network_of("over", 4096)));
-    Status claimed = a.add(4096, web());
+    Status claimed = a.add(web());
     ASSERT_FALSE(claimed);
     EXPECT_EQ(claimed.error().kind(), ErrorKind::kNotFound);
     EXPECT_TRUE(etcd.keys("/cnet/v1/addresses/").empty());
@@ -133,7 +133,7 @@ TEST_F(Member, ChangesOfANetworkAreNotLost) {
 }
 
 TEST_F(Member, WhatADeadCommandClaimedIsGivenBack) {
-    ASSERT_TRUE(a.member.claim(4096, web())); // and dies before it is kept here
+    ASSERT_TRUE(a.member.claim(web())); // and dies before it is kept here
     a.publish();
     EXPECT_TRUE(etcd.keys("/cnet/v1/addresses/").empty());
     EXPECT_TRUE(etcd.keys("/cnet/v1/endpoints/").empty());
@@ -141,7 +141,7 @@ TEST_F(Member, WhatADeadCommandClaimedIsGivenBack) {
 
 TEST_F(Member, AnAnswerThatWasLostIsFoundOut) {
     a.kv.answers_lost = 100;
-    Status claimed = a.add(4096, web());
+    Status claimed = a.add(web());
     ASSERT_FALSE(claimed);
     EXPECT_EQ(claimed.error().kind(), ErrorKind::kUnknown);
     EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 1u);
@@ -152,7 +152,7 @@ TEST_F(Member, AnAnswerThatWasLostIsFoundOut) {
 
 TEST_F(Member, ALostAnswerIsAskedForAgain) {
     a.kv.answers_lost = 2;
-    EXPECT_TRUE(a.add(4096, web()));
+    EXPECT_TRUE(a.add(web()));
     EXPECT_EQ(a.member.holder_of(4096, ip("10.99.0.2")), "endpoint web of this host");
     ASSERT_TRUE(a.member.refresh());
     a.kv.answers_lost = 2;
@@ -168,12 +168,12 @@ TEST_F(Member, ALostAnswerIsAskedForAgain) {
 }
 
 TEST_F(Member, AHostWhoseLeaseEndedIsWithdrawnAndKeepsItsAddresses) {
-    ASSERT_TRUE(a.add(4096, web()));
+    ASSERT_TRUE(a.add(web()));
     etcd.expire(a.lease);
     b.hear();
     EXPECT_TRUE(b.member.state().endpoints.empty());
     EXPECT_FALSE(b.member.state().hosts[0].alive);
-    EXPECT_FALSE(b.add(4096, endpoint_of("over", "x", "10.99.0.2", "02:00:00:00:00:07")));
+    EXPECT_FALSE(b.add(endpoint_of("over", "x", "10.99.0.2", "02:00:00:00:00:07")));
     a.connect(21);
     b.hear();
     EXPECT_EQ(b.member.state().endpoints.size(), 1u);
@@ -181,7 +181,7 @@ TEST_F(Member, AHostWhoseLeaseEndedIsWithdrawnAndKeepsItsAddresses) {
 }
 
 TEST_F(Member, ARestartMovesTheRecordsToItsLease) {
-    ASSERT_TRUE(a.add(4096, web()));
+    ASSERT_TRUE(a.add(web()));
     a.connect(21); // the former lease runs on for a while
     etcd.expire(11);
     b.hear();
@@ -189,13 +189,13 @@ TEST_F(Member, ARestartMovesTheRecordsToItsLease) {
 }
 
 TEST_F(Member, OfflineDeletionsReachTheOthersLater) {
-    ASSERT_TRUE(a.add(4096, web()));
-    ASSERT_TRUE(a.add(4096, db()));
+    ASSERT_TRUE(a.add(web()));
+    ASSERT_TRUE(a.add(db()));
     a.kv.calls_left = 0;
     a.remove("web");
     EXPECT_FALSE(a.member.status().connected);
     EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 2u);
-    Status claimed = a.add(4096, web());
+    Status claimed = a.add(web());
     ASSERT_FALSE(claimed);
     EXPECT_EQ(claimed.error().kind(), ErrorKind::kUnavailable);
     a.kv.calls_left.reset();
@@ -208,15 +208,15 @@ TEST_F(Member, OfflineDeletionsReachTheOthersLater) {
 TEST_F(Member, AwayIsKnownAtOnce) {
     a.member.take({cluster::Away{Error(ErrorKind::kUnavailable, "no route")}});
     const unsigned calls = a.kv.calls;
-    EXPECT_EQ(a.add(4096, web()).error().kind(), ErrorKind::kUnavailable);
+    EXPECT_EQ(a.add(web()).error().kind(), ErrorKind::kUnavailable);
     EXPECT_EQ(a.member.refresh().error().message(), "the cluster cannot be asked: no route");
     EXPECT_EQ(a.kv.calls, calls);
 }
 
 // Whatever is broken off, one more round leads to the same end.
 TEST_F(Member, PublishingIsTakenUpWhereItEnded) {
-    ASSERT_TRUE(a.add(4096, web()));
-    ASSERT_TRUE(a.add(4096, db()));
+    ASSERT_TRUE(a.add(web()));
+    ASSERT_TRUE(a.add(db()));
     for (int calls = 0; calls < 8; calls++) {
         etcd.expire(a.lease);
         a.kv.calls_left = calls;
@@ -237,12 +237,12 @@ TEST_F(Member, AnotherMachineOfOurNameIsNotUs) {
     ASSERT_EQ(stranger.member.status().conflicts.size(), 1u);
     EXPECT_NE(stranger.member.status().conflicts[0].find("another machine of the name a"),
               std::string::npos);
-    EXPECT_EQ(stranger.add(4096, web()).error().kind(), ErrorKind::kConflict);
-    EXPECT_TRUE(a.add(4096, web()));
+    EXPECT_EQ(stranger.add(web()).error().kind(), ErrorKind::kConflict);
+    EXPECT_TRUE(a.add(web()));
 }
 
 TEST_F(Member, AHostThatIsGoneCanBeForgotten) {
-    ASSERT_TRUE(a.add(4096, web()));
+    ASSERT_TRUE(a.add(web()));
     b.hear();
     EXPECT_EQ(b.member.forget_host("a").error().kind(), ErrorKind::kConflict) << "it is alive";
     EXPECT_EQ(b.member.forget_host("x").error().kind(), ErrorKind::kNotFound);
@@ -252,7 +252,7 @@ TEST_F(Member, AHostThatIsGoneCanBeForgotten) {
     ASSERT_TRUE(forgotten) << forgotten.error().message();
     EXPECT_TRUE(etcd.keys("/cnet/v1/addresses/").empty());
     EXPECT_EQ(etcd.keys("/cnet/v1/hosts/").size(), 1u);
-    ASSERT_TRUE(b.add(4096, endpoint_of("over", "heir", "10.99.0.2", "02:00:00:00:00:07")));
+    ASSERT_TRUE(b.add(endpoint_of("over", "heir", "10.99.0.2", "02:00:00:00:00:07")));
     // It returns with what it still runs: the heir keeps the address, and it is told.
     a.connect(21);
     EXPECT_TRUE(a.member.status().connected);
@@ -264,7 +264,7 @@ TEST_F(Member, AHostThatIsGoneCanBeForgotten) {
 }
 
 TEST_F(Member, AHostForgottenByMistakeComesBackByItself) {
-    ASSERT_TRUE(a.add(4096, web()));
+    ASSERT_TRUE(a.add(web()));
     etcd.expire(a.lease);
     b.hear();
     ASSERT_TRUE(b.member.forget_host("a"));

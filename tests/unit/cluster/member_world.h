@@ -33,6 +33,7 @@ inline control::ClusterEndpoint endpoint_of(const std::string& network, const st
                                             const std::string& mac_text) {
     control::ClusterEndpoint endpoint;
     endpoint.network = network;
+    endpoint.vni = 4096;
     endpoint.name = name;
     endpoint.addresses = {ip(address)};
     endpoint.mac = mac(mac_text);
@@ -64,8 +65,8 @@ struct Host {
     void publish() { member.publish(own); }
 
     // What a command does: agree, then have it.
-    Status add(uint32_t vni, const control::ClusterEndpoint& endpoint) {
-        Status claimed = member.claim(vni, endpoint);
+    Status add(const control::ClusterEndpoint& endpoint) {
+        Status claimed = member.claim(endpoint);
         if (!claimed) return claimed;
         own.endpoints.push_back(endpoint);
         publish();
