@@ -95,7 +95,7 @@ def test_modes_change_under_an_endpoint(host, inside):
     host.cli("network", "set", "dual", "--mode", "routed")
     flags = port_flags(host)
     assert flags["cnet1"] == {"peer", "check_source", "routed"}
-    assert flags["cngw1"] == flags["cnhp1"] == {"host", "routed"}
+    assert flags["cngw1"] == flags["cnhp1"] == {"host", "routed", "dhcp"}
     host.cli("network", "set", "dual", "--mode", "isolated")
     assert addresses(host.namespace, "cngw1") == {} and default_routes(inside) == set()
     assert "isolated" in port_flags(host)["cnet1"]
