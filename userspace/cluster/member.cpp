@@ -29,7 +29,7 @@ bool went_away(const Error& error) {
 
 // A member that dies takes the transactions along that it was asked to pass on; by the time that
 // the answer is given up, another may lead.
-constexpr int kRepeats = 3;
+constexpr int kRepeats = 2;
 
 bool is_unknown(const Result<etcd::TxnResult>& result) {
     return !result && result.error().kind() == ErrorKind::kUnknown;
