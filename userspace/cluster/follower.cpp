@@ -3,6 +3,8 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <random>
 
 namespace cnet::cluster {

@@ -3,9 +3,6 @@
 // watch goes on where it was, or, when etcd has compacted that, with a new snapshot.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>

@@ -9,8 +9,7 @@
 // On the event loop's thread. The Follower's messages come in by take().
 #pragma once
 
-#include <functional>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 

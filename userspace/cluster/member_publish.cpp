@@ -1,7 +1,6 @@
 // How what this host has comes into etcd, again and again: after each change here, when etcd is
 // back, when the lease is a new one. Every step compares with the picture and does what is missing.
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "userspace/cluster/member.h"

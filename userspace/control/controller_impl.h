@@ -6,17 +6,12 @@
 
 #include "userspace/control/applier.h"
 #include "userspace/control/controller.h"
+#include "userspace/control/edit.h"
 #include "userspace/control/network_rules.h"
 #include "userspace/control/port_spec.h"
 #include "userspace/control/ports.h"
 
 namespace cnet::control {
-
-// How a change of the state is written to the store, and how it is taken back.
-struct Edit {
-    std::vector<store::Mutation> forward;
-    std::vector<store::Mutation> backward;
-};
 
 // Where a stated MAC is: at an endpoint, at a peer, or else at an attached device.
 struct StatedPlace {

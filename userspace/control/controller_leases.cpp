@@ -4,6 +4,7 @@
 #include "userspace/base/log.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/desired_maps.h"
+#include "userspace/control/ipam.h"
 
 namespace cnet::control {
 
@@ -46,10 +47,8 @@ const Endpoint* find_client(const State& state, NetworkId network, const MacAddr
 
 // The network's own: gateways, and the first and last of each subnet.
 bool is_of_the_network(const Network& network, const IpAddress& address) {
-    return std::ranges::any_of(network.subnets, [&](const Subnet& subnet) {
-        return address == subnet.gateway || address == subnet.prefix.network() ||
-               address == subnet.prefix.last();
-    });
+    return std::ranges::any_of(
+        network.subnets, [&](const Subnet& subnet) { return !check_address(subnet, address); });
 }
 
 } // namespace

@@ -112,10 +112,9 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     network.name = spec.name;
     network.subnets = std::move(*subnets);
     network.vni = spec.vni.value_or(0);
-    const bool shared = parts.cluster && (spec.vni || spec.vni_auto);
-    network.peer_learning = spec.peer_learning.value_or(!shared);
+    network.peer_learning = spec.peer_learning.value_or(!(parts.cluster && spec.spans_hosts()));
     network.mtu = spec.mtu.value_or(network.mtu);
-    network.mtu_derived = (spec.vni || spec.vni_auto) && !spec.mtu;
+    network.mtu_derived = spec.spans_hosts() && !spec.mtu;
     network.mode = spec.mode;
     network.internal = spec.internal;
     network.icc = spec.icc;
@@ -137,8 +136,7 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
 Result<NetworkView> Controller::create_network(const NetworkSpec& spec) {
     auto status = check_name("network", spec.name);
     if (!status) return status.error();
-    if (impl_->parts.cluster && (spec.vni || spec.vni_auto))
-        return impl_->create_shared_network(spec);
+    if (impl_->parts.cluster && spec.spans_hosts()) return impl_->create_shared_network(spec);
     auto network = impl_->plan_network(spec);
     if (!network) return network.error();
     network->id = ++impl_->ids.network;
@@ -201,25 +199,9 @@ Status Controller::delete_network(const std::string& name) {
     State next = impl_->state;
     next.networks.erase(network.id);
     Edit edit{{}, {store::PutNetwork{network}}};
-    for (const auto& [key, remote] : impl_->state.remotes) {
-        if (remote.network_id != network.id) continue;
-        edit.forward.push_back(store::RemoveRemote{key.first, key.second});
-        edit.backward.push_back(store::PutRemote{remote});
-        next.remotes.erase(key);
-    }
     // What is stated of MACs behind peers; those behind endpoints went with them.
-    for (const StaticFdb& entry : impl_->state.fdb) {
-        if (entry.network_id != network.id) continue;
-        edit.forward.push_back(store::RemoveFdb{entry.network_id, entry.mac});
-        edit.backward.push_back(store::PutFdb{entry});
-    }
-    std::erase_if(next.fdb, [&](const StaticFdb& entry) { return entry.network_id == network.id; });
-    for (const auto& [key, remote] : impl_->state.remotes) {
-        if (remote.network_id != network.id) continue;
-        edit.forward.push_back(store::RemoveRemote{key.first, key.second});
-        edit.backward.push_back(store::PutRemote{remote});
-        next.remotes.erase(key);
-    }
+    remove_references(next, edit,
+                      [&](const auto& entry) { return entry.network_id == network.id; });
     edit.forward.push_back(store::RemoveNetwork{network.id});
     auto status = impl_->change(std::move(next), std::move(edit));
     if (!status) return status;

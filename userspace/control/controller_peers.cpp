@@ -84,19 +84,8 @@ Status Controller::delete_peer(const IpAddress& address) {
     State next = impl.state;
     Edit edit;
     edit.backward.push_back(store::PutPeer{peer});
-    for (const StaticFdb& entry : impl.state.fdb) {
-        if (entry.peer_id != peer.id) continue;
-        edit.forward.push_back(store::RemoveFdb{entry.network_id, entry.mac});
-        edit.backward.push_back(store::PutFdb{entry});
-    }
-    std::erase_if(next.fdb, [&](const StaticFdb& entry) { return entry.peer_id == peer.id; });
     // A host of the cluster that was added by hand too comes back as the cluster's.
-    for (const auto& [key, remote] : impl.state.remotes) {
-        if (remote.peer_id != peer.id) continue;
-        edit.forward.push_back(store::RemoveRemote{key.first, key.second});
-        edit.backward.push_back(store::PutRemote{remote});
-        next.remotes.erase(key);
-    }
+    remove_references(next, edit, [&](const auto& entry) { return entry.peer_id == peer.id; });
     next.peers.erase(peer.id);
     edit.forward.push_back(store::RemovePeer{peer.id});
     return impl.change(std::move(next), std::move(edit));

@@ -14,10 +14,6 @@ namespace {
 
 constexpr uint32_t kSecondNs = 1'000'000'000;
 
-void copy_mac(__u8 (&to)[CNET_MAC_LEN], const MacAddress& from) {
-    std::copy(from.bytes().begin(), from.bytes().end(), to);
-}
-
 // The first subnet of a family is the one whose gateway the data path answers for.
 const Subnet* first_subnet(const Network& network, bool v4) {
     auto it = std::find_if(network.subnets.begin(), network.subnets.end(),
@@ -238,6 +234,10 @@ void mark_published(MapContents& maps, const State& state, const Observed& obser
 }
 
 } // namespace
+
+void copy_mac(__u8 (&to)[CNET_MAC_LEN], const MacAddress& from) {
+    std::copy(from.bytes().begin(), from.bytes().end(), to);
+}
 
 HostPort find_host_port(const Network& network, const Observed& observed) {
     const netlink::LinkInfo* outer = observed.find(network.host_port_outer());

@@ -17,6 +17,7 @@ struct HostPort {
 };
 
 HostPort find_host_port(const Network& network, const Observed& observed);
+void copy_mac(__u8 (&to)[CNET_MAC_LEN], const MacAddress& from);
 const netlink::LinkInfo* find_endpoint_link(const Endpoint& endpoint, const Observed& observed);
 
 // `observed.maps.flood` decides which port keeps which place in the flood list, so that a change of

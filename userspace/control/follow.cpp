@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "userspace/control/edit.h"
 #include "userspace/control/network_rules.h"
 #include "userspace/control/overlay.h"
 
@@ -21,7 +22,7 @@ public:
         follow_peers();
         follow_remotes();
         auto& all = plan_.mutations;
-        for (auto* part : {&remotes_gone_, &fdb_gone_, &gone_, &added_, &remotes_put_})
+        for (auto* part : {&references_gone_.forward, &gone_, &added_, &remotes_put_})
             all.insert(all.end(), part->begin(), part->end());
         return std::move(plan_);
     }
@@ -108,16 +109,8 @@ private:
     }
 
     void remove_network(NetworkId id) {
-        std::erase_if(plan_.next.fdb, [&](const StaticFdb& entry) {
-            if (entry.network_id != id) return false;
-            fdb_gone_.emplace_back(store::RemoveFdb{entry.network_id, entry.mac});
-            return true;
-        });
-        std::erase_if(plan_.next.remotes, [&](const auto& entry) {
-            if (entry.second.network_id != id) return false;
-            remotes_gone_.emplace_back(store::RemoveRemote{entry.first.first, entry.first.second});
-            return true;
-        });
+        remove_references(plan_.next, references_gone_,
+                          [&](const auto& entry) { return entry.network_id == id; });
         plan_.next.networks.erase(id);
         gone_.emplace_back(store::RemoveNetwork{id});
     }
@@ -181,16 +174,8 @@ private:
     }
 
     void remove_peer(PeerId id) {
-        std::erase_if(plan_.next.fdb, [&](const StaticFdb& entry) {
-            if (entry.peer_id != id) return false;
-            fdb_gone_.emplace_back(store::RemoveFdb{entry.network_id, entry.mac});
-            return true;
-        });
-        std::erase_if(plan_.next.remotes, [&](const auto& entry) {
-            if (entry.second.peer_id != id) return false;
-            remotes_gone_.emplace_back(store::RemoveRemote{entry.first.first, entry.first.second});
-            return true;
-        });
+        remove_references(plan_.next, references_gone_,
+                          [&](const auto& entry) { return entry.peer_id == id; });
         plan_.next.peers.erase(id);
         gone_.emplace_back(store::RemovePeer{id});
     }
@@ -212,7 +197,8 @@ private:
         }
         std::erase_if(plan_.next.remotes, [&](const auto& entry) {
             if (wanted.contains(entry.first)) return false;
-            remotes_gone_.emplace_back(store::RemoveRemote{entry.first.first, entry.first.second});
+            references_gone_.forward.emplace_back(
+                store::RemoveRemote{entry.first.first, entry.first.second});
             return true;
         });
         for (const auto& [key, remote] : wanted) {
@@ -240,7 +226,8 @@ private:
     const FollowInput& in_;
     FollowPlan plan_;
     std::map<std::string, PeerId> peers_; // by host
-    Mutations remotes_gone_, fdb_gone_, gone_, added_, remotes_put_;
+    Edit references_gone_;                // for its `forward`: news are not taken back
+    Mutations gone_, added_, remotes_put_;
 };
 
 } // namespace

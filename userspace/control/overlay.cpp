@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "userspace/control/desired_maps.h"
 #include "userspace/control/uplink_choice.h"
 
 namespace cnet::control {
@@ -21,10 +22,6 @@ constexpr uint32_t kMtuMin = 1280;
 const IpAddress kAnyV4 = IpAddress::from_v4(0);
 
 using NetworkPeers = std::set<std::pair<NetworkId, PeerId>>;
-
-void copy_mac(__u8 (&to)[CNET_MAC_LEN], const MacAddress& from) {
-    std::copy(from.bytes().begin(), from.bytes().end(), to);
-}
 
 uint32_t overhead(const IpAddress& vtep) {
     return vtep.is_v4() ? kOverhead4 : kOverhead6;

@@ -35,6 +35,8 @@ struct NetworkSpec {
     uint32_t mac_limit = 1024;
     uint32_t flood_limit = 0;
     bool allow_spoofing = false;
+
+    bool spans_hosts() const { return vni || vni_auto; }
 };
 
 struct NetworkPatch {

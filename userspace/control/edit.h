@@ -1,0 +1,35 @@
+// How a change of the state is written to the store, and how it is taken back.
+#pragma once
+
+#include <vector>
+
+#include "userspace/control/model.h"
+#include "userspace/store/store.h"
+
+namespace cnet::control {
+
+struct Edit {
+    std::vector<store::Mutation> forward;
+    std::vector<store::Mutation> backward;
+};
+
+// Takes out of `next` what is stated of MACs, and what other hosts say of theirs, where `of` is
+// true of the entry. For a network or a peer that goes: what refers to it goes before it, and comes
+// back after it.
+template <typename Of> void remove_references(State& next, Edit& edit, Of of) {
+    std::erase_if(next.fdb, [&](const StaticFdb& entry) {
+        if (!of(entry)) return false;
+        edit.forward.emplace_back(store::RemoveFdb{entry.network_id, entry.mac});
+        edit.backward.emplace_back(store::PutFdb{entry});
+        return true;
+    });
+    std::erase_if(next.remotes, [&](const auto& item) {
+        const RemoteEndpoint& remote = item.second;
+        if (!of(remote)) return false;
+        edit.forward.emplace_back(store::RemoveRemote{remote.peer_id, remote.name});
+        edit.backward.emplace_back(store::PutRemote{remote});
+        return true;
+    });
+}
+
+} // namespace cnet::control
