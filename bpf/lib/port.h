@@ -96,7 +96,7 @@ static __always_inline int ip4_source_allowed(struct __sk_buff* skb, struct cnet
     }
     /* A DHCP client has no address yet: 0.0.0.0 to port 67, RFC 2131. */
     return ip->saddr == 0 && ip->protocol == IPPROTO_UDP && ip->ihl == 5 &&
-           (void*)(udp + 1) <= data_end && udp->dest == bpf_htons(67);
+           (void*)(udp + 1) <= data_end && udp->dest == bpf_htons(DHCP_SERVER_PORT);
 }
 
 /* fe80::/64 with the modified EUI-64 of the port's MAC, RFC 4291 appendix A: the only link-local

@@ -1,13 +1,32 @@
-"""Fixtures of the tests of the CNI plugin, and of networks across hosts, which harness/underlay.py draws."""
+"""Fixtures of several files: a network with a container, attached machines, the CNI plugin, and of networks across hosts, which harness/underlay.py draws."""
 
 import pytest
 
 from harness.cni import Cni
 from harness.etcd import Cluster
 from harness.etcd_client import EtcdClient
+from harness.lan import Lan
 from harness.netns import Namespace
 from harness.wait import wait_until
 from harness.underlay import Endpoint, Underlay, address, overlay_network, wait_for_vtep
+
+
+@pytest.fixture
+def red(host):
+    return host.network("red", "10.88.1.0/24")
+
+
+@pytest.fixture
+def alpha(host, red):
+    return host.container(red, "alpha")
+
+
+@pytest.fixture
+def lan(host, red):
+    """A machine on an attached device."""
+    with Lan(host, red) as machine:
+        host.attach(red, machine.device)
+        yield machine
 
 
 @pytest.fixture

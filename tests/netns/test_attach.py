@@ -5,7 +5,6 @@
          network red 10.88.1.0/24 --- the host --- 198.18.0.1 --- 198.18.0.2 [near]
 """
 
-import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
@@ -16,23 +15,6 @@ from harness.icmp import ping
 from harness.lan import Lan, TapDevice
 from harness.sockets import SILENCE, TcpServer, hash_back, send_and_compare, tcp_talk
 from harness.wait import wait_until
-
-
-@pytest.fixture
-def red(host):
-    return host.network("red", "10.88.1.0/24")
-
-
-@pytest.fixture
-def alpha(host, red):
-    return host.container(red, "alpha")
-
-
-@pytest.fixture
-def lan(host, red):
-    with Lan(host, red) as machine:
-        host.attach(red, machine.device)
-        yield machine
 
 
 def device_of(host, network="red"):

@@ -7,7 +7,6 @@
 
 import signal
 
-import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
@@ -18,23 +17,6 @@ from harness.icmp import ping
 from harness.lan import Lan
 from harness.sockets import SILENCE
 from harness.wait import wait_until
-
-
-@pytest.fixture
-def red(host):
-    return host.network("red", "10.88.1.0/24")
-
-
-@pytest.fixture
-def alpha(host, red):
-    return host.container(red, "alpha")
-
-
-@pytest.fixture
-def lan(host, red):
-    with Lan(host, red) as machine:
-        host.attach(red, machine.device)
-        yield machine
 
 
 def lease(host, name="alpha"):

@@ -55,11 +55,6 @@ def red(host, near):
 
 
 @pytest.fixture
-def alpha(host, red):
-    return host.container(red, "alpha")
-
-
-@pytest.fixture
 def beta(host, red, alpha):
     del alpha
     return host.container(red, "beta")

@@ -36,11 +36,6 @@ def red(host, world):
 
 
 @pytest.fixture
-def alpha(host, red):
-    return host.container(red, "alpha")
-
-
-@pytest.fixture
 def services(world):
     with TcpServer(world.near, 7000) as tcp, UdpServer(world.near, 7000) as udp:
         yield tcp, udp

@@ -37,11 +37,6 @@ def red(host, world):
 
 
 @pytest.fixture
-def alpha(host, red):
-    return host.container(red, "alpha")
-
-
-@pytest.fixture
 def beta(host, red):
     return host.container(red, "beta")
 

@@ -22,11 +22,6 @@ from harness.wait import wait_until
 
 
 @pytest.fixture
-def red(host):
-    return host.network("red", "10.88.1.0/24")
-
-
-@pytest.fixture
 def pair(host, red):
     return [host.container(red, name) for name in ("alpha", "beta")]
 
