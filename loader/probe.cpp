@@ -69,7 +69,8 @@ bool removes_headers_with(uint64_t flags) {
                                         std::size(program), nullptr));
     if (!loaded) return false;
     auto packet = tunnelled_packet();
-    LIBBPF_OPTS(bpf_test_run_opts, run);
+    bpf_test_run_opts run{};
+    run.sz = sizeof(run);
     run.data_in = packet.data();
     run.data_size_in = packet.size();
     return bpf_prog_test_run_opts(loaded.get(), &run) == 0 && run.retval == 0;
