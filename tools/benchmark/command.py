@@ -18,6 +18,8 @@ QUICK = {"rounds": 9, "seconds": 0.15}
 FULL = {"rounds": 15, "seconds": 1.0}
 HIGHEST_PRIORITY = -20
 
+PROGRAMS = ("empty", "redirect", "redirect_out", "vxlan_in", "vxlan_out")
+
 
 def bin_dir():
     return pathlib.Path(
@@ -143,7 +145,7 @@ def run(arguments):
         return 0
     if os.geteuid() != 0:
         raise BenchError("run this as root: it makes network namespaces and loads BPF programs")
-    need(bin_dir(), "cnet-bench-worker", "bench_empty.bpf.o", "bench_redirect.bpf.o")
+    need(bin_dir(), "cnet-bench-worker", *(f"bench_{name}.bpf.o" for name in PROGRAMS))
     if US not in options.skip:
         need(bin_dir(), "cnetd", "cnet-bpf")
     if options.scenario[:1] == ["prog"]:

@@ -42,7 +42,7 @@ class Measurement:
     def _run_each(self, worker, scenario, mode, seconds):
         for contender in scenario.contenders:
             key = scenario.name, contender.name
-            if key in self.errors:
+            if key in self.errors or mode in contender.cannot:
                 continue
             path = self._paths[key]
             before = path.client.retransmits() + path.server.retransmits()

@@ -17,6 +17,8 @@ class Path:
 class Contender:
     """One way to carry the packets. `build(lab)` makes it and returns its Path."""
 
+    cannot = ()  # modes
+
     def __init__(self, name, label):
         self.name, self.label = name, label
 

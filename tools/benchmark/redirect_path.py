@@ -1,12 +1,21 @@
-"""The mechanism that we stand on, with nothing around it: what it costs nobody can save."""
+"""The mechanisms that we stand on, with nothing around them: what they cost nobody can save."""
 
 from .bpf import Program
-from .kernel_paths import FIRST, SECOND, SERVER_PORT
+from .kernel_paths import FIRST, SECOND, SERVER_PORT, UPLINK
 from .path import Contender, Path
 
-OBJECT = "bench_redirect.bpf.o"
-# The program finds the other device by flipping the last bit of a device's number.
+IN, OUT = "bench_redirect.bpf.o", "bench_redirect_out.bpf.o"
+VXLAN_IN, VXLAN_OUT = "bench_vxlan_in.bpf.o", "bench_vxlan_out.bpf.o"
+# The programs find the other device by flipping the last bit of a device's number.
 FIRST_INDEX, SECOND_INDEX = 1000, 1001
+
+
+def _container(lab, host, index, address):
+    container, port = lab.namespace("container"), f"veth{index}"
+    pair = f"type veth peer name eth0 netns {container.path}"
+    host.ip(f"link add {port} index {index} {pair}", f"link set {port} up")
+    container.ip(f"addr add {address}/24 dev eth0", "link set eth0 up")
+    return container, port
 
 
 class BareRedirect(Contender):
@@ -14,17 +23,49 @@ class BareRedirect(Contender):
 
     def __init__(self, name, label, bin_dir):
         super().__init__(name, label)
-        self._object = bin_dir / OBJECT
+        self._object = bin_dir / IN
 
     def build(self, lab):
         host = lab.namespace("host")
         program = Program(lab, host, self._object)
         ends = []
         for index, address in ((FIRST_INDEX, FIRST), (SECOND_INDEX, SECOND)):
-            container, port = lab.namespace("container"), f"veth{index}"
-            pair = f"type veth peer name eth0 netns {container.path}"
-            host.ip(f"link add {port} index {index} {pair}", f"link set {port} up")
-            container.ip(f"addr add {address}/24 dev eth0", "link set eth0 up")
+            container, port = _container(lab, host, index, address)
             program.attach(host, port)
             ends.append(container)
         return Path(*ends, SECOND, SERVER_PORT, SERVER_PORT)
+
+
+class BareRedirectAcross(Contender):
+    """A container on each of two hosts: out of it bpf_redirect to the wire, into it
+    bpf_redirect_peer, and no more: an overlay without a header, a table or a check."""
+
+    programs, mtu = (IN, OUT), 1500
+
+    def __init__(self, name, label, bin_dir):
+        super().__init__(name, label)
+        self._in, self._out = (bin_dir / program for program in self.programs)
+
+    def build(self, lab):
+        left, right = lab.namespace("host"), lab.namespace("host")
+        pair = f"type veth peer name {UPLINK} index {SECOND_INDEX} netns {right.path}"
+        left.ip(f"link add {UPLINK} index {SECOND_INDEX} {pair}")
+        to_container = Program(lab, left, self._in)
+        to_wire = Program(lab, left, self._out)
+        containers = []
+        for host, address in ((left, FIRST), (right, SECOND)):
+            host.ip(f"link set {UPLINK} up")
+            container, port = _container(lab, host, FIRST_INDEX, address)
+            container.ip(f"link set eth0 mtu {self.mtu}")
+            to_wire.attach(host, port)
+            to_container.attach(host, UPLINK)
+            containers.append(container)
+        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+
+
+class BareVxlan(BareRedirectAcross):
+    """The same with a header made by bpf_skb_adjust_room and taken off again."""
+
+    programs, mtu = (VXLAN_IN, VXLAN_OUT), 1450
+    # The helper leaves the marks of a tunnel on what was to be segmented; see bpf/lib/decap.h.
+    cannot = ("stream",)

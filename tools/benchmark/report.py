@@ -19,6 +19,7 @@ def as_json(measurement, machine, settings, notes):
             mode: {
                 one.name: _contender_json(measurement, scenario, mode, one)
                 for one in scenario.contenders
+                if mode not in one.cannot
             }
             for mode in measurement.modes
         }
@@ -94,6 +95,8 @@ def _figures(measurement, scenario, mode, contender):
     error = measurement.errors.get((scenario.name, contender.name))
     if error:
         return f"ERROR {error}"
+    if mode in contender.cannot:
+        return f"{'-':>10}"
     rate = measurement.spread(scenario, mode, contender.name)
     latencies = [
         measurement.spread(scenario, mode, contender.name, what).median

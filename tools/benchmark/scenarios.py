@@ -13,7 +13,7 @@ from .kernel_paths import (
     Wire,
 )
 from .overlay_paths import CnetOverlay, Vxlan
-from .redirect_path import BareRedirect
+from .redirect_path import BareRedirect, BareRedirectAcross, BareVxlan
 
 US = "cnet"
 MODES = {
@@ -57,6 +57,8 @@ def _overlay(bin_dir):
             Wire("hosts-again", "host to host, again"),
             Vxlan("vxlan", "bridge + vxlan"),
             Vxlan("vxlan-nf", "the same + br_netfilter", netfilter=True),
+            BareRedirectAcross("redirect", "bpf_redirect, no VXLAN", bin_dir),
+            BareVxlan("adjust-room", "the same + adjust_room", bin_dir),
             CnetOverlay(US, "cnet-bpf", bin_dir),
         ],
         [
