@@ -43,7 +43,9 @@ class Program:
 
     def __init__(self, lab, namespace, object_file):
         self._namespace = namespace
-        pin = lab.bpf_directory() / object_file.name.replace(".", "_")
+        directory = lab.bpf_directory()
+        # Several contenders may load the same file.
+        pin = directory / f"{len(list(directory.iterdir()))}_{object_file.name.replace('.', '_')}"
         namespace.run("bpftool", "prog", "load", object_file, pin, "type", "classifier")
         self._pin = ctypes.create_string_buffer(bytes(pin))
         where = struct.pack("=QII", ctypes.addressof(self._pin), 0, 0)
