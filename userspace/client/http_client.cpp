@@ -1,33 +1,36 @@
 #include "userspace/client/http_client.h"
 
-#include <curl/curl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/un.h>
+
+#include <array>
+#include <cerrno>
+
+#include "userspace/client/http_body.h"
+#include "userspace/client/http_head.h"
 
 namespace cnet::client {
 namespace {
 
-size_t append(char* data, size_t size, size_t count, void* body) {
-    static_cast<std::string*>(body)->append(data, size * count);
-    return size * count;
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr size_t kHeadLimit = 65536;
+
+std::string request_text(const std::string& method, const std::string& target,
+                         const std::string& body) {
+    std::string text = method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n";
+    if (!body.empty()) {
+        text += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+                "\r\n";
+    }
+    return text + "\r\n" + body;
 }
 
-struct FreeList {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using Headers = std::unique_ptr<curl_slist, FreeList>;
-
-Headers json_headers() {
-    Headers headers(curl_slist_append(nullptr, "Content-Type: application/json"));
-    // Without this curl waits for "100 Continue" before it sends a long body.
-    if (headers) curl_slist_append(headers.get(), "Expect:");
-    return headers;
+bool would_block(int errno_value) {
+    return errno_value == EAGAIN || errno_value == EWOULDBLOCK || errno_value == EINTR;
 }
 
 } // namespace
-
-void HttpClient::Close::operator()(void* handle) const {
-    curl_easy_cleanup(handle);
-}
 
 Result<HttpClient> HttpClient::open(const std::filesystem::path& socket) {
     if (socket.native().size() >= sizeof(sockaddr_un{}.sun_path)) {
@@ -35,69 +38,119 @@ Result<HttpClient> HttpClient::open(const std::filesystem::path& socket) {
                                               " is longer than a path of a unix "
                                               "socket may be");
     }
-    // No TLS on a unix socket: making it ready takes longer than most requests.
-    curl_global_init(CURL_GLOBAL_NOTHING);
-    std::unique_ptr<void, Close> handle(curl_easy_init());
-    if (!handle) return Error(ErrorKind::kSystem, "libcurl does not start");
-    HttpClient client(std::move(handle), socket);
-    if (auto status = client.set_up(); !status) return status.error();
-    return client;
-}
-
-Status HttpClient::set_up() {
-    CURL* curl = handle_.get();
-    bool ok = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_.c_str()) == CURLE_OK &&
-              // A proxy from the environment has no business here.
-              curl_easy_setopt(curl, CURLOPT_NOPROXY, "*") == CURLE_OK &&
-              curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
-              curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-              curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-              curl_easy_setopt(curl, CURLOPT_TIMEOUT, kTimeoutSeconds) == CURLE_OK &&
-              // Names such as ".." are the daemon's to judge, not libcurl's to resolve.
-              curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
-              curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append) == CURLE_OK;
-    if (!ok) return Error(ErrorKind::kSystem, "libcurl lacks HTTP on unix sockets");
-    return {};
+    return HttpClient(socket);
 }
 
 Result<HttpResponse> HttpClient::request(const std::string& method, const std::string& target,
                                          const std::string& body) {
-    CURL* curl = handle_.get();
-    HttpResponse response;
-    std::string url = "http://localhost" + target;
-    Headers headers = json_headers();
-    curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response.body);
-    if (body.empty()) {
-        curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, nullptr);
-    } else {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.c_str());
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+    const auto deadline = Clock::now() + kTimeout;
+    if (!is_usable()) {
+        if (Status connected = connect(); !connected) return connected.error();
     }
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method.c_str());
-
-    CURLcode code = curl_easy_perform(curl);
-    if (code != CURLE_OK) return no_answer(code);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response.status);
+    auto response = exchange(request_text(method, target, body), deadline);
+    if (!response) connection_ = UniqueFd();
     return response;
 }
 
-Error HttpClient::no_answer(int curl_code) const {
-    auto code = static_cast<CURLcode>(curl_code);
-    long os_error = 0;
-    curl_easy_getinfo(handle_.get(), CURLINFO_OS_ERRNO, &os_error);
-    std::string socket = socket_.native();
-    if (code == CURLE_COULDNT_CONNECT && os_error != 0) {
-        return Error::system("cannot connect to " + socket, static_cast<int>(os_error));
+bool HttpClient::is_usable() const {
+    if (!connection_) return false;
+    // Nothing is to come between an answer and the next request: what does is the end.
+    pollfd idle{connection_.get(), POLLIN, 0};
+    return poll(&idle, 1, 0) == 0;
+}
+
+Status HttpClient::connect() {
+    connection_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!connection_) return Error::system("open a socket");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socket_.native().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    int result = 0;
+    do {
+        result =
+            ::connect(connection_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) return {};
+    const int reason = errno;
+    connection_ = UniqueFd();
+    return Error::system("cannot connect to " + socket_.native(), reason);
+}
+
+Status HttpClient::wait(short events, Clock::time_point deadline) const {
+    while (true) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        pollfd one{connection_.get(), events, 0};
+        const int ready = left <= 0 ? 0 : poll(&one, 1, static_cast<int>(left));
+        if (ready > 0) return {};
+        if (ready < 0 && errno != EINTR) return no_answer(std::strerror(errno));
+        if (ready == 0) {
+            return Error(ErrorKind::kSystem,
+                         "no answer on " + socket_.native() + " within " +
+                             std::to_string(kTimeout.count()) + " s",
+                         ETIMEDOUT);
+        }
     }
-    if (code == CURLE_OPERATION_TIMEDOUT) {
-        return {ErrorKind::kSystem,
-                "no answer on " + socket + " within " + std::to_string(kTimeoutSeconds) + " s",
-                ETIMEDOUT};
+}
+
+Status HttpClient::send(std::string_view bytes, Clock::time_point deadline) {
+    while (!bytes.empty()) {
+        const ssize_t sent =
+            ::send(connection_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            bytes.remove_prefix(static_cast<size_t>(sent));
+            continue;
+        }
+        // A server that refuses a body may have said so before it closed.
+        if (errno == EPIPE || errno == ECONNRESET) return {};
+        if (!would_block(errno)) return no_answer(std::strerror(errno));
+        if (Status ready = wait(POLLOUT, deadline); !ready) return ready;
     }
-    return {ErrorKind::kSystem, "no whole answer on " + socket + ": " + curl_easy_strerror(code)};
+    return {};
+}
+
+Result<bool> HttpClient::receive(std::string& bytes, Clock::time_point deadline) {
+    std::array<char, 65536> buffer;
+    while (true) {
+        const ssize_t got = recv(connection_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (got >= 0) {
+            bytes.append(buffer.data(), static_cast<size_t>(got));
+            return got > 0;
+        }
+        if (!would_block(errno)) return no_answer(std::strerror(errno));
+        if (Status ready = wait(POLLIN, deadline); !ready) return ready.error();
+    }
+}
+
+Result<HttpResponse> HttpClient::exchange(std::string_view request, Clock::time_point deadline) {
+    if (Status sent = send(request, deadline); !sent) return sent.error();
+    std::string bytes;
+    size_t end = bytes.npos;
+    while ((end = bytes.find(kHeadEnd)) == bytes.npos) {
+        if (bytes.size() > kHeadLimit) return no_answer("it is not HTTP");
+        auto more = receive(bytes, deadline);
+        if (!more) return more.error();
+        if (!*more) return no_answer("the connection ended");
+    }
+    const auto head = parse_head(std::string_view(bytes).substr(0, end));
+    if (!head) return no_answer("it is not HTTP that is understood here");
+    HttpBody body(*head);
+    bool right = body.add(std::string_view(bytes).substr(end + kHeadEnd.size()));
+    while (right && !body.is_whole()) {
+        bytes.clear();
+        auto more = receive(bytes, deadline);
+        if (!more) return more.error();
+        if (!*more && !body.end()) return no_answer("the connection ended");
+        if (!*more) break;
+        right = body.add(bytes);
+    }
+    if (!right) return no_answer("its body is not of the length that it says");
+    if (!head->keeps_connection) connection_ = UniqueFd();
+    return HttpResponse{head->status, body.take()};
+}
+
+Error HttpClient::no_answer(const std::string& why) const {
+    return {ErrorKind::kSystem, "no whole answer on " + socket_.native() + ": " + why};
 }
 
 } // namespace cnet::client

@@ -1,14 +1,16 @@
 // HTTP/1.1 on a unix socket, one connection kept for several requests.
 //
 // An error means that there was no answer: Error::message() is a sentence about the socket, and
-// errno_value() the kernel's reason where it gave one. Any answer, an HTTP error too, is a value.
+// errno_value() the kernel's reason for not connecting, ETIMEDOUT, or 0 when an answer did not come
+// whole: the request may have been carried out then.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
-#include <memory>
 #include <string>
 
 #include "userspace/base/result.h"
+#include "userspace/base/unique_fd.h"
 
 namespace cnet::client {
 
@@ -19,7 +21,7 @@ struct HttpResponse {
 
 class HttpClient {
 public:
-    static constexpr long kTimeoutSeconds = 120;
+    static constexpr std::chrono::seconds kTimeout{120}; // for a whole request
 
     static Result<HttpClient> open(const std::filesystem::path& socket);
 
@@ -28,16 +30,21 @@ public:
                                  const std::string& body);
 
 private:
-    struct Close {
-        void operator()(void* handle) const;
-    };
-    HttpClient(std::unique_ptr<void, Close> handle, std::filesystem::path socket)
-        : handle_(std::move(handle)), socket_(std::move(socket)) {}
-    Status set_up();
-    Error no_answer(int curl_code) const;
+    using Clock = std::chrono::steady_clock;
 
-    std::unique_ptr<void, Close> handle_; // CURL is void
+    explicit HttpClient(std::filesystem::path socket) : socket_(std::move(socket)) {}
+    // A server may have closed the connection while it was idle.
+    bool is_usable() const;
+    Status connect();
+    Status send(std::string_view bytes, Clock::time_point deadline);
+    // What has arrived by now, appended to `bytes`; false at the end of the stream.
+    Result<bool> receive(std::string& bytes, Clock::time_point deadline);
+    Status wait(short events, Clock::time_point deadline) const;
+    Result<HttpResponse> exchange(std::string_view request, Clock::time_point deadline);
+    Error no_answer(const std::string& why) const;
+
     std::filesystem::path socket_;
+    UniqueFd connection_;
 };
 
 } // namespace cnet::client
