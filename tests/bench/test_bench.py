@@ -94,6 +94,18 @@ def test_costs_of_programs(tmp_path):
         assert file.read() == before
 
 
+@pytest.mark.skipif(not os.path.exists("/usr/lib/cni/portmap"), reason="no reference CNI plugins")
+def test_attachments(tmp_path):
+    figures = tmp_path / "figures.json"
+    done = bench("add", "--rounds", "2", "--seconds", "0.2", "--json", str(figures))
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = json.loads(figures.read_text())["runs"]
+    kinds = {(run["contender"], run["verb"]) for run in runs}
+    assert kinds == {(who, verb) for who in ("cnet", "bridge") for verb in ("ADD", "DEL")}
+    assert len(runs) == 2 * 4 * len(kinds)
+    assert "cnet ADD" in done.stdout
+
+
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_leaves_nothing_behind(number, status):
     words = ["--rounds", "1", "--seconds", "60", "--mode", "rr", "uplink"]

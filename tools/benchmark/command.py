@@ -7,7 +7,7 @@ import pathlib
 import signal
 import sys
 
-from . import machine, programs, report
+from . import attach, machine, programs, report
 from .lab import BenchError, Lab
 from .measure import Measurement
 from .scenarios import MODES, US, scenarios
@@ -33,11 +33,12 @@ def parse(arguments):
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures the same work on several data paths, side by side.",
         epilog="tools/bench prog: nanoseconds a packet of each BPF program.\n"
+        "tools/bench add: how long a container waits for its network, by CNI.\n"
         "tools/bench --list: the scenarios and their contenders.\n"
         "docs/bench.md explains the figures.",
     )
     parser.add_argument(
-        "scenario", nargs="*", help="only these; `prog` for the cost of each BPF program"
+        "scenario", nargs="*", help="only these; `prog` for the cost of each BPF program, `add` for CNI"
     )
     parser.add_argument(
         "--quick",
@@ -148,6 +149,9 @@ def run(arguments):
     need(bin_dir(), "cnet-bench-worker", *(f"bench_{name}.bpf.o" for name in PROGRAMS))
     if US not in options.skip:
         need(bin_dir(), "cnetd", "cnet-bpf")
+    if options.scenario == ["add"]:
+        need(bin_dir(), "cnet-cni")
+        return attach.run(options, bin_dir(), say)
     if options.scenario[:1] == ["prog"]:
         chosen = choose(everything, options.scenario[1:], [])
         return programs.run(options, chosen, bin_dir(), say)
