@@ -247,7 +247,7 @@ class CnetHost:
         return sorted(
             name
             for name in self.namespace.links()
-            if name.startswith("cnet") or name.startswith("cng") or name.startswith("cnhp")
+            if name.startswith(("cnet", "cng", "cnhp", "cnep"))
         )
 
     def _check_nothing_left(self):

@@ -68,6 +68,7 @@ std::string render(const control::NetworkView& view) {
     json["gateway_mac"] = network.gateway_mac.to_string();
     json["host_port"] = view.host_port;
     json["endpoints"] = view.endpoints;
+    json["docker_id"] = network.docker ? Json(network.docker->id) : Json(nullptr);
     json["devices"] = devices_json(view.devices);
     return to_text(json);
 }
@@ -95,6 +96,7 @@ std::string render(const control::EndpointView& view) {
     json["ifindex"] = view.ifindex;
     json["state"] = view.state;
     json["ports"] = view.ports;
+    json["docker_id"] = view.docker ? Json(view.docker->id) : Json(nullptr);
     json["lease"] = Json(nullptr);
     if (view.lease) {
         json["lease"] = {{"address", view.lease->address.to_string()},

@@ -79,8 +79,9 @@ Status Applier::run(const DeleteLink& change) {
     if (gone == observed_.links.end()) return {};
     observed_.addresses.erase(gone->second.ifindex);
     observed_.links.erase(gone);
-    // The other end of a host port goes with it.
+    // The other end of a host port goes with it, and that of an endpoint when it is here.
     if (change.name.starts_with("cngw")) observed_.links.erase("cnhp" + change.name.substr(4));
+    if (change.name.starts_with("cnet")) observed_.links.erase("cnep" + change.name.substr(4));
     return {};
 }
 
@@ -168,6 +169,11 @@ Status Applier::run(const BringUpEndpoint& change) {
     if (status) status = up(change.host_ifname);
     if (status) status = rtnl_.announce_endpoint(change.setup.netns, change.setup.ifname);
     return status;
+}
+
+Status Applier::run(const BringUpHostEnd& change) {
+    auto status = silence(change.host_ifname);
+    return status ? up(change.host_ifname) : status;
 }
 
 Status Applier::run(const UpdateEndpoint& change) {

@@ -33,6 +33,7 @@ private:
     Status run(const DeleteAddress& change);
     Status run(const BringUpHostPort& change);
     Status run(const BringUpEndpoint& change);
+    Status run(const BringUpHostEnd& change);
     Status run(const UpdateEndpoint& change);
     Status run(const AttachHook& change);
     Status run(const DetachHook& change);

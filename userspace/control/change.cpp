@@ -53,6 +53,9 @@ std::string text(const BringUpVxlan& c) {
 std::string text(const BringUpEndpoint& c) {
     return "configure " + c.setup.ifname + " in " + c.setup.netns;
 }
+std::string text(const BringUpHostEnd& c) {
+    return "bring up " + c.host_ifname;
+}
 std::string text(const UpdateEndpoint& c) {
     return "update " + c.host_ifname + " and its end in " + c.update.netns;
 }

@@ -71,6 +71,11 @@ struct BringUpVxlan {
     std::string name;
 };
 
+// An endpoint whose inside is Docker's to configure.
+struct BringUpHostEnd {
+    std::string host_ifname;
+};
+
 // The inside first, the host's end last: an endpoint whose host end is up has been configured.
 struct BringUpEndpoint {
     std::string host_ifname;
@@ -121,10 +126,11 @@ struct PurgeMacs {
     bool matches(const cnet_fdb_key& key, const cnet_fdb_entry& entry) const;
 };
 
-using Change = std::variant<CreateVeth, CreateVxlan, CreateVxlanReceiver, DeleteVxlanReceiver,
-                            DeleteLink, SetMtu, SetPromiscuous, AddAddress, DeleteAddress,
-                            BringUpHostPort, BringUpVxlan, BringUpEndpoint, UpdateEndpoint,
-                            AttachHook, DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
+using Change =
+    std::variant<CreateVeth, CreateVxlan, CreateVxlanReceiver, DeleteVxlanReceiver, DeleteLink,
+                 SetMtu, SetPromiscuous, AddAddress, DeleteAddress, BringUpHostPort, BringUpVxlan,
+                 BringUpEndpoint, BringUpHostEnd, UpdateEndpoint, AttachHook, DetachHook,
+                 TableChange, SlotChange, PurgeFlows, PurgeMacs>;
 
 // For the log and for errors, "create veth cnet5"; the same for the same change.
 std::string describe(const Change& change);

@@ -125,6 +125,7 @@ Status Controller::settings_changed() {
 
 Result<bool> Controller::sweep() {
     auto ended = impl_->end_leases();
+    if (ended) ended = impl_->collect_docker();
     if (!ended) return ended.error();
     auto swept = impl_->collector.sweep(impl_->state);
     if (!swept) return swept.error();

@@ -39,6 +39,8 @@ public:
         Namespaces& namespaces;
         const Clock& clock;
         Cluster* cluster = nullptr; // of a host by itself
+        // How long an endpoint of Docker's may be in no container before it is taken for forgotten.
+        uint32_t docker_grace_s = 60;
     };
 
     // Loads the store, takes the published ports again and makes the kernel agree. Fails only when
@@ -81,6 +83,22 @@ public:
     // Of one network when `network` is not empty.
     Result<std::vector<EndpointView>> endpoints(const std::string& network = {}) const;
     Result<EndpointView> endpoint(const std::string& name) const;
+
+    // By Docker's id; kNotFound.
+    Result<NetworkView> docker_network(const std::string& id) const;
+    Result<EndpointView> docker_endpoint(const std::string& id) const;
+    // A network of ours is Docker's as well from now on, or no more.
+    Status set_docker(const std::string& network, const std::optional<DockerNetwork>& docker);
+    // The namespace that Docker moves the endpoint's far end into next. The far end is here.
+    Result<EndpointView> place_endpoint(const std::string& name, const std::string& netns);
+    // Docker begins anew: what it asks for again from now on is what it has already, once.
+    void docker_started();
+    Result<DockerPool> request_pool(const PoolRequest& request);
+    Status release_pool(const std::string& pool); // absent is success, here and below
+    // The next free one, or the given one; the gateway's is the subnet's first unless given.
+    Result<IpPrefix> request_address(const std::string& pool,
+                                     const std::optional<IpAddress>& address, bool gateway);
+    Status release_address(const std::string& pool, const IpAddress& address);
 
     // `spec` as docs/api.md has it: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without
     // `allow_from` everybody may use the port. One that its publisher will hold must be free now.

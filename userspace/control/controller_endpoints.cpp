@@ -107,6 +107,20 @@ Result<MacAddress> random_mac(const State& state, const Observed& observed) {
     }
 }
 
+// The address's own, as Docker makes them: whoever remembers it need not forget. Another one where
+// it is taken.
+Result<MacAddress> mac_of(const std::vector<IpPrefix>& addresses, const State& state,
+                          const Observed& observed) {
+    auto v4 = std::find_if(addresses.begin(), addresses.end(),
+                           [](const IpPrefix& address) { return address.is_v4(); });
+    if (v4 == addresses.end()) return random_mac(state, observed);
+    const uint32_t bits = v4->address().v4_host_order();
+    const MacAddress mac({0x02, 0x42, static_cast<uint8_t>(bits >> 24),
+                          static_cast<uint8_t>(bits >> 16), static_cast<uint8_t>(bits >> 8),
+                          static_cast<uint8_t>(bits)});
+    return mac_is_taken(state, observed, mac) ? random_mac(state, observed) : mac;
+}
+
 Status check_mac(const MacAddress& mac, const Network& network, const State& state) {
     if (mac.is_multicast())
         return invalid("MAC address " + mac.to_string() + " is a multicast address");
@@ -152,6 +166,21 @@ Status check_aliases(const std::vector<std::string>& aliases) {
     return {};
 }
 
+struct Inside {
+    std::string netns;
+    std::string ifname;
+};
+
+// Where the far end goes, and what it is called there; Docker says both later.
+Result<Inside> resolve_inside(const EndpointSpec& spec, const State& state,
+                              const Namespaces& namespaces) {
+    if (spec.docker) return Inside{};
+    auto netns = resolve_netns(spec.netns, state, namespaces);
+    if (!netns) return netns.error();
+    if (auto status = check_ifname(spec.ifname, *netns, state); !status) return status.error();
+    return Inside{*netns, spec.ifname};
+}
+
 } // namespace
 
 EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
@@ -166,9 +195,14 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     view.default_route = endpoint.default_route;
     view.aliases = endpoint.aliases;
     view.host_ifname = endpoint.host_ifname();
+    view.docker = endpoint.docker;
+    if (endpoint.docker && !is_unplaced(endpoint)) {
+        if (auto inside = parts.rtnl.veth_in(endpoint.netns, endpoint.mac))
+            view.ifname = inside->name;
+    }
     if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
         view.ifindex = link->ifindex;
-        view.state = link->up ? "up" : "down";
+        view.state = endpoint.docker && link->peer_here ? "waiting" : link->up ? "up" : "down";
     } else {
         view.state = parts.namespaces.alive(endpoint.netns) ? "down" : "netns-gone";
     }
@@ -178,6 +212,11 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     if (auto lease = state.leases.find(endpoint.id); lease != state.leases.end())
         view.lease = LeaseView{lease->second.address, lease_ends_in_s(endpoint.id)};
     return view;
+}
+
+const Endpoint* Controller::Impl::endpoint_with(const Network& network,
+                                                const IpAddress& address) const {
+    return control::owner_of(state, network.id, address);
 }
 
 std::optional<std::string> Controller::Impl::holder_elsewhere(const Network& network,
@@ -226,32 +265,38 @@ Controller::Impl::choose_addresses(const Network& network,
 
 Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     Impl& impl = *impl_;
-    auto status = check_name("endpoint", spec.name);
-    if (!status) return status.error();
+    if (auto valid = check_name("endpoint", spec.name); !valid) return valid.error();
     if (impl.find_endpoint(spec.name)) return conflict("endpoint " + spec.name + " exists already");
     auto network = impl.find_network_anywhere(spec.network);
     if (!network) return network.error();
-    auto netns = resolve_netns(spec.netns, impl.state, impl.parts.namespaces);
-    if (!netns) return netns.error();
-    status = check_ifname(spec.ifname, *netns, impl.state);
-    if (status) status = check_aliases(spec.aliases);
+    auto inside = resolve_inside(spec, impl.state, impl.parts.namespaces);
+    if (!inside) return inside.error();
+    auto status = check_aliases(spec.aliases);
+    if (status && spec.docker) {
+        status = impl.evict_forgotten(**network, spec.ips);
+        network = impl.find_network(spec.network); // the state is another
+        if (!network) return network.error();
+    }
     if (status && spec.mac) status = check_mac(*spec.mac, **network, impl.state);
     if (!status) return status.error();
     auto addresses = impl.choose_addresses(**network, spec.ips);
     if (!addresses) return addresses.error();
-    auto mac = spec.mac ? Result<MacAddress>(*spec.mac) : random_mac(impl.state, impl.observed);
+    auto mac = spec.mac      ? Result<MacAddress>(*spec.mac)
+               : spec.docker ? mac_of(*addresses, impl.state, impl.observed)
+                             : random_mac(impl.state, impl.observed);
     if (!mac) return mac.error();
 
     Endpoint endpoint;
     endpoint.id = ++impl.ids.endpoint;
     endpoint.name = spec.name;
     endpoint.network_id = (*network)->id;
-    endpoint.netns = *netns;
-    endpoint.ifname = spec.ifname;
+    endpoint.netns = inside->netns;
+    endpoint.ifname = spec.docker ? endpoint.waiting_ifname() : inside->ifname;
     endpoint.addresses = std::move(*addresses);
     endpoint.mac = *mac;
     endpoint.default_route = spec.default_route;
     endpoint.aliases = spec.aliases;
+    endpoint.docker = spec.docker;
 
     if ((*network)->clustered) {
         status = impl.check_shared(**network);
@@ -260,7 +305,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     }
     State next = impl.state;
     next.endpoints[endpoint.id] = endpoint;
-    impl.observed.namespaces.insert(endpoint.netns);
+    if (!endpoint.docker) impl.observed.namespaces.insert(endpoint.netns);
     status = impl.change(std::move(next),
                          {{store::PutEndpoint{endpoint}}, {store::RemoveEndpoint{endpoint.id}}});
     if (!status) return status.error();

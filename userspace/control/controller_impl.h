@@ -120,6 +120,29 @@ struct Controller::Impl {
     // None: it does not end.
     std::optional<uint64_t> lease_ends_in_s(EndpointId id) const;
 
+    const Network* find_docker_network(const std::string& id) const;
+    const Endpoint* find_docker_endpoint(const std::string& id) const;
+    // Not in a container now, as far as the devices tell.
+    bool is_unplaced(const Endpoint& endpoint) const;
+    // Those that Docker has put into a container once, that are in none now, and that have one of
+    // these addresses: it gives them to another.
+    Status evict_forgotten(const Network& network, const std::vector<IpAddress>& addresses);
+    // Removes endpoints that Docker has forgotten, and gives their addresses back.
+    Status collect_docker();
+    Status give_back_addresses(const std::vector<IpAddress>& addresses);
+    Result<DockerPool> plan_pool(const PoolRequest& request) const;
+    Result<IpAddress> plan_address(const DockerPool& pool, const std::optional<IpAddress>& address,
+                                   bool gateway);
+    const Network* network_of(const DockerPool& pool) const;
+    // The endpoint of this host that has it; null when it is free.
+    const Endpoint* endpoint_with(const Network& network, const IpAddress& address) const;
+    std::map<EndpointId, uint64_t> unplaced_since_ns;
+    // What was given before dockerd began, and has not been asked for again: a pool, or an address
+    // of it.
+    std::set<std::string> repeatable_pools;
+    std::set<std::pair<std::string, IpAddress>> repeatable_addresses;
+    std::map<std::string, IpAddress> last_given_of_pool;
+
     // Instead of what was stated of this MAC before.
     Status state_mac(const Network& network, const StaticFdb& entry);
 

@@ -127,6 +127,7 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     network.ageing_s = spec.ageing_s;
     network.mac_limit = spec.mac_limit;
     network.flood_limit = spec.flood_limit;
+    network.docker = spec.docker;
     auto status = check_network(network);
     if (status) status = check_vni(network, spec, state, parts.cluster != nullptr);
     if (!status) return status.error();

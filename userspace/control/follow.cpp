@@ -86,6 +86,7 @@ private:
         Network updated = theirs;
         updated.id = ours.id;
         updated.gateway_mac = ours.gateway_mac;
+        updated.docker = ours.docker;
         if (updated.mtu_derived && ours.mtu_derived) updated.mtu = ours.mtu;
         if (updated == ours) return;
         added_.emplace_back(store::PutNetwork{updated});

@@ -38,7 +38,7 @@ netlink::VethSpec endpoint_spec(const Endpoint& endpoint, const Network& network
     spec.alias = alias_of(endpoint);
     spec.peer_name = endpoint.ifname;
     spec.peer_mac = endpoint.mac;
-    spec.peer_netns = endpoint.netns;
+    spec.peer_netns = endpoint.docker ? "" : endpoint.netns;
     spec.mtu = network.mtu;
     return spec;
 }
@@ -82,8 +82,30 @@ netlink::Rtnl::EndpointUpdate endpoint_update(const Endpoint& endpoint, const Ne
     return update;
 }
 
+// Addresses and routes are Docker's to set.
+netlink::Rtnl::EndpointUpdate docker_update(const Endpoint& endpoint, const Network& network) {
+    netlink::Rtnl::EndpointUpdate update;
+    update.netns = endpoint.netns;
+    update.mac = endpoint.mac;
+    update.mtu = network.mtu;
+    return update;
+}
+
 void set_mtu(std::vector<Change>& changes, const netlink::LinkInfo& link, const Network& network) {
     if (link.mtu != network.mtu) changes.push_back(SetMtu{link.name, network.mtu});
+}
+
+// The MTU is nobody's but ours: Docker leaves it as it finds it.
+void set_up_docker(std::vector<Change>& changes, const netlink::LinkInfo& link,
+                   const Endpoint& endpoint, const Network& network, const Observed& observed) {
+    const netlink::LinkInfo* waiting = observed.find(endpoint.waiting_ifname());
+    if (waiting && link.peer_here) {
+        set_mtu(changes, *waiting, network);
+        set_mtu(changes, link, network);
+    } else if (link.mtu != network.mtu) {
+        changes.push_back(UpdateEndpoint{link.name, docker_update(endpoint, network)});
+    }
+    if (!link.up) changes.push_back(BringUpHostEnd{link.name});
 }
 
 BringUpHostPort::Ipv6 host_ipv6(const Network& network) {
@@ -142,8 +164,9 @@ std::vector<Change> missing_links(const State& desired, const Observed& observed
         const netlink::LinkInfo* link = observed.find(endpoint.host_ifname());
         if (link && link->kind == "veth") {
             changes.push_back(DeleteLink{link->name});
-        } else if (!observed.namespaces.contains(endpoint.netns)) {
-            continue; // its namespace is gone: the endpoint waits for whoever deletes it
+        } else if (endpoint.docker ? !endpoint.netns.empty()
+                                   : !observed.namespaces.contains(endpoint.netns)) {
+            continue; // its container is gone: the endpoint waits for whoever deletes it
         }
         changes.push_back(
             CreateVeth{endpoint_spec(endpoint, desired.networks.at(endpoint.network_id))});
@@ -175,7 +198,9 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
         const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed);
         if (!link) continue;
         const Network& network = desired.networks.at(endpoint.network_id);
-        if (!link->up) {
+        if (endpoint.docker) {
+            set_up_docker(changes, *link, endpoint, network, observed);
+        } else if (!link->up) {
             set_mtu(changes, *link, network);
             changes.push_back(BringUpEndpoint{link->name, endpoint_setup(endpoint, network)});
         } else if (link->mtu != network.mtu || !gateways[network.id].empty()) {

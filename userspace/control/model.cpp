@@ -75,5 +75,8 @@ std::string Network::host_port_inner() const {
 std::string Endpoint::host_ifname() const {
     return device_name("cnet", id);
 }
+std::string Endpoint::waiting_ifname() const {
+    return device_name("cnep", id);
+}
 
 } // namespace cnet::control

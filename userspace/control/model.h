@@ -11,6 +11,7 @@
 
 #include "userspace/base/ip.h"
 #include "userspace/base/result.h"
+#include "userspace/control/docker_model.h"
 
 namespace cnet::control {
 
@@ -60,6 +61,7 @@ struct Network {
     uint32_t flood_limit = 0; // frames a second that one port may flood, 0: no limit
     MacAddress gateway_mac;
     bool clustered = false; // of the whole cluster: its control plane says who is in it
+    std::optional<DockerNetwork> docker = {};
 
     // Nothing beyond the host, or not even the host.
     bool is_internal() const { return internal || mode == Mode::kIsolated; }
@@ -79,18 +81,22 @@ struct Endpoint {
     EndpointId id = 0;
     std::string name; // unique on the host
     NetworkId network_id = 0;
-    std::string netns;  // path of the namespace file
+    std::string netns;  // path of the namespace file; of Docker's empty until it has said
     std::string ifname; // inside the namespace
     std::vector<IpPrefix> addresses;
     MacAddress mac;
     bool default_route = true;
     std::vector<std::string>
         aliases; // further names of it, for resolvers; others may have them too
+    // Docker's: it moves the far end into a container and configures it there.
+    std::optional<DockerEndpoint> docker = {};
 
     bool has_family(bool v4) const;
 
     // "cnet" + id in hex: the host side of the veth.
     std::string host_ifname() const;
+    // "cnep" + id in hex: what its far end is called while that waits in the host's namespace.
+    std::string waiting_ifname() const;
 
     bool operator==(const Endpoint&) const = default;
 };
@@ -199,6 +205,7 @@ struct State {
     std::vector<StaticFdb> fdb;
     std::map<PeerId, Peer> peers;
     std::map<std::pair<PeerId, std::string>, RemoteEndpoint> remotes; // by host and name there
+    std::map<std::string, DockerPool> docker_pools;                   // by id
     UplinkPolicy uplink_policy = UplinkPolicy::kAutomatic; // configuration, not in the store
     OverlayConfig overlay;                                 // likewise
 

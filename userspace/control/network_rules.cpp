@@ -25,20 +25,6 @@ bool is_special(const IpPrefix& subnet) {
     });
 }
 
-Status check_subnet(const IpPrefix& subnet) {
-    const std::string text = "subnet " + subnet.to_string();
-    if (subnet.address() != subnet.network()) {
-        return invalid(text + " has host bits set: the network is " +
-                       IpPrefix(subnet.network(), subnet.length()).to_string());
-    }
-    if (subnet.length() > (subnet.is_v4() ? 30u : 126u)) {
-        return invalid(text + " is too small for a gateway and an endpoint");
-    }
-    if (is_special(subnet))
-        return invalid(text + " lies in a range that is reserved for other uses");
-    return {};
-}
-
 // Which of the host's routes are in the way: all that touch the subnet, or those that lie in it.
 enum class Routes { kAny, kWhole };
 
@@ -68,15 +54,6 @@ std::string overlap(const IpPrefix& subnet, const State& state, const std::vecto
         }
     }
     return {};
-}
-
-Result<IpPrefix> free_pool(const State& state, const std::vector<HostPrefix>& host) {
-    for (const IpPrefix& pool : default_pools()) {
-        if (overlap(pool, state, host, Routes::kAny).empty()) return pool;
-    }
-    return Error(ErrorKind::kExhausted,
-                 "every default pool (172.17.0.0/16 to 172.31.0.0/16, 192.168.0.0/16) is in "
-                 "use: give a subnet");
 }
 
 // The one of `given` that lies in the subnet.
@@ -145,6 +122,32 @@ Status check_snat(const std::optional<IpAddress>& snat, bool v4) {
 }
 
 } // namespace
+
+Status check_subnet(const IpPrefix& subnet) {
+    const std::string text = "subnet " + subnet.to_string();
+    if (subnet.address() != subnet.network()) {
+        return invalid(text + " has host bits set: the network is " +
+                       IpPrefix(subnet.network(), subnet.length()).to_string());
+    }
+    if (subnet.length() > (subnet.is_v4() ? 30u : 126u)) {
+        return invalid(text + " is too small for a gateway and an endpoint");
+    }
+    if (is_special(subnet))
+        return invalid(text + " lies in a range that is reserved for other uses");
+    return {};
+}
+
+Result<IpPrefix> free_pool(const State& state, const std::vector<HostPrefix>& host) {
+    for (const IpPrefix& pool : default_pools()) {
+        const bool is_dockers =
+            std::any_of(state.docker_pools.begin(), state.docker_pools.end(),
+                        [&](const auto& entry) { return entry.second.prefix.overlaps(pool); });
+        if (!is_dockers && overlap(pool, state, host, Routes::kAny).empty()) return pool;
+    }
+    return Error(ErrorKind::kExhausted,
+                 "every default pool (172.17.0.0/16 to 172.31.0.0/16, 192.168.0.0/16) is in "
+                 "use: give a subnet");
+}
 
 Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
                                          const std::vector<HostPrefix>& host) {

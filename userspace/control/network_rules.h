@@ -25,6 +25,10 @@ struct HostPrefix {
 // for all of 10.0.0.0/8 may well have a network in it). Default pools skip whatever is in use.
 Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
                                          const std::vector<HostPrefix>& host);
+// The first default pool that nobody uses, Docker's IPAM included.
+Result<IpPrefix> free_pool(const State& state, const std::vector<HostPrefix>& host);
+// Whether a network may have it at all: no host bits, room for an endpoint, no special range.
+Status check_subnet(const IpPrefix& subnet);
 // What the options must be together: MTU, masquerade addresses, mode.
 Status check_network(const Network& network);
 // Fixed by the network's id and name, locally administered.

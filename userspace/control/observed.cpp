@@ -20,7 +20,8 @@ bool is_alias(std::string_view alias, std::string_view kind, std::string_view na
 
 auto fields(const netlink::LinkInfo& link) {
     return std::tie(link.ifindex, link.name, link.kind, link.alias, link.mac, link.mtu, link.up,
-                    link.loopback, link.has_ethernet, link.master, link.promiscuous);
+                    link.loopback, link.has_ethernet, link.master, link.promiscuous,
+                    link.peer_here);
 }
 
 auto fields(const netlink::AddressInfo& address) {
@@ -120,7 +121,7 @@ void observe_namespaces(Observed& observed, const State& state, const Namespaces
     observed.namespaces.clear();
     for (const auto& [id, endpoint] : state.endpoints) {
         if (observed.find(endpoint.host_ifname())) continue;
-        if (endpoint.netns.starts_with("/proc/")) continue;
+        if (endpoint.docker || endpoint.netns.starts_with("/proc/")) continue;
         if (namespaces.alive(endpoint.netns)) observed.namespaces.insert(endpoint.netns);
     }
 }

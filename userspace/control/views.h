@@ -35,6 +35,7 @@ struct NetworkSpec {
     uint32_t mac_limit = 1024;
     uint32_t flood_limit = 0;
     bool allow_spoofing = false;
+    std::optional<DockerNetwork> docker = {};
 
     bool spans_hosts() const { return vni || vni_auto; }
 };
@@ -85,6 +86,8 @@ struct EndpointSpec {
     std::optional<MacAddress> mac;
     bool default_route = true;
     std::vector<std::string> aliases;
+    // Without a namespace, and the device's name is not asked for: Docker decides about both.
+    std::optional<DockerEndpoint> docker = {};
 };
 
 struct LeaseView {
@@ -104,9 +107,18 @@ struct EndpointView {
     std::vector<std::string> aliases;
     std::string host_ifname;
     uint32_t ifindex = 0;           // of host_ifname, 0 when it does not exist
-    std::string state;              // "up", "down", "netns-gone"
+    std::string state;              // "up", "down", "netns-gone", "waiting" (for Docker)
     std::vector<std::string> ports; // "0.0.0.0:8080->80/tcp"
     std::optional<LeaseView> lease; // from DHCP
+    std::optional<DockerEndpoint> docker = {};
+};
+
+// What Docker asks of its IPAM driver.
+struct PoolRequest {
+    std::optional<IpPrefix> prefix; // none: the next free one
+    std::optional<IpPrefix> range;
+    bool v6 = false;
+    std::string network; // of ours, whose subnet it is to be; empty: any
 };
 
 struct PortView {

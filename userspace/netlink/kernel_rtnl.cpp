@@ -56,13 +56,21 @@ Status configure(nl_sock* socket, const Rtnl::EndpointSetup& setup) {
     return {};
 }
 
-Status update_inside(nl_sock* socket, const Rtnl::EndpointUpdate& update) {
+Result<LinkInfo> find_veth(nl_sock* socket, const MacAddress& mac) {
     auto links = read_links(socket);
     if (!links) return links.error();
     auto link = std::find_if(links->begin(), links->end(), [&](const LinkInfo& candidate) {
-        return candidate.kind == "veth" && candidate.mac == update.mac;
+        return candidate.kind == "veth" && candidate.mac == mac;
     });
-    if (link == links->end()) return {};
+    if (link == links->end())
+        return Error(ErrorKind::kNotFound, "there is no veth with MAC address " + mac.to_string());
+    return *link;
+}
+
+Status update_inside(nl_sock* socket, const Rtnl::EndpointUpdate& update) {
+    auto link = find_veth(socket, update.mac);
+    if (!link && link.error().kind() == ErrorKind::kNotFound) return {};
+    if (!link) return link.error();
     if (link->mtu != update.mtu)
         if (auto set = request_mtu(socket, link->name, update.mtu); !set) return set;
     for (const auto& gateway : update.former_gateways)
@@ -200,6 +208,14 @@ Result<LinkInfo> KernelRtnl::link_in(const std::string& netns, const std::string
     auto socket = open_socket_in(netns);
     if (!socket) return socket.error();
     auto found = read_link(socket->get(), name);
+    if (!found) return found.error().because(netns);
+    return found;
+}
+
+Result<LinkInfo> KernelRtnl::veth_in(const std::string& netns, const MacAddress& mac) {
+    auto socket = open_socket_in(netns);
+    if (!socket) return socket.error();
+    auto found = find_veth(socket->get(), mac);
     if (!found) return found.error().because(netns);
     return found;
 }

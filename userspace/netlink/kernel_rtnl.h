@@ -43,6 +43,7 @@ public:
     Status announce_endpoint(const std::string& netns, const std::string& ifname) override;
     Status update_endpoint(const EndpointUpdate& update) override;
     Result<LinkInfo> link_in(const std::string& netns, const std::string& name) override;
+    Result<LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override;
     Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
                                                const std::string& name) override;
 

@@ -53,6 +53,10 @@ LinkInfo to_link_info(rtnl_link* link) {
     info.has_ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
     info.promiscuous = flags & IFF_PROMISC;
     info.master = static_cast<uint32_t>(rtnl_link_get_master(link));
+    // The kernel names the other end's namespace when it is another.
+    int32_t peer_netns = 0;
+    info.peer_here = info.kind == "veth" && rtnl_link_get_link(link) != 0 &&
+                     rtnl_link_get_link_netnsid(link, &peer_netns) != 0;
     return info;
 }
 

@@ -25,6 +25,7 @@ struct LinkInfo {
     bool has_ethernet = true; // false: tun, WireGuard, ppp
     uint32_t master = 0;      // ifindex of the bridge it is a port of
     bool promiscuous = false; // by somebody's setting; what the kernel's own users ask for aside
+    bool peer_here = false;   // a veth whose other end is in this namespace too
 };
 
 struct AddressInfo {
@@ -140,6 +141,8 @@ public:
     // The interface as seen inside the namespace; kNotFound when the namespace or the interface is
     // gone.
     virtual Result<LinkInfo> link_in(const std::string& netns, const std::string& name) = 0;
+    // The veth with this MAC inside a namespace, whatever it is called by now; kNotFound likewise.
+    virtual Result<LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) = 0;
     // Every address of one interface inside a namespace.
     virtual Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
                                                        const std::string& name) = 0;

@@ -1,6 +1,7 @@
 #include "userspace/store/sqlite_load.h"
 
 #include <functional>
+#include <sstream>
 
 namespace cnet::store {
 
@@ -41,6 +42,16 @@ Status parse_into(std::optional<T>& out, const std::optional<std::string>& text,
     auto status = parse_into(value, *text, owner);
     if (status) out = value;
     return status;
+}
+
+Status parse_list(std::vector<IpPrefix>& out, const std::string& text, const std::string& owner) {
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+        IpPrefix prefix;
+        if (auto status = parse_into(prefix, word, owner); !status) return status;
+        out.push_back(prefix);
+    }
+    return {};
 }
 
 Status load_network(Statement& row, State& state) {
@@ -125,6 +136,46 @@ Status load_lease(Statement& row, State& state) {
     lease.ends_s = row.next_int();
     state.leases.emplace(lease.endpoint_id, lease);
     return {};
+}
+
+Status load_docker_network(Statement& row, State& state) {
+    control::Network& network = state.networks[static_cast<control::NetworkId>(row.next_int())];
+    control::DockerNetwork d;
+    d.id = row.next_text();
+    d.made = row.next_int() != 0;
+    d.iface_prefix = row.next_text();
+    const std::string owner = "network " + network.name;
+    auto status = parse_into(d.bind, row.next_optional_text(), owner);
+    if (status) status = parse_list(d.allow_from, row.next_text(), owner);
+    if (status) network.docker = std::move(d);
+    return status;
+}
+
+Status load_docker_endpoint(Statement& row, State& state) {
+    control::Endpoint& endpoint = state.endpoints[static_cast<control::EndpointId>(row.next_int())];
+    control::DockerEndpoint d;
+    d.id = row.next_text();
+    auto status = parse_list(d.allow_from, row.next_text(), "endpoint " + endpoint.name);
+    if (status) endpoint.docker = std::move(d);
+    return status;
+}
+
+Status load_docker_pool(Statement& row, State& state) {
+    control::DockerPool pool;
+    pool.id = row.next_text();
+    const std::string owner = "address pool " + pool.id;
+    auto status = parse_into(pool.prefix, row.next_text(), owner);
+    if (status) status = parse_into(pool.range, row.next_optional_text(), owner);
+    if (status) state.docker_pools.emplace(pool.id, std::move(pool));
+    return status;
+}
+
+Status load_docker_address(Statement& row, State& state) {
+    control::DockerPool& pool = state.docker_pools[row.next_text()];
+    IpAddress address;
+    auto status = parse_into(address, row.next_text(), "address pool " + pool.id);
+    if (status) pool.addresses[address] = row.next_int() != 0;
+    return status;
 }
 
 Status load_port(Statement& row, State& state) {
@@ -251,6 +302,11 @@ Status load_state(Database& db, State& state) {
         {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4, holder FROM ports",
          load_port},
         {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},
+        {"SELECT network_id, id, made, iface_prefix, bind, allow_from FROM docker_networks",
+         load_docker_network},
+        {"SELECT endpoint_id, id, allow_from FROM docker_endpoints", load_docker_endpoint},
+        {"SELECT id, prefix, range FROM docker_pools", load_docker_pool},
+        {"SELECT pool, address, gateway FROM docker_addresses", load_docker_address},
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},

@@ -121,6 +121,19 @@ CREATE TABLE leases (
     endpoint_id INTEGER PRIMARY KEY REFERENCES endpoints ON DELETE CASCADE, address TEXT NOT NULL,
     duration_s INTEGER NOT NULL, ends_s INTEGER NOT NULL) STRICT;
 PRAGMA user_version = 9;
+)sql",
+                                  R"sql(
+CREATE TABLE docker_networks (
+    network_id INTEGER PRIMARY KEY REFERENCES networks ON DELETE CASCADE, id TEXT NOT NULL UNIQUE,
+    made INTEGER NOT NULL, iface_prefix TEXT NOT NULL, bind TEXT, allow_from TEXT NOT NULL) STRICT;
+CREATE TABLE docker_endpoints (
+    endpoint_id INTEGER PRIMARY KEY REFERENCES endpoints ON DELETE CASCADE, id TEXT NOT NULL UNIQUE,
+    allow_from TEXT NOT NULL) STRICT;
+CREATE TABLE docker_pools (id TEXT PRIMARY KEY, prefix TEXT NOT NULL, range TEXT) STRICT, WITHOUT ROWID;
+CREATE TABLE docker_addresses (
+    pool TEXT NOT NULL REFERENCES docker_pools ON DELETE CASCADE, address TEXT NOT NULL,
+    gateway INTEGER NOT NULL, PRIMARY KEY (pool, address)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 10;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

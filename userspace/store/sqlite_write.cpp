@@ -17,6 +17,14 @@ template <typename T> std::optional<std::string> text(const std::optional<T>& va
     return value->to_string();
 }
 
+// One column, read as a whole and never asked for one of them.
+std::string joined(const std::vector<IpPrefix>& prefixes) {
+    std::string list;
+    for (const IpPrefix& prefix : prefixes)
+        list += (list.empty() ? "" : " ") + prefix.to_string();
+    return list;
+}
+
 Status raise_last_id(Database& db, const char* kind, uint32_t id) {
     return run(db, "UPDATE last_ids SET id = max(id, ?) WHERE kind = ?", int64_t{id},
                std::string(kind));
@@ -33,6 +41,22 @@ Status write_subnets(Database& db, const control::Network& network) {
         if (!status) return status;
     }
     return {};
+}
+
+Status write_docker(Database& db, const control::Network& network) {
+    auto status = run(db, "DELETE FROM docker_networks WHERE network_id = ?", int64_t{network.id});
+    if (!status || !network.docker) return status;
+    const control::DockerNetwork& d = *network.docker;
+    return run(db, "INSERT INTO docker_networks VALUES (?, ?, ?, ?, ?, ?)", int64_t{network.id},
+               d.id, int64_t{d.made}, d.iface_prefix, text(d.bind), joined(d.allow_from));
+}
+
+Status write_docker(Database& db, const control::Endpoint& endpoint) {
+    auto status =
+        run(db, "DELETE FROM docker_endpoints WHERE endpoint_id = ?", int64_t{endpoint.id});
+    if (!status || !endpoint.docker) return status;
+    return run(db, "INSERT INTO docker_endpoints VALUES (?, ?, ?)", int64_t{endpoint.id},
+               endpoint.docker->id, joined(endpoint.docker->allow_from));
 }
 
 Status write(Database& db, const PutNetwork& put) {
@@ -59,6 +83,7 @@ Status write(Database& db, const PutNetwork& put) {
             int64_t{n.peer_learning}, int64_t{n.clustered}, int64_t{n.flood_limit});
     if (!status) return status;
     status = write_subnets(db, n);
+    if (status) status = write_docker(db, n);
     if (!status) return status;
     return raise_last_id(db, "network", n.id);
 }
@@ -97,6 +122,7 @@ Status write(Database& db, const PutEndpoint& put) {
     if (!status) return status;
     status = write_addresses(db, e);
     if (status) status = write_aliases(db, e);
+    if (status) status = write_docker(db, e);
     if (!status) return status;
     return raise_last_id(db, "endpoint", e.id);
 }
@@ -213,6 +239,29 @@ Status write(Database& db, const PutRemote& put) {
                      r.name, position++, alias);
     }
     return status;
+}
+
+Status write(Database& db, const PutDockerPool& put) {
+    return run(db,
+               "INSERT INTO docker_pools VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+               "prefix = excluded.prefix, range = excluded.range",
+               put.pool.id, put.pool.prefix.to_string(), text(put.pool.range));
+}
+
+Status write(Database& db, const PutDockerAddress& put) {
+    return run(db,
+               "INSERT INTO docker_addresses VALUES (?, ?, ?) ON CONFLICT (pool, address) DO "
+               "UPDATE SET gateway = excluded.gateway",
+               put.pool, put.address.to_string(), int64_t{put.gateway});
+}
+
+Status write(Database& db, const RemoveDockerPool& remove) {
+    return run(db, "DELETE FROM docker_pools WHERE id = ?", remove.id);
+}
+
+Status write(Database& db, const RemoveDockerAddress& remove) {
+    return run(db, "DELETE FROM docker_addresses WHERE pool = ? AND address = ?", remove.pool,
+               remove.address.to_string());
 }
 
 Status write(Database& db, const RemoveNetwork& remove) {

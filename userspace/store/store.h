@@ -43,6 +43,15 @@ struct PutPeer {
 struct PutRemote {
     control::RemoteEndpoint remote;
 };
+// Without its addresses.
+struct PutDockerPool {
+    control::DockerPool pool;
+};
+struct PutDockerAddress {
+    std::string pool;
+    IpAddress address;
+    bool gateway = false;
+};
 
 // Absent is success.
 struct RemoveNetwork {
@@ -77,11 +86,19 @@ struct RemoveRemote {
     control::PeerId peer_id = 0;
     std::string name;
 };
+struct RemoveDockerPool { // and its addresses
+    std::string id;
+};
+struct RemoveDockerAddress {
+    std::string pool;
+    IpAddress address;
+};
 
 using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
                               PutFdb, PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint,
                               RemovePort, RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb,
-                              RemovePeer, RemoveLease, RemoveRemote>;
+                              RemovePeer, RemoveLease, RemoveRemote, PutDockerPool,
+                              PutDockerAddress, RemoveDockerPool, RemoveDockerAddress>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

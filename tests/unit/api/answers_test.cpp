@@ -35,7 +35,7 @@ TEST(Answers, NetworkHasEveryKey) {
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "flood_limit": 0, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2,
-        "devices": [{"device": "lan0", "ifindex": 9, "mtu": 9000, "state": "up"}]})"));
+        "docker_id": null, "devices": [{"device": "lan0", "ifindex": 9, "mtu": 9000, "state": "up"}]})"));
 }
 
 TEST(Answers, NetworkWithoutOptionsHasEmptyListsAndNull) {
@@ -49,7 +49,7 @@ TEST(Answers, NetworkWithoutOptionsHasEmptyListsAndNull) {
 TEST(Answers, NetworkMakesTheSameNetworkAgain) {
     json answer = json::parse(render(sample_network()));
     for (const char* key :
-         {"id", "scope", "mode", "gateway_mac", "host_port", "endpoints", "devices"})
+         {"id", "scope", "mode", "gateway_mac", "host_port", "endpoints", "devices", "docker_id"})
         answer.erase(key);
     auto spec = parse_network_spec(answer.dump());
     ASSERT_TRUE(spec) << spec.error().message();
@@ -81,7 +81,7 @@ TEST(Answers, EndpointHasEveryKey) {
         "id": 7, "name": "a", "network": "web", "netns": "/run/netns/box", "ifname": "eth0",
         "addresses": ["10.88.0.9/24"], "mac": "02:00:00:00:00:09", "default_route": true, "aliases": ["db"],
         "host_ifname": "cnet7", "ifindex": 12, "state": "up",
-        "ports": ["0.0.0.0:8080->80/tcp"], "lease": null})"));
+        "ports": ["0.0.0.0:8080->80/tcp"], "docker_id": null, "lease": null})"));
     view.lease = control::LeaseView{*IpAddress::parse("10.88.0.100"), 60};
     EXPECT_EQ(json::parse(render(view))["lease"],
               json::parse(R"({"address": "10.88.0.100", "ends_in_s": 60})"));

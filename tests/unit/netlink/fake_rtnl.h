@@ -52,6 +52,12 @@ public:
         link.addresses = addresses;
         return add(std::move(link));
     }
+    // What an engine does with a device that waits for it.
+    void move(const std::string& name, const std::string& netns, const std::string& new_name) {
+        auto* link = find_mutable(name);
+        link->netns = netns;
+        link->info.name = new_name;
+    }
     // IFA_F_DEPRECATED and the like, until set again.
     void set_address_state(const IpAddress& address, const netlink::AddressInfo& state) {
         address_states_[address] = state;
@@ -89,7 +95,7 @@ public:
         if (auto error = failure("links")) return *error;
         std::vector<netlink::LinkInfo> all;
         for (const auto& [index, link] : links_)
-            if (link.netns.empty()) all.push_back(link.info);
+            if (link.netns.empty()) all.push_back(seen(link));
         return all;
     }
 
@@ -248,6 +254,13 @@ public:
         return info(netns, name);
     }
 
+    Result<netlink::LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override {
+        if (auto error = failure("veth_in")) return *error;
+        for (const auto& [index, link] : links_)
+            if (link.netns == netns && link.info.mac == mac) return link.info;
+        return no_device(mac.to_string());
+    }
+
     Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
                                                const std::string& name) override {
         if (auto error = failure("addresses_in")) return *error;
@@ -329,7 +342,14 @@ private:
     Result<netlink::LinkInfo> info(const std::string& netns, const std::string& name) const {
         const auto* link = find(name, netns);
         if (!link) return no_device(name);
-        return link->info;
+        return seen(*link);
+    }
+
+    netlink::LinkInfo seen(const Link& link) const {
+        auto info = link.info;
+        const auto peer = links_.find(link.peer);
+        info.peer_here = peer != links_.end() && peer->second.netns == link.netns;
+        return info;
     }
 
     template <typename Change>

@@ -61,6 +61,11 @@ TEST_F(KernelRtnlTest, VethHasBothEndsAsAsked) {
     EXPECT_EQ(peer->mtu, 1400u);
     EXPECT_FALSE(peer->up);
     EXPECT_FALSE(rtnl_->link("eth0"));
+    EXPECT_FALSE(host->peer_here);
+    auto same = rtnl_->veth_in(box_path(), *spec().peer_mac);
+    ASSERT_TRUE(ok(same));
+    EXPECT_EQ(same->name, "eth0");
+    EXPECT_EQ(rtnl_->veth_in(box_path(), *spec().mac).error().kind(), ErrorKind::kNotFound);
 }
 
 TEST_F(KernelRtnlTest, VethWithinOneNamespace) {
@@ -73,6 +78,7 @@ TEST_F(KernelRtnlTest, VethWithinOneNamespace) {
     ASSERT_TRUE(ok(host));
     EXPECT_FALSE(host->mac.is_zero());
     EXPECT_TRUE(ok(rtnl_->link("cnhp1")));
+    EXPECT_TRUE(host->peer_here);
 }
 
 TEST_F(KernelRtnlTest, TakenNamesAreSaidAndNothingIsLeft) {

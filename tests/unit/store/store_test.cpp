@@ -74,6 +74,8 @@ Network network(control::NetworkId id, const std::string& name) {
     n.flood_limit = 40;
     n.gateway_mac = *MacAddress::parse("02:42:00:00:00:01");
     n.clustered = true;
+    const std::vector allow_from{*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("fd00::/8")};
+    n.docker = {"docker-" + name, false, "net", *IpAddress::parse("192.0.2.8"), allow_from};
     return n;
 }
 
@@ -88,6 +90,7 @@ Endpoint endpoint(control::EndpointId id, const std::string& name, control::Netw
     e.mac = *MacAddress::parse("02:42:00:00:00:02");
     e.default_route = false;
     e.aliases = {"db", "primary"};
+    e.docker = {"docker-" + name, {*IpPrefix::parse("10.1.0.0/16")}};
     return e;
 }
 
@@ -114,6 +117,7 @@ void expect_same(const control::State& a, const control::State& b) {
     EXPECT_EQ(a.peers, b.peers);
     EXPECT_EQ(a.remotes, b.remotes);
     EXPECT_EQ(a.leases, b.leases);
+    EXPECT_EQ(a.docker_pools, b.docker_pools);
 }
 
 control::RemoteEndpoint remote(control::PeerId peer_id, const std::string& name,
@@ -143,22 +147,41 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
                           1'700'000'000};
     expected.remotes[{5, "far"}] = remote(5, "far", 4);
     expected.remotes[{6, "tap0"}] = {4, 6, "tap0", {}, {}, {}};
+    const control::DockerPool pool{
+        "10.99.0.0/24", *IpPrefix::parse("10.99.0.0/24"), *IpPrefix::parse("10.99.0.64/26"), {}};
+    (expected.docker_pools[pool.id] = pool).addresses = {{*IpAddress::parse("10.99.0.1"), true},
+                                                         {*IpAddress::parse("10.99.0.65"), false}};
     {
         auto store = open();
-        auto status = store->commit(
-            {store::PutNetwork{expected.networks[4]}, store::PutEndpoint{expected.endpoints[9]},
-             store::PutPort{expected.ports[2]}, store::PutPort{expected.ports[3]},
-             store::PutSandbox{expected.sandboxes["box"]}, store::PutUplink{"eth0", true},
-             store::PutUplink{"eth1", false}, store::PutAttached{expected.attached["eth7"]},
-             store::PutFdb{expected.fdb[1]}, store::PutFdb{expected.fdb[0]},
-             store::PutPeer{expected.peers[5]}, store::PutPeer{expected.peers[6]},
-             store::PutLease{{9, *IpAddress::parse("10.88.0.99"), 60, 5}},
-             store::PutLease{expected.leases[9]}, store::PutRemote{expected.remotes[{5, "far"}]},
-             store::PutRemote{expected.remotes[{6, "tap0"}]}});
+        auto status =
+            store->commit({store::PutNetwork{expected.networks[4]},
+                           store::PutEndpoint{expected.endpoints[9]},
+                           store::PutPort{expected.ports[2]},
+                           store::PutPort{expected.ports[3]},
+                           store::PutSandbox{expected.sandboxes["box"]},
+                           store::PutUplink{"eth0", true},
+                           store::PutUplink{"eth1", false},
+                           store::PutAttached{expected.attached["eth7"]},
+                           store::PutFdb{expected.fdb[1]},
+                           store::PutFdb{expected.fdb[0]},
+                           store::PutPeer{expected.peers[5]},
+                           store::PutPeer{expected.peers[6]},
+                           store::PutLease{{9, *IpAddress::parse("10.88.0.99"), 60, 5}},
+                           store::PutLease{expected.leases[9]},
+                           store::PutRemote{expected.remotes[{5, "far"}]},
+                           store::PutRemote{expected.remotes[{6, "tap0"}]},
+                           store::PutDockerPool{pool},
+                           store::PutDockerPool{{"gone", pool.prefix, {}, {}}},
+                           store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.1"), true},
+                           store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.65"), false},
+                           store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.66"), false},
+                           store::PutDockerAddress{"gone", *IpAddress::parse("10.99.0.66"), false},
+                           store::RemoveDockerAddress{pool.id, *IpAddress::parse("10.99.0.66")},
+                           store::RemoveDockerPool{"gone"}});
         ASSERT_TRUE(status) << status.error().message();
     }
     auto loaded = open()->load();
-    ASSERT_TRUE(loaded) << loaded.error().message();
+    ASSERT_TRUE(loaded);
     expect_same(loaded->state, expected);
 }
 
@@ -305,9 +328,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 10");
+    execute("PRAGMA user_version = 11");
     EXPECT_NE(open_error().find(
-                  "has schema version 10, written by a newer cnetd; this one knows up to 9"),
+                  "has schema version 11, written by a newer cnetd; this one knows up to 10"),
               std::string::npos)
         << open_error();
 }
@@ -322,7 +345,8 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
             "ALTER TABLE networks DROP COLUMN mtu_derived;"
             "ALTER TABLE networks DROP COLUMN peer_learning;"
             "ALTER TABLE networks DROP COLUMN clustered; DROP TABLE endpoint_aliases;"
-            "DROP TABLE leases;"
+            "DROP TABLE leases; DROP TABLE docker_networks; DROP TABLE docker_endpoints;"
+            "DROP TABLE docker_addresses; DROP TABLE docker_pools;"
             "DROP TABLE remote_addresses; DROP TABLE remote_aliases; DROP TABLE remotes;"
             "ALTER TABLE networks DROP COLUMN flood_limit;"
             "DELETE FROM last_ids WHERE kind = 'peer';"
@@ -340,6 +364,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     expected.nat = control::Nat::kSymmetric;
     expected.clustered = false;
     expected.flood_limit = 0;
+    expected.docker.reset();
     EXPECT_EQ(loaded->state.networks.at(1), expected);
     const control::StaticFdb stated{1, *MacAddress::parse("02:00:00:00:00:99"), 7, ""};
     EXPECT_EQ(loaded->state.fdb, std::vector{stated});

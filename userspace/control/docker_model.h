@@ -1,0 +1,41 @@
+// What Docker calls things of ours, and what it said about them: part of the desired state.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/ip.h"
+
+namespace cnet::control {
+
+struct DockerNetwork {
+    std::string id;
+    bool made = true;                 // by Docker's request, and gone by it too
+    std::string iface_prefix = "eth"; // of the devices in containers
+    std::optional<IpAddress> bind;    // where ports are published that say nothing else
+    std::vector<IpPrefix> allow_from; // who may use its published ports; none: everybody
+
+    bool operator==(const DockerNetwork&) const = default;
+};
+
+// Of an endpoint whose far end Docker moves into a container.
+struct DockerEndpoint {
+    std::string id;
+    std::vector<IpPrefix> allow_from; // instead of the network's, when there is any
+
+    bool operator==(const DockerEndpoint&) const = default;
+};
+
+// Addresses that Docker asked its IPAM driver for.
+struct DockerPool {
+    std::string id;
+    IpPrefix prefix;                          // host bits zero
+    std::optional<IpPrefix> range;            // automatic addresses come from here
+    std::map<IpAddress, bool> addresses = {}; // given out; true: as the gateway's
+
+    bool operator==(const DockerPool&) const = default;
+};
+
+} // namespace cnet::control
