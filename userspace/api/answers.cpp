@@ -92,6 +92,10 @@ std::string render(const control::EndpointView& view) {
     json["mac"] = view.mac.to_string();
     json["default_route"] = view.default_route;
     json["aliases"] = view.aliases;
+    json["ingress_rate"] = view.ingress.bits_per_s;
+    json["ingress_burst"] = view.ingress.burst_bits;
+    json["egress_rate"] = view.egress.bits_per_s;
+    json["egress_burst"] = view.egress.burst_bits;
     json["host_ifname"] = view.host_ifname;
     json["ifindex"] = view.ifindex;
     json["state"] = view.state;

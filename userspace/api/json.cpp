@@ -96,6 +96,10 @@ void ObjectReader::read(const char* key, uint32_t& out) {
     out = static_cast<uint32_t>(value);
 }
 
+void ObjectReader::read(const char* key, uint64_t& out) {
+    read_number(key, std::numeric_limits<int64_t>::max(), out);
+}
+
 std::optional<std::string> ObjectReader::find_text(const char* key) {
     const Json* value = find(key);
     if (!value) return {};

@@ -32,6 +32,7 @@ public:
     void read(const char* key, bool& out);
     void read(const char* key, uint16_t& out);
     void read(const char* key, uint32_t& out);
+    void read(const char* key, uint64_t& out);
     void read(const char* key, std::string& out);
     void read(const char* key, IpAddress& out);
     void read(const char* key, MacAddress& out);

@@ -53,6 +53,13 @@ Result<control::CtFilter> read_ct_filter(const Json& object) {
     return filter;
 }
 
+void read_limits(ObjectReader& in, control::EndpointSpec& out) {
+    in.read("ingress_rate", out.ingress.bits_per_s);
+    in.read("ingress_burst", out.ingress.burst_bits);
+    in.read("egress_rate", out.egress.bits_per_s);
+    in.read("egress_burst", out.egress.burst_bits);
+}
+
 } // namespace
 
 Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
@@ -110,6 +117,7 @@ Result<control::EndpointSpec> parse_endpoint_spec(std::string_view body) {
                                                  in.read_nullable("mac", out.mac);
                                                  in.read("default_route", out.default_route);
                                                  in.read("aliases", out.aliases);
+                                                 read_limits(in, out);
                                              });
 }
 

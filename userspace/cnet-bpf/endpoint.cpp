@@ -35,6 +35,10 @@ View endpoint_view() {
         {"IFNAME", key("ifname"), Align::kLeft, false, true},
         {"IFINDEX", key("ifindex"), Align::kRight, false, true},
         {"ALIASES", key("aliases"), Align::kLeft, true, true},
+        {"INGRESS-RATE", key("ingress_rate"), Align::kRight, false, true},
+        {"INGRESS-BURST", key("ingress_burst"), Align::kRight, false, true},
+        {"EGRESS-RATE", key("egress_rate"), Align::kRight, false, true},
+        {"EGRESS-BURST", key("egress_burst"), Align::kRight, false, true},
         {"DEFAULT-ROUTE", key("default_route"), Align::kLeft, false, true},
     };
 }
@@ -84,6 +88,12 @@ std::vector<Option> create_options() {
         {"--ip", kText, "ADDRESS", "an address (the next free one of each subnet)", "ips", true},
         {"--mac", kText, "MAC", "its MAC address (made from its id)", "mac"},
         {"--alias", kText, "NAME", "a further name of it for resolvers", "aliases", true},
+        {"--ingress-rate", kNumber, "BITS", "a second, of what it is sent (no limit)",
+         "ingress_rate"},
+        {"--ingress-burst", kNumber, "BITS", "what it is sent at once after a pause",
+         "ingress_burst"},
+        {"--egress-rate", kNumber, "BITS", "a second, of what it sends (no limit)", "egress_rate"},
+        {"--egress-burst", kNumber, "BITS", "what it sends at once after a pause", "egress_burst"},
         {"--default-route", kOnOff, "on|off", "a default route by the gateway (on)",
          "default_route"},
     };

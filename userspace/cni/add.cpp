@@ -95,6 +95,11 @@ Outcome<Json> make_endpoint(Daemon& daemon, const std::string& name, const Confi
     for (const LeasedAddress& one : lease.addresses)
         request["ips"].push_back(one.address.address().to_string());
     if (config.mac) request["mac"] = *config.mac;
+    if (!config.aliases.empty()) request["aliases"] = config.aliases;
+    request["ingress_rate"] = config.ingress.bits_per_s;
+    request["ingress_burst"] = config.ingress.burst_bits;
+    request["egress_rate"] = config.egress.bits_per_s;
+    request["egress_burst"] = config.egress.burst_bits;
     auto answer = create(daemon, "/v1/endpoints", request);
     if (!answer) return answer.fault();
     if (answer->ok()) return std::move(answer->body);

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <iterator>
 
+#include "userspace/base/names.h"
 #include "userspace/cni/reader.h"
 
 namespace cnet::cni {
@@ -37,13 +38,6 @@ Done refuse_unsupported(const Reader& in) {
         return unsupported("vlanTrunk", trunk.dump(), no_vlans);
     if (in.flag("promiscMode").value_or(false) && in.flag("hairpinMode").value_or(false))
         return invalid("hairpinMode and promiscMode exclude each other");
-
-    const Reader bandwidth = in.inside("runtimeConfig").inside("bandwidth");
-    for (const char* key : {"ingressRate", "ingressBurst", "egressRate", "egressBurst"}) {
-        if (const int64_t limit = bandwidth.number(key).value_or(0); limit != 0)
-            return unsupported(bandwidth.path(key), std::to_string(limit),
-                               "endpoints are not shaped");
-    }
     return {};
 }
 
@@ -182,6 +176,46 @@ Done read_ports(const Reader& runtime, Config& out) {
     return {};
 }
 
+// The runtime's, or the configuration's own, under the same names: the bandwidth plugin's way.
+Done read_bandwidth(const Reader& top, Config& out) {
+    const Reader runtime = top.inside("runtimeConfig").inside("bandwidth");
+    auto number = [&](const char* key, uint64_t& to) -> Done {
+        const int64_t value = runtime.number(key).value_or(top.number(key).value_or(0));
+        if (value < 0)
+            return invalid(std::string(key) + " " + std::to_string(value) + " is negative");
+        to = static_cast<uint64_t>(value);
+        return {};
+    };
+    Done done = number("ingressRate", out.ingress.bits_per_s);
+    if (done) done = number("ingressBurst", out.ingress.burst_bits);
+    if (done) done = number("egressRate", out.egress.bits_per_s);
+    if (done) done = number("egressBurst", out.egress.burst_bits);
+    if (!done) return done;
+    for (RateLimit* limit : {&out.ingress, &out.egress}) {
+        if (limit->bits_per_s == 0 && limit->burst_bits == 0) continue;
+        if (limit->bits_per_s == 0 || limit->burst_bits == 0)
+            return invalid("a bandwidth needs both a rate and a burst");
+    }
+    return {};
+}
+
+void add_alias(const std::string& name, Config& out) {
+    const bool known = std::find(out.aliases.begin(), out.aliases.end(), name) != out.aliases.end();
+    if (valid_label(name) && !known) out.aliases.push_back(name);
+}
+
+// A list; podman 4.3 gives an object that has a list for each network. What cannot be a name is
+// left out, since a container with an odd name is to have a network all the same.
+void read_aliases(const Reader& top, const ExtraArguments& arguments, Config& out) {
+    const Reader runtime = top.inside("runtimeConfig");
+    const bool by_network = runtime.value("aliases").is_object();
+    const auto names =
+        by_network ? runtime.inside("aliases").texts(out.name.c_str()) : runtime.texts("aliases");
+    if (!arguments.pod_name.empty()) add_alias(arguments.pod_name, out);
+    for (const std::string& name : names)
+        add_alias(name, out);
+}
+
 // A configuration's `dns`, or the runtime's, whose keys have other names.
 Json read_dns(const Reader& top) {
     const Reader runtime = top.inside("runtimeConfig").inside("dns");
@@ -262,6 +296,8 @@ Outcome<Config> parse_config(const std::string& text, const ExtraArguments& argu
     if (done) done = read_bridge_keys(in, out);
     if (done) done = read_wishes(in, arguments, out);
     if (done) done = read_ports(in.inside("runtimeConfig"), out);
+    if (done) done = read_bandwidth(in, out);
+    read_aliases(in, arguments, out);
     out.dns = read_dns(in);
     out.previous = in.value("prevResult");
     if (const char* key = "cni.dev/valid-attachments"; in.has(key)) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "userspace/base/ip.h"
+#include "userspace/base/rate.h"
 #include "userspace/cni/environment.h"
 #include "userspace/cni/json.h"
 #include "userspace/cni/outcome.h"
@@ -64,6 +65,9 @@ struct Config {
     std::vector<std::string> ips; // for our own IPAM
     std::optional<std::string> mac;
     std::vector<PortMapping> ports;
+    std::vector<std::string> aliases; // names that resolvers can have
+    RateLimit ingress;                // of what the container is sent
+    RateLimit egress;
     Json dns = Json::object();
     Json previous;                                     // prevResult, or null
     std::optional<std::vector<ValidAttachment>> valid; // GC alone

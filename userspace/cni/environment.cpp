@@ -94,6 +94,8 @@ Outcome<ExtraArguments> parse_arguments(const std::string& text) {
             if (!value.empty()) out.ips.emplace_back(value);
         } else if (key == "MAC") {
             if (!value.empty()) out.mac = std::string(value);
+        } else if (key == "K8S_POD_NAME") {
+            out.pod_name = std::string(value);
         } else {
             unknown += (unknown.empty() ? "" : ",") + std::string(key);
         }

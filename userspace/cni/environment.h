@@ -30,6 +30,7 @@ Done check_environment(const Environment& environment);
 struct ExtraArguments {
     std::vector<std::string> ips;
     std::optional<std::string> mac;
+    std::string pod_name; // the container's, with podman
 };
 Outcome<ExtraArguments> parse_arguments(const std::string& text);
 

@@ -166,6 +166,7 @@ Status Applier::run(const BringUpVxlan& change) {
 Status Applier::run(const BringUpEndpoint& change) {
     auto status = silence(change.host_ifname);
     if (status) status = rtnl_.configure_endpoint(change.setup);
+    if (status && change.ingress) status = rtnl_.limit_rate(change.host_ifname, change.ingress);
     if (status) status = up(change.host_ifname);
     if (status) status = rtnl_.announce_endpoint(change.setup.netns, change.setup.ifname);
     return status;

@@ -80,6 +80,7 @@ struct BringUpHostEnd {
 struct BringUpEndpoint {
     std::string host_ifname;
     netlink::Rtnl::EndpointSetup setup;
+    RateLimit ingress;
 };
 
 // The inside first again: a host end with the right MTU has an inside with it.

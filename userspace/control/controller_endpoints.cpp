@@ -1,3 +1,4 @@
+#include <linux/if_ether.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -181,6 +182,26 @@ Result<Inside> resolve_inside(const EndpointSpec& spec, const State& state,
     return Inside{*netns, spec.ifname};
 }
 
+// A packet that is larger than the burst never leaves.
+Status check_limit(const RateLimit& limit, const std::string& direction, const Network& network) {
+    constexpr uint64_t kLongestBurst = uint64_t{UINT32_MAX} * 8;
+    constexpr uint64_t kSlowest = 8;
+    if (!limit && limit.burst_bits == 0) return {};
+    if (!limit || limit.burst_bits == 0)
+        return invalid("a limit needs both " + direction + "_rate and " + direction + "_burst");
+    if (limit.bits_per_s < kSlowest)
+        return invalid(direction + "_rate is in bits a second, at least 8");
+    const uint64_t least = (uint64_t{network.mtu} + ETH_HLEN) * 8;
+    if (limit.burst_bits < least)
+        return invalid(direction + "_burst of " + std::to_string(limit.burst_bits) +
+                       " bits is less than one packet of network " + network.name + ", " +
+                       std::to_string(least));
+    if (limit.burst_bits > kLongestBurst)
+        return invalid(direction + "_burst is more than " + std::to_string(kLongestBurst) +
+                       " bits");
+    return {};
+}
+
 } // namespace
 
 EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
@@ -194,6 +215,8 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     view.mac = endpoint.mac;
     view.default_route = endpoint.default_route;
     view.aliases = endpoint.aliases;
+    view.ingress = endpoint.ingress;
+    view.egress = endpoint.egress;
     view.host_ifname = endpoint.host_ifname();
     view.docker = endpoint.docker;
     if (endpoint.docker && !is_unplaced(endpoint)) {
@@ -277,6 +300,8 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
         network = impl.find_network(spec.network); // the state is another
         if (!network) return network.error();
     }
+    if (status) status = check_limit(spec.ingress, "ingress", **network);
+    if (status) status = check_limit(spec.egress, "egress", **network);
     if (status && spec.mac) status = check_mac(*spec.mac, **network, impl.state);
     if (!status) return status.error();
     auto addresses = impl.choose_addresses(**network, spec.ips);
@@ -297,6 +322,8 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     endpoint.default_route = spec.default_route;
     endpoint.aliases = spec.aliases;
     endpoint.docker = spec.docker;
+    endpoint.ingress = spec.ingress;
+    endpoint.egress = spec.egress;
 
     if ((*network)->clustered) {
         status = impl.check_shared(**network);

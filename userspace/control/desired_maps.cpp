@@ -57,8 +57,10 @@ uint32_t member_flags(const Network& network) {
     return flags;
 }
 
-uint32_t endpoint_flags(const Network& network) {
-    uint32_t flags = CNET_PORT_PEER | member_flags(network);
+// redirect_peer goes around the qdisc that limits what the endpoint is sent.
+uint32_t endpoint_flags(const Endpoint& endpoint, const Network& network) {
+    uint32_t flags = member_flags(network);
+    if (!endpoint.ingress) flags |= CNET_PORT_PEER;
     if (!network.allow_spoofing) flags |= CNET_PORT_CHECK_SOURCE;
     if (network.learning || network.allow_spoofing) flags |= CNET_PORT_LEARNING;
     return flags;
@@ -130,7 +132,7 @@ void add_endpoint(MapContents& maps, FloodMembers& flood, const Network& network
                   const Endpoint& endpoint, uint32_t ifindex, uint32_t host_ifindex) {
     cnet_port port = port_template(network, host_ifindex);
     port.endpoint_id = endpoint.id;
-    port.flags = endpoint_flags(network);
+    port.flags = endpoint_flags(endpoint, network);
     copy_mac(port.mac, endpoint.mac);
     for (const IpPrefix& address : endpoint.addresses) {
         if (address.is_v4() && port.addr4_be == 0) {
@@ -153,7 +155,7 @@ void add_leases(MapContents& maps, const State& state, const Observed& observed)
         if (!link) continue;
         const Network& network = state.networks.at(endpoint.network_id);
         add_neigh(maps, network, lease.address, endpoint.mac, link->ifindex,
-                  endpoint_flags(network), id);
+                  endpoint_flags(endpoint, network), id);
     }
 }
 
@@ -171,13 +173,14 @@ void add_stated_fdb(MapContents& maps, const StaticFdb& entry, const State& stat
                     const Observed& observed) {
     if (entry.peer_id != 0) return; // add_overlay()
     const Network& network = state.networks.at(entry.network_id);
-    const bool at_endpoint = entry.device.empty();
+    const Endpoint* endpoint =
+        entry.device.empty() ? &state.endpoints.at(entry.endpoint_id) : nullptr;
     const netlink::LinkInfo* link =
-        at_endpoint ? find_endpoint_link(state.endpoints.at(entry.endpoint_id), observed)
-                    : find_attached_link(state.attached.at(entry.device), state, observed);
+        endpoint ? find_endpoint_link(*endpoint, observed)
+                 : find_attached_link(state.attached.at(entry.device), state, observed);
     if (!link) return;
     add_static_fdb(maps, network.id, entry.mac, link->ifindex,
-                   at_endpoint ? endpoint_flags(network) : attached_flags(network));
+                   endpoint ? endpoint_flags(*endpoint, network) : attached_flags(network));
 }
 
 void add_network(MapContents& maps, const Network& network, const HostPort& host,

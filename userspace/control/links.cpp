@@ -66,6 +66,7 @@ netlink::Rtnl::EndpointSetup endpoint_setup(const Endpoint& endpoint, const Netw
     setup.ifname = endpoint.ifname;
     setup.addresses = endpoint.addresses;
     setup.default_gateways = default_gateways(endpoint, network);
+    setup.egress = endpoint.egress;
     return setup;
 }
 
@@ -202,7 +203,8 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
             set_up_docker(changes, *link, endpoint, network, observed);
         } else if (!link->up) {
             set_mtu(changes, *link, network);
-            changes.push_back(BringUpEndpoint{link->name, endpoint_setup(endpoint, network)});
+            changes.push_back(
+                BringUpEndpoint{link->name, endpoint_setup(endpoint, network), endpoint.ingress});
         } else if (link->mtu != network.mtu || !gateways[network.id].empty()) {
             changes.push_back(UpdateEndpoint{link->name, endpoint_update(endpoint, network)});
         }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "userspace/base/ip.h"
+#include "userspace/base/rate.h"
 #include "userspace/base/result.h"
 #include "userspace/control/docker_model.h"
 
@@ -87,7 +88,9 @@ struct Endpoint {
     MacAddress mac;
     bool default_route = true;
     std::vector<std::string>
-        aliases; // further names of it, for resolvers; others may have them too
+        aliases;       // further names of it, for resolvers; others may have them too
+    RateLimit ingress; // of what it is sent
+    RateLimit egress;  // of what it sends
     // Docker's: it moves the far end into a container and configures it there.
     std::optional<DockerEndpoint> docker = {};
 

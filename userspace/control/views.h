@@ -88,6 +88,8 @@ struct EndpointSpec {
     std::vector<std::string> aliases;
     // Without a namespace, and the device's name is not asked for: Docker decides about both.
     std::optional<DockerEndpoint> docker = {};
+    RateLimit ingress;
+    RateLimit egress;
 };
 
 struct LeaseView {
@@ -105,6 +107,8 @@ struct EndpointView {
     MacAddress mac;
     bool default_route = true;
     std::vector<std::string> aliases;
+    RateLimit ingress;
+    RateLimit egress;
     std::string host_ifname;
     uint32_t ifindex = 0;           // of host_ifname, 0 when it does not exist
     std::string state;              // "up", "down", "netns-gone", "waiting" (for Docker)

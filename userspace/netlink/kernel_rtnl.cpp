@@ -5,6 +5,7 @@
 
 #include "userspace/base/names.h"
 #include "userspace/base/netns.h"
+#include "userspace/netlink/qdisc.h"
 #include "userspace/netlink/read.h"
 #include "userspace/netlink/sysctl.h"
 #include "userspace/netlink/vxlan_receiver.h"
@@ -46,6 +47,8 @@ Status configure(nl_sock* socket, const Rtnl::EndpointSetup& setup) {
     if (auto up = request_up(socket, "lo", true); !up) return up;
     auto link = read_link(socket, setup.ifname);
     if (!link) return link.error();
+    if (setup.egress)
+        if (auto set = request_rate_limit(socket, *link, setup.egress); !set) return set;
     // Up first: the kernel takes a route only by way of a device that is.
     if (auto up = request_up(socket, setup.ifname, true); !up) return up;
     for (const auto& address : setup.addresses)
@@ -134,6 +137,12 @@ Status KernelRtnl::set_up(const std::string& name, bool up) {
 
 Status KernelRtnl::set_mtu(const std::string& name, uint32_t mtu) {
     return request_mtu(socket_.get(), name, mtu);
+}
+
+Status KernelRtnl::limit_rate(const std::string& name, const RateLimit& limit) {
+    auto device = read_link(socket_.get(), name);
+    if (!device) return device.error();
+    return request_rate_limit(socket_.get(), *device, limit);
 }
 
 Status KernelRtnl::set_promiscuous(const std::string& name, bool on) {

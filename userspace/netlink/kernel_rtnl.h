@@ -31,6 +31,7 @@ public:
     Status delete_link(const std::string& name) override;
     Status set_up(const std::string& name, bool up) override;
     Status set_mtu(const std::string& name, uint32_t mtu) override;
+    Status limit_rate(const std::string& name, const RateLimit& limit) override;
     Status set_promiscuous(const std::string& name, bool on) override;
     Status add_address(const std::string& name, const IpPrefix& address) override;
     Status delete_address(const std::string& name, const IpPrefix& address) override;

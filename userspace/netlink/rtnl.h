@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "userspace/base/ip.h"
+#include "userspace/base/rate.h"
 #include "userspace/base/result.h"
 
 namespace cnet::netlink {
@@ -101,6 +102,8 @@ public:
     virtual Status delete_link(const std::string& name) = 0;                 // absent is success
     virtual Status set_up(const std::string& name, bool up) = 0;
     virtual Status set_mtu(const std::string& name, uint32_t mtu) = 0;
+    // Of what leaves the device. The same again is success.
+    virtual Status limit_rate(const std::string& name, const RateLimit& limit) = 0;
     virtual Status set_promiscuous(const std::string& name, bool on) = 0;
     virtual Status add_address(const std::string& name,
                                const IpPrefix& address) = 0; // present is success
@@ -123,6 +126,7 @@ public:
         std::string ifname;
         std::vector<IpPrefix> addresses;
         std::vector<IpAddress> default_gateways;
+        RateLimit egress; // none: the device's queue stays as it is
     };
     virtual Status configure_endpoint(const EndpointSetup& setup) = 0;
     // Once frames can leave: gratuitous ARP and unsolicited neighbour advertisements for the

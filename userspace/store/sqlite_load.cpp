@@ -107,6 +107,10 @@ Status load_endpoint(Statement& row, State& state) {
     auto status = parse_into(e.mac, row.next_text(), "endpoint " + e.name);
     if (!status) return status;
     e.default_route = row.next_int() != 0;
+    for (RateLimit* limit : {&e.ingress, &e.egress}) {
+        limit->bits_per_s = static_cast<uint64_t>(row.next_int());
+        limit->burst_bits = static_cast<uint64_t>(row.next_int());
+    }
     state.endpoints.emplace(e.id, std::move(e));
     return {};
 }
@@ -292,7 +296,8 @@ Status load_state(Database& db, State& state) {
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},
-        {"SELECT id, name, network_id, netns, ifname, mac, default_route FROM endpoints",
+        {"SELECT id, name, network_id, netns, ifname, mac, default_route, ingress_rate, "
+         "ingress_burst, egress_rate, egress_burst FROM endpoints",
          load_endpoint},
         {"SELECT endpoint_id, address FROM endpoint_addresses ORDER BY endpoint_id, position",
          load_endpoint_address},

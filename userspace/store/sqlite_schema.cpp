@@ -134,6 +134,13 @@ CREATE TABLE docker_addresses (
     pool TEXT NOT NULL REFERENCES docker_pools ON DELETE CASCADE, address TEXT NOT NULL,
     gateway INTEGER NOT NULL, PRIMARY KEY (pool, address)) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 10;
+)sql",
+                                  R"sql(
+ALTER TABLE endpoints ADD COLUMN ingress_rate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE endpoints ADD COLUMN ingress_burst INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE endpoints ADD COLUMN egress_rate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE endpoints ADD COLUMN egress_burst INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 11;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

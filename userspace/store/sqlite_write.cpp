@@ -25,6 +25,11 @@ std::string joined(const std::vector<IpPrefix>& prefixes) {
     return list;
 }
 
+// SQLite's numbers are signed; the bits stay.
+int64_t stored(uint64_t value) {
+    return static_cast<int64_t>(value);
+}
+
 Status raise_last_id(Database& db, const char* kind, uint32_t id) {
     return run(db, "UPDATE last_ids SET id = max(id, ?) WHERE kind = ?", int64_t{id},
                std::string(kind));
@@ -114,11 +119,15 @@ Status write(Database& db, const PutEndpoint& put) {
     const control::Endpoint& e = put.endpoint;
     auto status =
         run(db,
-            "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET "
             "name = excluded.name, network_id = excluded.network_id, netns = excluded.netns, "
-            "ifname = excluded.ifname, mac = excluded.mac, default_route = excluded.default_route",
+            "ifname = excluded.ifname, mac = excluded.mac, default_route = excluded.default_route, "
+            "ingress_rate = excluded.ingress_rate, ingress_burst = excluded.ingress_burst, "
+            "egress_rate = excluded.egress_rate, egress_burst = excluded.egress_burst",
             int64_t{e.id}, e.name, int64_t{e.network_id}, e.netns, e.ifname, e.mac.to_string(),
-            int64_t{e.default_route});
+            int64_t{e.default_route}, stored(e.ingress.bits_per_s), stored(e.ingress.burst_bits),
+            stored(e.egress.bits_per_s), stored(e.egress.burst_bits));
     if (!status) return status;
     status = write_addresses(db, e);
     if (status) status = write_aliases(db, e);

@@ -73,6 +73,7 @@ TEST(Answers, EndpointHasEveryKey) {
     view.addresses = {*IpPrefix::parse("10.88.0.9/24")};
     view.mac = *MacAddress::parse("02:00:00:00:00:09");
     view.aliases = {"db"};
+    view.ingress = {5'000'000'000, 80'000};
     view.host_ifname = "cnet7";
     view.ifindex = 12;
     view.state = "up";
@@ -80,6 +81,7 @@ TEST(Answers, EndpointHasEveryKey) {
     EXPECT_EQ(json::parse(render(view)), json::parse(R"({
         "id": 7, "name": "a", "network": "web", "netns": "/run/netns/box", "ifname": "eth0",
         "addresses": ["10.88.0.9/24"], "mac": "02:00:00:00:00:09", "default_route": true, "aliases": ["db"],
+        "ingress_rate": 5000000000, "ingress_burst": 80000, "egress_rate": 0, "egress_burst": 0,
         "host_ifname": "cnet7", "ifindex": 12, "state": "up",
         "ports": ["0.0.0.0:8080->80/tcp"], "docker_id": null, "lease": null})"));
     view.lease = control::LeaseView{*IpAddress::parse("10.88.0.100"), 60};

@@ -84,7 +84,8 @@ TEST(EndpointSpec, TakesEveryKey) {
     auto spec = parse_endpoint_spec(
         R"({"network": "web", "name": "a", "netns": "box", "ifname": "eth1",
             "ips": ["10.88.0.9"], "mac": "02:00:00:00:00:09", "default_route": false,
-            "aliases": ["db", "main"]})");
+            "aliases": ["db", "main"], "ingress_rate": 5000000000, "ingress_burst": 80000,
+            "egress_rate": 1000, "egress_burst": 20000})");
     ASSERT_TRUE(spec) << spec.error().message();
     EXPECT_EQ(spec->network, "web");
     EXPECT_EQ(spec->netns, "box");
@@ -92,6 +93,8 @@ TEST(EndpointSpec, TakesEveryKey) {
     EXPECT_EQ(spec->ips[0].to_string(), "10.88.0.9");
     EXPECT_EQ(spec->mac->to_string(), "02:00:00:00:00:09");
     EXPECT_FALSE(spec->default_route);
+    EXPECT_EQ(spec->ingress, (RateLimit{5'000'000'000, 80'000}));
+    EXPECT_EQ(spec->egress, (RateLimit{1000, 20'000}));
     EXPECT_EQ(spec->aliases, (std::vector<std::string>{"db", "main"}));
     EXPECT_EQ(fault_of(parse_endpoint_spec(
                   R"({"network": "n", "name": "a", "netns": "b", "aliases": "db"})")),

@@ -38,7 +38,7 @@ TEST(Config, Podman) {
         "name":"cnet","runtimeConfig":{"aliases":{"cnet":["web","0c1172003d79"]},"portMappings":[
         {"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"127.0.0.1"},
         {"hostPort":9000,"containerPort":90,"protocol":"udp"}]},"type":"cnet"})",
-        {{"10.77.0.5"}, "02:00:00:00:00:01"});
+        {{"10.77.0.5"}, "02:00:00:00:00:01", "web"});
     ASSERT_TRUE(config) << config.fault().message;
     EXPECT_EQ(config->network, "cnet0");
     EXPECT_EQ(config->mac, "02:00:00:00:00:01");
@@ -47,10 +47,30 @@ TEST(Config, Podman) {
     EXPECT_EQ(config->subnets[0].prefix.to_string(), "10.77.0.0/24");
     const std::vector<PortMapping> ports = {{8080, 80, "tcp", "127.0.0.1"}, {9000, 90, "udp", ""}};
     EXPECT_EQ(config->ports, ports);
+    EXPECT_EQ(config->aliases, (std::vector<std::string>{"web", "0c1172003d79"}));
+}
+
+// What cannot be a name keeps no container from its network.
+TEST(Config, AliasesAreAListOrPodmansObject) {
+    EXPECT_EQ(config_of({{"runtimeConfig", {{"aliases", {"a", "a.b", "c", "a", ""}}}}}).aliases,
+              (std::vector<std::string>{"a", "c"}));
+    EXPECT_TRUE(config_of({{"runtimeConfig", {{"aliases", {{"other", {"a"}}}}}}}).aliases.empty());
+    EXPECT_EQ(parse_with({{"runtimeConfig", {{"aliases", "a"}}}}).fault().code, Code::kDecode);
+}
+
+TEST(Config, BandwidthOfTheRuntimeOrItsOwn) {
+    const Json own = {{"ingressRate", 1000}, {"ingressBurst", 20000}};
+    EXPECT_EQ(config_of(own).ingress, (RateLimit{1000, 20000}));
+    EXPECT_FALSE(config_of(own).egress);
+    Json both = own;
+    both["runtimeConfig"] = {
+        {"bandwidth", {{"ingressRate", 5000000000}, {"egressRate", 7}, {"egressBurst", 9}}}};
+    EXPECT_EQ(config_of(both).ingress, (RateLimit{5'000'000'000, 20000}));
+    EXPECT_EQ(config_of(both).egress, (RateLimit{7, 9}));
 }
 
 TEST(Config, TheRuntimesMacWins) {
-    const ExtraArguments arguments{{}, "02:00:00:00:00:01"};
+    const ExtraArguments arguments{{}, "02:00:00:00:00:01", ""};
     const Json args = {{"args", {{"cni", {{"mac", "02:00:00:00:00:02"}}}}}};
     Json both = args;
     both["runtimeConfig"] = {{"mac", "02:00:00:00:00:03"}};
@@ -60,7 +80,7 @@ TEST(Config, TheRuntimesMacWins) {
 }
 
 TEST(Config, AddressesAddUp) {
-    const ExtraArguments arguments{{"10.0.0.2"}, {}};
+    const ExtraArguments arguments{{"10.0.0.2"}, {}, {}};
     auto config = parse_with({{"args", {{"cni", {{"ips", {"10.0.0.2/24", "fd00::2"}}}}}},
                               {"runtimeConfig", {{"ips", {"10.0.0.3/24"}}}}},
                              arguments);
@@ -145,7 +165,9 @@ TEST(Config, Refused) {
         {{{"runtimeConfig", {{"ips", {5}}}}}, Code::kDecode},
         {{{"runtimeConfig", {{"portMappings", 5}}}}, Code::kDecode},
         {{{"runtimeConfig", {{"portMappings", Json::array({{{"hostPort", 80}}})}}}}, Code::kConfig},
-        {{{"runtimeConfig", {{"bandwidth", {{"egressBurst", 1}}}}}}, Code::kUnsupportedField},
+        {{{"runtimeConfig", {{"bandwidth", {{"egressBurst", 1}}}}}}, Code::kConfig},
+        {{{"runtimeConfig", {{"bandwidth", {{"egressRate", -1}}}}}}, Code::kConfig},
+        {{{"ingressRate", 1000}}, Code::kConfig},
     };
     for (const Refused& one : all) {
         auto config = parse_with(one.keys);

@@ -317,6 +317,10 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.set_mtu(name, mtu);
     }
+    Status limit_rate(const std::string& name, const RateLimit& limit) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.limit_rate(name, limit);
+    }
     Status set_promiscuous(const std::string& name, bool on) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.set_promiscuous(name, on);

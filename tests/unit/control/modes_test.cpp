@@ -77,6 +77,34 @@ TEST_F(ModesTest, ForwardingThatSomebodySwitchedOffComesBack) {
     EXPECT_EQ(rtnl.sysctl_of("ipv4", "cngw1", "forwarding"), "1");
 }
 
+// redirect_peer would go around the limit.
+TEST_F(ModesTest, ALimitedEndpointIsReachedThroughItsQueue) {
+    make_network("web", "10.88.0.0/24");
+    control::EndpointSpec spec;
+    spec.network = "web";
+    spec.name = "a";
+    spec.netns = "/run/netns/a";
+    spec.ingress = {10'000'000, 400'000};
+    spec.egress = {1'000'000, 20'000};
+    ASSERT_TRUE(controller->create_endpoint(spec));
+    EXPECT_EQ(rtnl.find("cnet1")->limit, spec.ingress);
+    EXPECT_EQ(rtnl.find("eth0", spec.netns)->limit, spec.egress);
+    EXPECT_EQ(port_of("cnet1").flags, CNET_PORT_CHECK_SOURCE | CNET_PORT_MASQUERADE);
+    EXPECT_EQ(controller->endpoint("a")->ingress, spec.ingress);
+
+    spec.name = "b";
+    spec.ifname = "eth1";
+    for (const RateLimit& wrong :
+         {RateLimit{10'000'000, 0}, RateLimit{0, 400'000}, RateLimit{7, 400'000},
+          RateLimit{10'000'000, 12'000}, RateLimit{10'000'000, uint64_t{1} << 40}}) {
+        spec.egress = wrong;
+        EXPECT_EQ(controller->create_endpoint(spec).error().kind(), ErrorKind::kInvalid);
+    }
+    spec.egress = {};
+    ASSERT_TRUE(controller->create_endpoint(spec));
+    EXPECT_EQ(rtnl.find("eth1", spec.netns)->limit, RateLimit{});
+}
+
 TEST_F(ModesTest, MasqueradeAddressesOfBothFamilies) {
     NetworkSpec spec;
     spec.name = "web";

@@ -22,6 +22,7 @@ public:
         std::string netns; // "" is our own
         uint32_t peer = 0;
         std::vector<IpPrefix> addresses;
+        RateLimit limit; // of what leaves it
     };
 
     FakeRtnl() {
@@ -185,6 +186,10 @@ public:
         return change("set_mtu", name, [mtu](Link& link) { link.info.mtu = mtu; });
     }
 
+    Status limit_rate(const std::string& name, const RateLimit& limit) override {
+        return change("limit_rate", name, [&](Link& link) { link.limit = limit; });
+    }
+
     Status set_promiscuous(const std::string& name, bool on) override {
         return change("set_promiscuous", name, [on](Link& link) { link.info.promiscuous = on; });
     }
@@ -222,6 +227,7 @@ public:
         for (const auto& address : setup.addresses)
             if (!std::ranges::count(link->addresses, address)) link->addresses.push_back(address);
         link->info.up = true;
+        if (setup.egress) link->limit = setup.egress;
         gateways_[setup.netns] = setup.default_gateways;
         return {};
     }

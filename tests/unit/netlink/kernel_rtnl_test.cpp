@@ -241,7 +241,8 @@ TEST_F(KernelRtnlTest, EndpointIsUsableAtOnce) {
     auto box = KernelRtnl::open();
     ASSERT_TRUE(ok(box));
     ASSERT_TRUE(ok((*box)->set_up("lo", false)));
-    ASSERT_TRUE(ok(rtnl_->configure_endpoint({box_path(), "eth0", {prefix("fd00:9::5/64")}, {}})));
+    ASSERT_TRUE(
+        ok(rtnl_->configure_endpoint({box_path(), "eth0", {prefix("fd00:9::5/64")}, {}, {}})));
     EXPECT_TRUE(rtnl_->link_in(box_path(), "lo")->up);
     EXPECT_EQ(ip6_flags("fd000009000000000000000000000005") & IFA_F_TENTATIVE, 0u)
         << "no duplicate address detection";
@@ -253,7 +254,8 @@ TEST_F(KernelRtnlTest, EndpointIsConfiguredAndMayBeAgain) {
     const Rtnl::EndpointSetup setup{box_path(),
                                     "eth0",
                                     {prefix("10.9.0.5/24"), prefix("fd00:9::5/64")},
-                                    {address("10.9.0.1"), address("fd00:9::1")}};
+                                    {address("10.9.0.1"), address("fd00:9::1")},
+                                    {}};
     for (int round = 0; round < 2; ++round) {
         ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
         EXPECT_TRUE(rtnl_->link_in(box_path(), "eth0")->up);
@@ -268,7 +270,8 @@ TEST_F(KernelRtnlTest, EndpointIsConfiguredAndMayBeAgain) {
 
 TEST_F(KernelRtnlTest, SecondDefaultRouteIsRefused) {
     ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
-    Rtnl::EndpointSetup setup{box_path(), "eth0", {prefix("10.9.0.5/24")}, {address("10.9.0.1")}};
+    Rtnl::EndpointSetup setup{
+        box_path(), "eth0", {prefix("10.9.0.5/24")}, {address("10.9.0.1")}, {}};
     ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
     setup.default_gateways = {address("10.9.0.2")};
     auto refused = rtnl_->configure_endpoint(setup);
@@ -277,7 +280,7 @@ TEST_F(KernelRtnlTest, SecondDefaultRouteIsRefused) {
 }
 
 TEST_F(KernelRtnlTest, EndpointWithoutNamespaceOrDevice) {
-    Rtnl::EndpointSetup setup{directory_ / "absent", "eth0", {}, {}};
+    Rtnl::EndpointSetup setup{directory_ / "absent", "eth0", {}, {}, {}};
     EXPECT_EQ(rtnl_->configure_endpoint(setup).error().kind(), ErrorKind::kNotFound);
     EXPECT_EQ(rtnl_->link_in(setup.netns, "eth0").error().kind(), ErrorKind::kNotFound);
     EXPECT_EQ(rtnl_->addresses_in(setup.netns, "eth0").error().kind(), ErrorKind::kNotFound);

@@ -91,6 +91,8 @@ Endpoint endpoint(control::EndpointId id, const std::string& name, control::Netw
     e.default_route = false;
     e.aliases = {"db", "primary"};
     e.docker = {"docker-" + name, {*IpPrefix::parse("10.1.0.0/16")}};
+    e.ingress = {10'000'000'000, 400'000};
+    e.egress = {1'000'000, 20'000};
     return e;
 }
 
@@ -328,9 +330,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 11");
+    execute("PRAGMA user_version = 12");
     EXPECT_NE(open_error().find(
-                  "has schema version 11, written by a newer cnetd; this one knows up to 10"),
+                  "has schema version 12, written by a newer cnetd; this one knows up to 11"),
               std::string::npos)
         << open_error();
 }
@@ -347,6 +349,10 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
             "ALTER TABLE networks DROP COLUMN clustered; DROP TABLE endpoint_aliases;"
             "DROP TABLE leases; DROP TABLE docker_networks; DROP TABLE docker_endpoints;"
             "DROP TABLE docker_addresses; DROP TABLE docker_pools;"
+            "ALTER TABLE endpoints DROP COLUMN ingress_rate;"
+            "ALTER TABLE endpoints DROP COLUMN ingress_burst;"
+            "ALTER TABLE endpoints DROP COLUMN egress_rate;"
+            "ALTER TABLE endpoints DROP COLUMN egress_burst;"
             "DROP TABLE remote_addresses; DROP TABLE remote_aliases; DROP TABLE remotes;"
             "ALTER TABLE networks DROP COLUMN flood_limit;"
             "DELETE FROM last_ids WHERE kind = 'peer';"
