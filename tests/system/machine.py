@@ -18,8 +18,8 @@ BUILD = pathlib.Path(os.environ.get("CNET_BIN", pathlib.Path(__file__).parents[2
 
 # Basic system and our socket: no service of the host's /usr beyond what that pulls in.
 TARGET = """[Unit]
-Requires=basic.target cnetd.socket
-After=basic.target cnetd.socket
+Requires=basic.target cnetd.socket cnet-docker.socket
+After=basic.target cnetd.socket cnet-docker.socket
 AllowIsolate=yes
 """
 

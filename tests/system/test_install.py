@@ -10,6 +10,7 @@ FILES = {
     "usr/lib/cni/cnet": 0o755,
     "usr/lib/systemd/system/cnetd.service": 0o644,
     "usr/lib/systemd/system/cnetd.socket": 0o644,
+    "usr/lib/systemd/system/cnet-docker.socket": 0o644,
     "usr/lib/sysusers.d/cnet.conf": 0o644,
     "etc/cnet/cnetd.toml": 0o644,
     "usr/share/doc/cnet-bpf/README.md": 0o644,

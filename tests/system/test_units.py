@@ -49,8 +49,8 @@ def lost(process):
 
 
 def test_units_are_well_formed(machine):
-    done = machine.attempt("systemd-analyze", "verify", "cnetd.service", "cnetd.socket")
-    ours = [line for line in (done.stdout + done.stderr).splitlines() if "cnetd" in line]
+    done = machine.attempt("systemd-analyze", "verify", "cnetd.service", "cnetd.socket", "cnet-docker.socket")
+    ours = [line for line in (done.stdout + done.stderr).splitlines() if "cnet" in line]
     assert not [line for line in ours if "man " not in line], ours
 
 
@@ -124,3 +124,13 @@ def test_it_comes_back_with_what_it_had(machine, pair):
     machine.run("systemctl", "start", "cnetd.socket")
     answer = status(machine)
     assert (answer["networks"], answer["endpoints"]) == (1, 2)
+
+
+def test_dockers_socket_starts_the_daemon_too(machine):
+    machine.run("systemctl", "stop", "cnetd.service")
+    assert machine.run("stat", "-c", "%A %U", "/run/docker/plugins/cnet.sock") == "srw------- root"
+    # Docker leaves the host empty.
+    activate = ("curl", "-s", "-m", "20", "--unix-socket", "/run/docker/plugins/cnet.sock", "-H", "Host;", "-X",
+                "POST", "http://x/Plugin.Activate")
+    assert json.loads(machine.run(*activate)) == {"Implements": ["NetworkDriver", "IpamDriver"]}
+    assert state(machine) == "active" and status(machine)["networks"] == 1

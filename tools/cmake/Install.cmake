@@ -10,7 +10,8 @@ endif()
 
 # systemd and its tools look below lib, whatever the architecture's library directory is.
 configure_file(tools/packaging/cnetd.service.in packaging/cnetd.service @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/packaging/cnetd.service tools/packaging/cnetd.socket DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_BINARY_DIR}/packaging/cnetd.service tools/packaging/cnetd.socket
+    tools/packaging/cnet-docker.socket DESTINATION lib/systemd/system)
 install(FILES tools/packaging/cnet.sysusers.conf DESTINATION lib/sysusers.d RENAME cnet.conf)
 install(FILES tools/packaging/cnetd.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/cnet)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/cnet-bpf)

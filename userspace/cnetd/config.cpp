@@ -88,6 +88,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "overlay" && key == "vni_range")
         return {true, take_vni_range(node, config.vni_range)};
     if (section == "cluster") return take_cluster_setting(key, node, config.cluster);
+    if (section == "docker" && key == "forget_after_s")
+        return {true, take(node, 1, kDayS, config.docker_grace_s)};
     if (section == "sock" && key == "enabled") return {true, take(node, config.sock)};
     if (section == "sock" && key == "cgroup")
         return {true, take_absolute_path(node, config.sock_cgroup)};
@@ -107,8 +109,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 9> kSections = {
-        "log", "maps", "overlay", "conntrack", "api", "reconcile", "uplinks", "sock", "cluster"};
+    constexpr std::array<std::string_view, 10> kSections = {
+        "log",       "maps",    "overlay", "conntrack", "api",
+        "reconcile", "uplinks", "sock",    "cluster",   "docker"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 

@@ -41,8 +41,9 @@ struct Config {
     control::OverlayConfig overlay;            // [overlay] port, address
     VniRange vni_range;                        // [overlay] vni_range = "4096-16777215"
     ClusterConfig cluster;
-    bool sock = true;        // [sock] enabled
-    std::string sock_cgroup; // [sock] cgroup; empty: the root of cgroup2
+    uint32_t docker_grace_s = 60; // [docker] forget_after_s
+    bool sock = true;             // [sock] enabled
+    std::string sock_cgroup;      // [sock] cgroup; empty: the root of cgroup2
 };
 
 // `file` is for messages: "FILE:LINE: ...".

@@ -9,7 +9,6 @@
 #include <csignal>
 
 #include "userspace/api/handlers.h"
-#include "userspace/cnetd/api_socket.h"
 
 namespace cnet::daemon {
 namespace {
@@ -88,7 +87,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
 
 Daemon::~Daemon() {
     server_.reset();
-    if (remove_socket_) unlink(paths_.socket.c_str());
+    docker_server_.reset();
+    if (sockets_.api.own) unlink(paths_.socket.c_str());
+    if (sockets_.docker.own) unlink(paths_.docker_socket.c_str());
 }
 
 Status Daemon::open_files() {
@@ -97,10 +98,9 @@ Status Daemon::open_files() {
     if (!store) return store.error();
     store_ = *std::move(store);
     // Long before it is served, so that clients of a daemon that restarts wait instead of failing.
-    auto socket = open_api_socket(paths_.socket, config_.api_group);
-    if (!socket) return socket.error();
-    listener_ = std::move(socket->fd);
-    remove_socket_ = socket->own;
+    auto sockets = open_sockets(paths_, config_.api_group);
+    if (!sockets) return sockets.error();
+    sockets_ = std::move(*sockets);
     return {};
 }
 
@@ -132,13 +132,13 @@ Status Daemon::open_controller() {
         if (!cluster) return cluster.error().because("join the cluster");
         cluster_ = *std::move(cluster);
     }
-    auto controller =
-        control::Controller::start({*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_,
-                                    cluster_ ? &cluster_->member() : nullptr},
-                                   config_.timeouts,
-                                   config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
-                                                        : control::UplinkPolicy::kAddedOnly,
-                                   config_.overlay);
+    auto controller = control::Controller::start(
+        {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_,
+         cluster_ ? &cluster_->member() : nullptr, config_.docker_grace_s},
+        config_.timeouts,
+        config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
+                             : control::UplinkPolicy::kAddedOnly,
+        config_.overlay);
     if (!controller) return controller.error();
     controller_ = *std::move(controller);
     // Only now do the maps say which ports are published.
@@ -152,11 +152,12 @@ Status Daemon::open_api() {
         api::make_router(*controller_, {CNET_VERSION, options_.root.string(), kernel_release(),
                                         std::string(to_string(data_path_->attach_kind())),
                                         steady_clock::now(), [this] { return sock_->status(); }});
-    auto server = api::Server::open(std::move(listener_), [this](const api::Request& request) {
-        return router_.handle(request);
-    });
+    auto server =
+        api::Server::open(std::move(sockets_.api.fd),
+                          [this](const api::Request& request) { return router_.handle(request); });
     if (!server) return server.error();
     server_ = *std::move(server);
+    if (Status status = open_docker(); !status) return status;
 
     auto loop = EventLoop::open();
     if (!loop) return loop.error();
@@ -168,6 +169,21 @@ Status Daemon::open_api() {
     return loop_->feed_watchdog();
 }
 
+Status Daemon::open_docker() {
+    if (!sockets_.docker.fd) return {};
+    docker_ = std::make_unique<docker::Plugin>(*controller_);
+    // Docker keeps connections for half a minute, and a request that it sends on one which is being
+    // closed comes again without its body: it is Docker that closes them.
+    api::ServerOptions options;
+    options.idle_timeout = options.request_timeout = 24h;
+    auto server = api::Server::open(
+        std::move(sockets_.docker.fd),
+        [this](const api::Request& request) { return docker_->handle(request); }, options);
+    if (!server) return server.error();
+    docker_server_ = *std::move(server);
+    return {};
+}
+
 Status Daemon::wire_signals() {
     for (int signal : {SIGTERM, SIGINT}) {
         if (Status status = loop_->on_signal(signal, [this] { loop_->stop(); }); !status)
@@ -176,18 +192,24 @@ Status Daemon::wire_signals() {
     return loop_->on_signal(SIGHUP, [this] { reload_log_level(); });
 }
 
-Status Daemon::wire_api() {
-    auto timer = loop_->make_timer([this] { server_->run(); });
-    if (!timer) return timer.error();
-    api_timer_ = *std::move(timer);
-    Status status = loop_->before_wait([this] {
-        if (auto due = server_->timeout())
-            api_timer_.arm(*due);
+Status Daemon::wire_server(api::Server& server, Timer& timer) {
+    auto made = loop_->make_timer([&server] { server.run(); });
+    if (!made) return made.error();
+    timer = *std::move(made);
+    Status status = loop_->before_wait([&server, &timer] {
+        if (auto due = server.timeout())
+            timer.arm(*due);
         else
-            api_timer_.disarm();
+            timer.disarm();
     });
     if (!status) return status;
-    return loop_->on_readable(server_->poll_fd(), [this] { server_->run(); });
+    return loop_->on_readable(server.poll_fd(), [&server] { server.run(); });
+}
+
+Status Daemon::wire_api() {
+    Status status = wire_server(*server_, api_timer_);
+    if (status && docker_server_) status = wire_server(*docker_server_, docker_timer_);
+    return status;
 }
 
 Status Daemon::wire_timers() {
@@ -223,7 +245,7 @@ Status Daemon::wire_dhcp() {
 
 Status Daemon::run() {
     log_info("cnetd " CNET_VERSION " is ready on " +
-             (remove_socket_ ? paths_.socket.string() : "a socket from systemd"));
+             (sockets_.api.own ? paths_.socket.string() : "a socket from systemd"));
     sd_notify(0, "READY=1");
     tell_systemd();
     Status status = loop_->run();

@@ -19,9 +19,11 @@
 #include "userspace/cnetd/event_loop.h"
 #include "userspace/cnetd/options.h"
 #include "userspace/cnetd/sock_hooks.h"
+#include "userspace/cnetd/sockets.h"
 #include "userspace/control/controller.h"
 #include "userspace/control/kernel_namespaces.h"
 #include "userspace/control/kernel_tables.h"
+#include "userspace/docker/plugin.h"
 #include "userspace/netlink/kernel_rtnl.h"
 #include "userspace/netlink/monitor.h"
 #include "userspace/store/sqlite_store.h"
@@ -47,7 +49,9 @@ private:
     Status open_kernel();
     Status open_controller();
     Status open_api();
+    Status open_docker();
     Status wire_signals();
+    Status wire_server(api::Server& server, Timer& timer);
     Status wire_api();
     Status wire_timers();
     Status wire_cluster();
@@ -70,8 +74,7 @@ private:
     FileLock lock_;
     SystemClock clock_;
     control::KernelNamespaces namespaces_;
-    bool remove_socket_ = false;
-    UniqueFd listener_; // until the server takes it
+    Sockets sockets_; // without their descriptors once the servers have them
 
     std::unique_ptr<netlink::KernelRtnl> rtnl_;
     std::unique_ptr<netlink::Monitor> monitor_;
@@ -85,9 +88,12 @@ private:
     std::unique_ptr<control::Controller> controller_;
     api::Router router_;
     std::unique_ptr<api::Server> server_;
+    std::unique_ptr<docker::Plugin> docker_;
+    std::unique_ptr<api::Server> docker_server_; // none: Docker's driver is not served
     std::unique_ptr<EventLoop> loop_;
 
     Timer api_timer_;
+    Timer docker_timer_;
     Timer links_timer_;
     Timer reconcile_timer_;
     Timer sweep_timer_;

@@ -98,7 +98,7 @@ TEST_F(DockerTest, GoneWithItsContainerItIsMadeForTheNextAlone) {
     EXPECT_EQ(rtnl.find(made.host_ifname), nullptr);
     EXPECT_EQ(state_of("e1"), "netns-gone");
     expect_settled();
-    EXPECT_FALSE(controller->place_endpoint(made.name, "/run/netns/a"));
+    EXPECT_FALSE(controller->place_endpoint(made.name, namespaces.own));
     move(made, "/run/netns/b");
     EXPECT_EQ(state_of("e1"), "up");
 }

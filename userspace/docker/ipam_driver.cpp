@@ -1,0 +1,66 @@
+#include "userspace/docker/ipam_driver.h"
+
+#include "userspace/docker/options.h"
+
+namespace cnet::docker {
+namespace {
+
+constexpr char kGatewayType[] = "com.docker.network.gateway";
+
+} // namespace
+
+Result<Json> IpamDriver::get_capabilities(const Reader&) {
+    // Asked for again, Docker's memory and ours are the same after each of its restarts.
+    return Json{{"RequiresMACAddress", false}, {"RequiresRequestReplay", true}};
+}
+
+Result<Json> IpamDriver::get_address_spaces(const Reader&) {
+    return Json{{"LocalDefaultAddressSpace", "cnetlocal"},
+                {"GlobalDefaultAddressSpace", "cnetglobal"}};
+}
+
+Result<Json> IpamDriver::request_pool(const Reader& request) {
+    control::PoolRequest wanted;
+    wanted.prefix = request.parsed<IpPrefix>("Pool");
+    wanted.range = request.parsed<IpPrefix>("SubPool");
+    wanted.v6 = request.flag("V6");
+    auto network = read_pool_options(request.inside("Options"));
+    if (auto fault = request.fault(); !fault) return fault.error();
+    if (!network) return network.error();
+    wanted.network = *network;
+    if (!wanted.network.empty() && wanted.prefix) {
+        return Error(ErrorKind::kInvalid, "cnet.network gives the subnet of network " +
+                                              wanted.network + ": leave out " +
+                                              wanted.prefix->to_string());
+    }
+    auto pool = controller_.request_pool(wanted);
+    if (!pool) return pool.error();
+    return Json{{"PoolID", pool->id}, {"Pool", pool->prefix.to_string()}, {"Data", Json::object()}};
+}
+
+Result<Json> IpamDriver::release_pool(const Reader& request) {
+    const std::string pool = request.text("PoolID");
+    auto status = request.fault();
+    if (status) status = controller_.release_pool(pool);
+    return status ? Result<Json>(Json::object()) : status.error();
+}
+
+Result<Json> IpamDriver::request_address(const Reader& request) {
+    const std::string pool = request.text("PoolID");
+    const auto address = request.parsed<IpAddress>("Address");
+    const bool gateway = request.inside("Options").text("RequestAddressType") == kGatewayType;
+    if (auto fault = request.fault(); !fault) return fault.error();
+    auto given = controller_.request_address(pool, address, gateway);
+    if (!given) return given.error();
+    return Json{{"Address", given->to_string()}, {"Data", Json::object()}};
+}
+
+Result<Json> IpamDriver::release_address(const Reader& request) {
+    const std::string pool = request.text("PoolID");
+    const auto address = request.parsed<IpAddress>("Address");
+    auto status = request.fault();
+    if (status && address) status = controller_.release_address(pool, *address);
+    return status ? Result<Json>(Json::object()) : status.error();
+}
+
+} // namespace cnet::docker
