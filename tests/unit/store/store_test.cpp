@@ -155,31 +155,25 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
                                                          {*IpAddress::parse("10.99.0.65"), false}};
     {
         auto store = open();
-        auto status =
-            store->commit({store::PutNetwork{expected.networks[4]},
-                           store::PutEndpoint{expected.endpoints[9]},
-                           store::PutPort{expected.ports[2]},
-                           store::PutPort{expected.ports[3]},
-                           store::PutSandbox{expected.sandboxes["box"]},
-                           store::PutUplink{"eth0", true},
-                           store::PutUplink{"eth1", false},
-                           store::PutAttached{expected.attached["eth7"]},
-                           store::PutFdb{expected.fdb[1]},
-                           store::PutFdb{expected.fdb[0]},
-                           store::PutPeer{expected.peers[5]},
-                           store::PutPeer{expected.peers[6]},
-                           store::PutLease{{9, *IpAddress::parse("10.88.0.99"), 60, 5}},
-                           store::PutLease{expected.leases[9]},
-                           store::PutRemote{expected.remotes[{5, "far"}]},
-                           store::PutRemote{expected.remotes[{6, "tap0"}]},
-                           store::PutDockerPool{pool},
-                           store::PutDockerPool{{"gone", pool.prefix, {}, {}}},
-                           store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.1"), true},
-                           store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.65"), false},
-                           store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.66"), false},
-                           store::PutDockerAddress{"gone", *IpAddress::parse("10.99.0.66"), false},
-                           store::RemoveDockerAddress{pool.id, *IpAddress::parse("10.99.0.66")},
-                           store::RemoveDockerPool{"gone"}});
+        auto status = store->commit(
+            {store::PutNetwork{expected.networks[4]}, store::PutEndpoint{expected.endpoints[9]},
+             store::PutPort{expected.ports[2]}, store::PutPort{expected.ports[3]},
+             store::PutSandbox{expected.sandboxes["box"]}, store::PutUplink{"eth0", true},
+             store::PutUplink{"eth1", false}, store::PutAttached{expected.attached["eth7"]},
+             store::PutFdb{expected.fdb[1]}, store::PutFdb{expected.fdb[0]},
+             store::PutPeer{expected.peers[5]}, store::PutPeer{expected.peers[6]},
+             store::PutLease{{9, *IpAddress::parse("10.88.0.99"), 60, 5}},
+             store::PutLease{expected.leases[9]}, store::PutRemote{expected.remotes[{5, "far"}]},
+             store::PutRemote{expected.remotes[{6, "tap0"}]}});
+        ASSERT_TRUE(status) << status.error().message();
+        status = store->commit(
+            {store::PutDockerPool{pool}, store::PutDockerPool{{"gone", pool.prefix, {}, {}}},
+             store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.1"), true},
+             store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.65"), false},
+             store::PutDockerAddress{pool.id, *IpAddress::parse("10.99.0.66"), false},
+             store::PutDockerAddress{"gone", *IpAddress::parse("10.99.0.66"), false},
+             store::RemoveDockerAddress{pool.id, *IpAddress::parse("10.99.0.66")},
+             store::RemoveDockerPool{"gone"}});
         ASSERT_TRUE(status) << status.error().message();
     }
     auto loaded = open()->load();
