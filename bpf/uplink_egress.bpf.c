@@ -71,6 +71,8 @@ static __always_inline enum cnet_verdict egress_send(struct __sk_buff* skb, stru
     pkt->len = skb->len;
     if (from_ifindex && skb->tc_index == CNET_TRANSLATED) return pass(pkt, CNET_R_TRANSLATED);
     if (unlikely(from_ifindex)) from = bpf_map_lookup_elem(&cnet_port, &from_ifindex);
+    if (from && from->flags & CNET_PORT_BRIDGED)
+        from = NULL; /* the kernel routes, and translates */
     verdict = uplink_parse(skb, pkt, l2_len);
     if (unlikely(from))
         return verdict == V_NEXT ? egress_forwarded(skb, pkt, from->network_id)

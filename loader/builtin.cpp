@@ -1,6 +1,7 @@
 // The programs of this build, as part of the executable.
 #include "loader/data_path.h"
 
+#include "bridge.skel.h"
 #include "endpoint.skel.h"
 #include "gc.skel.h"
 #include "hostport.skel.h"
@@ -31,6 +32,7 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
                                        image("uplink", uplink_bpf__elf_bytes),
                                        image("uplink_egress", uplink_egress_bpf__elf_bytes),
                                        image("vxlan", vxlan_bpf__elf_bytes),
+                                       image("bridge", bridge_bpf__elf_bytes),
                                        image("gc", gc_bpf__elf_bytes)};
     if (has_cgroup_programs()) images.push_back(image("sock", sock_bpf__elf_bytes));
     return open(paths, settings, images);

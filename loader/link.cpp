@@ -21,7 +21,8 @@ using maps::HookDevice;
 constexpr size_t kKernelNameLength = 15;
 
 TcxSide side_of(cnet_hook hook) {
-    return hook == CNET_HOOK_UPLINK_EGRESS ? TcxSide::kEgress : TcxSide::kIngress;
+    const bool egress = hook == CNET_HOOK_UPLINK_EGRESS || hook == CNET_HOOK_BRIDGE;
+    return egress ? TcxSide::kEgress : TcxSide::kIngress;
 }
 
 Result<bool> is_ours(cnet_hook hook, uint32_t prog_id) {
@@ -211,6 +212,10 @@ std::vector<std::string_view> programs_of(cnet_hook hook) {
         return {"cnet_uplink_egress", "cnet_uplink_egr_l3"};
     case CNET_HOOK_VXLAN:
         return {"cnet_vxlan"};
+    case CNET_HOOK_BRIDGE_PORT:
+        return {"cnet_bridgeport"};
+    case CNET_HOOK_BRIDGE:
+        return {"cnet_bridge"};
     default:
         return {};
     }

@@ -20,7 +20,7 @@
 #define CNET_SIZE(type, sum) _Static_assert(sizeof(type) == (sum), #type " has hidden padding")
 #endif
 
-#define CNET_ABI_VERSION 4
+#define CNET_ABI_VERSION 5
 #define CNET_MAC_LEN 6
 
 /* The hooks of the data path. Numbers are part of the counter map's layout: append only. */
@@ -32,7 +32,9 @@ enum cnet_hook {
     CNET_HOOK_VXLAN = 4,         /* tc ingress, the kept vxlan device */
     CNET_HOOK_UPLINK_XDP = 5,    /* XDP, physical uplink */
     CNET_HOOK_SOCK = 6,          /* cgroup connect/sendmsg/recvmsg/getpeername */
-    CNET_HOOK_MAX = 8,
+    CNET_HOOK_BRIDGE_PORT = 7,   /* tc ingress, port of an adopted bridge */
+    CNET_HOOK_BRIDGE = 8,        /* tc egress, an adopted bridge's own device */
+    CNET_HOOK_MAX = 16,
 };
 
 enum cnet_reason {
@@ -83,7 +85,9 @@ enum cnet_port_flag {
     CNET_PORT_NAT_INDEPENDENT = 1 << 10, /* network option, comes with CNET_PORT_MASQUERADE: ports
                                             are mapped and filtered whoever the remote is */
     CNET_PORT_REMOTE = 1 << 11,          /* no device: what a peer sends, or is sent */
-    CNET_PORT_DHCP = 1 << 12, /* in cnet_port alone: what a DHCP server says here is believed */
+    CNET_PORT_DHCP = 1 << 12,    /* in cnet_port alone: what a DHCP server says here is believed */
+    CNET_PORT_BRIDGED = 1 << 13, /* of an adopted bridge, which alone sends to this port, or takes
+                                    what comes from it; comes with CNET_PORT_HOST on its device */
 };
 
 struct cnet_port {
@@ -95,7 +99,7 @@ struct cnet_port {
     __be32 gateway4_be; /* 0 when none */
     __be32 snat4_be;    /* fixed masquerade address (--snat), 0: the uplink's own */
     __u32 reserved;
-    __u8 mac[CNET_MAC_LEN];         /* the endpoint's */
+    __u8 mac[CNET_MAC_LEN];         /* the endpoint's; of a bridge's port: of a veth's far end */
     __u8 gateway_mac[CNET_MAC_LEN]; /* the network's host port */
     __u8 reserved2[4];
     union cnet_addr addr6; /* first global IPv6 address, zero when none */

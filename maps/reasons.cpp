@@ -32,6 +32,8 @@ constexpr std::array<std::string_view, CNET_HOOK_MAX> kHooks = [] {
     names[CNET_HOOK_VXLAN] = "vxlan";
     names[CNET_HOOK_UPLINK_XDP] = "uplink_xdp";
     names[CNET_HOOK_SOCK] = "sock";
+    names[CNET_HOOK_BRIDGE_PORT] = "bridge_port";
+    names[CNET_HOOK_BRIDGE] = "bridge";
     return names;
 }();
 

@@ -53,8 +53,8 @@ static __always_inline int fdb_reserve(__u32 network_id, __u32** learned) {
     return 1;
 }
 
-static __always_inline void fdb_insert(struct cnet_pkt* pkt, const struct cnet_fdb_key* key,
-                                       __u64 now_ns) {
+static __always_inline int fdb_insert(struct cnet_pkt* pkt, const struct cnet_fdb_key* key,
+                                      __u64 now_ns) {
     struct cnet_fdb_entry entry = {
         .last_seen_ns = now_ns,
         .ifindex = pkt->ifindex,
@@ -66,13 +66,14 @@ static __always_inline void fdb_insert(struct cnet_pkt* pkt, const struct cnet_f
 
     if (!fdb_reserve(pkt->network_id, &learned)) {
         count(pkt->hook, CNET_R_MAC_LIMIT, pkt->len);
-        return;
+        return 0;
     }
     err = bpf_map_update_elem(&cnet_fdb, key, &entry, BPF_NOEXIST);
-    if (!err) return;
+    if (!err) return 1;
     __sync_fetch_and_add(learned, -1);
-    if (err != -17 /* EEXIST: another CPU learned it just now */)
-        count(pkt->hook, CNET_R_FDB_FULL, pkt->len);
+    if (err == -17 /* EEXIST: another CPU learned it just now */) return 1;
+    count(pkt->hook, CNET_R_FDB_FULL, pkt->len);
+    return 0;
 }
 
 /* Behind this device, or, without one, behind this peer. */
@@ -82,27 +83,20 @@ static __always_inline int fdb_is_at(const struct cnet_fdb_entry* entry,
 }
 
 /*
- * Stage: remember where the source MAC lives. A MAC that moves takes its entry along, as on a
- * bridge; a stated one does not move, and a frame that pretends otherwise is dropped. ifindex,
- * port_flags and peer_id are three stores: a reader in between sends one frame with a part of the
- * other place, and the kernel drops it or delivers it the slow way.
+ * Remembers where the source MAC lives, `entry` being what is known of it and not stated. A MAC
+ * that moves takes its entry along, as on a bridge. ifindex, port_flags and peer_id are three
+ * stores: a reader in between sends one frame with a part of the other place, and the kernel drops
+ * it or delivers it the slow way. 0: there was no room for it.
  */
-static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
-    struct cnet_fdb_key key = fdb_key(pkt->network_id, pkt->src_mac);
-    struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+static __always_inline int fdb_note(struct cnet_pkt* pkt, const struct cnet_fdb_key* key,
+                                    struct cnet_fdb_entry* entry) {
     __u64 now_ns;
 
-    if (entry && entry->flags & CNET_FDB_STATIC)
-        return fdb_is_at(entry, pkt) ? V_NEXT : drop(pkt, CNET_R_SPOOFED_MAC);
-    if (!(pkt->port_flags & CNET_PORT_LEARNING)) return V_NEXT;
-    if (!effects_allowed()) return V_NEXT;
+    if (!effects_allowed()) return 1;
     now_ns = bpf_ktime_get_coarse_ns();
-    if (!entry) {
-        fdb_insert(pkt, &key, now_ns);
-        return V_NEXT;
-    }
-    if (entry->last_seen_ns == CNET_CLAIMED) return V_NEXT;
-    if (!fdb_is_at(entry, pkt)) {
+    if (!entry) return fdb_insert(pkt, key, now_ns);
+    if (entry->last_seen_ns == CNET_CLAIMED) return 0;
+    if (!fdb_is_at(entry, pkt) || entry->port_flags != pkt->port_flags) {
         entry->port_flags = pkt->port_flags;
         entry->ifindex = pkt->ifindex;
         entry->peer_id = pkt->peer_id;
@@ -110,6 +104,18 @@ static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
     } else if (now_ns - entry->last_seen_ns > FDB_REFRESH_NS) {
         entry->last_seen_ns = now_ns;
     }
+    return 1;
+}
+
+/* Stage: learn the source MAC. A stated one does not move, and a frame that pretends otherwise is
+ * dropped. */
+static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
+    struct cnet_fdb_key key = fdb_key(pkt->network_id, pkt->src_mac);
+    struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+
+    if (entry && entry->flags & CNET_FDB_STATIC)
+        return fdb_is_at(entry, pkt) ? V_NEXT : drop(pkt, CNET_R_SPOOFED_MAC);
+    if (pkt->port_flags & CNET_PORT_LEARNING) fdb_note(pkt, &key, entry);
     return V_NEXT;
 }
 

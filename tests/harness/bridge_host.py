@@ -14,9 +14,11 @@ from .topology import Container, Network, Published, subnet6_of
 class BridgeHost:
     kind = "bridge"
 
-    def __init__(self):
+    def __init__(self, namespace=None):
+        """In a namespace of its own, or in that of a host with cnetd."""
         self.v6 = False  # whose addresses its networks and containers hand out
-        self.namespace = Namespace("brhost")
+        self._own = Namespace("brhost") if namespace is None else None
+        self.namespace = namespace or self._own
         self.containers = []
         self.networks = []  # of (Network, bridge, internal, icc, mode)
         self.published = []
@@ -93,7 +95,8 @@ class BridgeHost:
         return ""
 
     def close(self):
-        self.namespace.close()
+        if self._own:
+            self._own.close()
         for container in self.containers:
             container.namespace.close()
 

@@ -224,7 +224,7 @@ class CnetHost:
     def state(self):
         """Everything that users asked for and see, to compare before and after."""
         keep = {}
-        for noun in ("networks", "sandboxes", "endpoints", "ports", "uplinks", "fdb", "neigh"):
+        for noun in ("networks", "sandboxes", "endpoints", "ports", "uplinks", "fdb", "neigh", "adopted"):
             keep[noun] = self.api("GET", f"/v1/{noun}")[1]
         for entry in keep["fdb"]:
             entry.pop("age_s", None)
@@ -233,6 +233,9 @@ class CnetHost:
     # ---- the end ----
 
     def delete_everything(self):
+        for row in self.api("GET", "/v1/adopted")[1]:
+            status, answer = self.api("DELETE", f"/v1/adopted/{row['bridge']}")
+            assert status == 200, f"releasing {row['bridge']}: {answer}"
         for network in self.api("GET", "/v1/networks")[1]:
             for row in network["devices"]:
                 url = f"/v1/networks/{network['name']}/detach"
@@ -252,7 +255,7 @@ class CnetHost:
 
     def _check_nothing_left(self):
         assert self.our_devices() == [], "devices were left behind"
-        for noun in ("networks", "endpoints", "sandboxes", "ports", "neigh", "fdb"):
+        for noun in ("networks", "endpoints", "sandboxes", "ports", "neigh", "fdb", "adopted"):
             assert self.api("GET", f"/v1/{noun}")[1] == [], f"{noun} were left behind"
         flows = [flow for flow in self.cli("ct", "list") if flow["type"] != "host"]
         assert flows == [], "flows of endpoints were left behind"

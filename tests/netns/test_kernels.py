@@ -17,6 +17,7 @@ from harness import cgroup as own_cgroup
 from harness import world as outside
 from harness.host import REPOSITORY, CnetHost
 from harness.icmp import ping
+from harness.linux_bridge import LinuxBridge
 from harness.netns import Namespace
 from harness.sockets import (
     TcpServer,
@@ -61,13 +62,25 @@ def scene():
         world.close()
 
 
+@pytest.fixture(scope="module")
+def lab(scene):
+    """A bridge of somebody else's with two machines, adopted."""
+    host, *_ = scene
+    with LinuxBridge(host) as bridge:
+        bridge.machine("one"), bridge.machine("two")
+        host.cli("adopt", bridge.name)
+        yield bridge
+        host.cli("release", bridge.name)
+
+
 def programs_of_the_source():
     sources = pathlib.Path(REPOSITORY, "bpf").glob("*.bpf.c")
     return {name for path in sources for name in PROGRAM.findall(path.read_text(encoding="utf-8"))}
 
 
-def test_every_program_loads_and_is_attached(scene, record_property):
+def test_every_program_loads_and_is_attached(scene, lab, record_property):
     """The properties are what tools/vmtest makes its table of."""
+    del lab
     host, *_ = scene
     programs = {row["name"]: row for row in host.cli("prog", "list")}
     for name, row in sorted(programs.items()):
@@ -92,6 +105,16 @@ def test_switching_by_kernel(scene):
         assert udp_talk(alpha.namespace, beta.address, udp.port) == "echoed"
     assert ping(alpha.namespace, alpha.network.gateway) == "reply"
     assert ping(host.namespace, beta.address) == "reply"
+
+
+def test_past_a_bridge_by_kernel(scene, lab):
+    host, *_ = scene
+    one, two = lab.machines
+    with TcpServer(two.namespace, handler=hash_back) as tcp, UdpServer(two.namespace) as udp:
+        send_and_compare(one.namespace, two.address, tcp.port, 1_000_000)
+        assert udp_talk(one.namespace, two.address, udp.port) == "echoed"
+    assert ping(host.namespace, one.address) == "reply" and ping(one.namespace, lab.address) == "reply"
+    assert host.drops("switched", "bridge_port") > 10 and host.drops("switched", "bridge") > 0
 
 
 def test_masquerade_by_kernel(scene):

@@ -144,6 +144,28 @@ std::string render(const control::PeerView& view) {
     return to_text(json);
 }
 
+std::string render(const control::AdoptedView& view) {
+    const auto text_or_null = [](const std::string& text) {
+        return text.empty() ? Json(nullptr) : Json(text);
+    };
+    Json json;
+    json["bridge"] = view.bridge;
+    json["id"] = view.id;
+    json["ifindex"] = view.ifindex;
+    json["state"] = view.state;
+    json["left"] = text_or_null(view.left);
+    json["ports"] = Json::array();
+    for (const control::AdoptedPortView& port : view.ports) {
+        Json item;
+        item["device"] = port.device;
+        item["ifindex"] = port.ifindex;
+        item["left"] = text_or_null(port.left);
+        json["ports"].push_back(std::move(item));
+    }
+    json["warnings"] = view.warnings;
+    return to_text(json);
+}
+
 std::string render(const control::FdbView& view) {
     Json json;
     json["network"] = view.network;

@@ -38,6 +38,7 @@ void add_endpoint_routes(Router& router, control::Controller& controller);
 void add_port_routes(Router& router, control::Controller& controller);
 void add_uplink_routes(Router& router, control::Controller& controller);
 void add_peer_routes(Router& router, control::Controller& controller);
+void add_adopted_routes(Router& router, control::Controller& controller);
 void add_switch_routes(Router& router, control::Controller& controller); // fdb, neigh
 void add_flow_routes(Router& router, control::Controller& controller);   // ct, nat, drops
 

@@ -80,6 +80,7 @@ Router make_router(control::Controller& controller, HostInfo host) {
     add_port_routes(router, controller);
     add_uplink_routes(router, controller);
     add_peer_routes(router, controller);
+    add_adopted_routes(router, controller);
     add_switch_routes(router, controller);
     add_flow_routes(router, controller);
     return router;

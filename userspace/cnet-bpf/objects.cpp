@@ -5,8 +5,9 @@ namespace cnet::cli {
 Grammar whole_grammar() {
     return {status_object(),   version_object(), network_object(), sandbox_object(),
             endpoint_object(), port_object(),    uplink_object(),  peer_object(),
-            fdb_object(),      neigh_object(),   ct_object(),      nat_object(),
-            map_object(),      prog_object(),    drops_object()};
+            adopt_object(),    release_object(), fdb_object(),     neigh_object(),
+            ct_object(),       nat_object(),     map_object(),     prog_object(),
+            drops_object()};
 }
 
 } // namespace cnet::cli

@@ -13,6 +13,8 @@ Object endpoint_object();
 Object port_object();
 Object uplink_object();
 Object peer_object();
+Object adopt_object();
+Object release_object();
 Object fdb_object();
 Object neigh_object();
 Object ct_object();

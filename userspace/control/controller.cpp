@@ -94,7 +94,7 @@ Status Controller::reconcile() {
 Status Controller::links_changed() {
     Observed& observed = impl_->observed;
     const std::set<uint32_t> before = indexes(observed);
-    auto changed = observe_links(observed, impl_->parts.rtnl);
+    auto changed = observe_links(observed, impl_->state, impl_->parts.rtnl);
     if (!changed) {
         impl_->note_error(changed.error());
         return changed.error();
@@ -127,7 +127,10 @@ Result<bool> Controller::sweep() {
     auto ended = impl_->end_leases();
     if (ended) ended = impl_->collect_docker();
     if (!ended) return ended.error();
-    auto swept = impl_->collector.sweep(impl_->state);
+    AgeingTimes ageing;
+    for (const auto& [id, network] : impl_->observed.maps.network)
+        ageing[id] = network.ageing_s;
+    auto swept = impl_->collector.sweep(impl_->state, ageing);
     if (!swept) return swept.error();
     return swept->done;
 }

@@ -71,6 +71,10 @@ public:
     // A device of the host becomes a port of the network, or stops being one.
     Result<NetworkView> attach_device(const std::string& network, const std::string& device);
     Result<NetworkView> detach_device(const std::string& network, const std::string& device);
+    // A bridge that somebody else made is gone past, or left alone again.
+    Result<AdoptedView> adopt_bridge(const std::string& bridge);
+    Status release_bridge(const std::string& bridge);
+    std::vector<AdoptedView> adopted() const;
     std::vector<NetworkView> networks() const;
     Result<NetworkView> network(const std::string& name) const;
 

@@ -92,8 +92,7 @@ Result<std::vector<NatView>> Controller::nat() const {
             }
             view.inside = IpAddress::from_abi(key.src);
             view.inside_port = ntohs(key.src_port_be);
-            auto network = state.networks.find(key.zone);
-            if (network != state.networks.end()) view.network = network->second.name;
+            view.network = state.network_name(key.zone);
         });
     if (!status) return status.error();
     std::vector<NatView> views;

@@ -190,6 +190,12 @@ Result<const Sandbox*> Controller::Impl::find_sandbox(const std::string& name) c
 
 Result<NetworkId> Controller::Impl::network_filter(const std::string& name) const {
     if (name.empty()) return NetworkId{0};
+    return network_id(name);
+}
+
+Result<NetworkId> Controller::Impl::network_id(const std::string& name) const {
+    if (auto adopted = state.adopted.find(name); adopted != state.adopted.end())
+        return adopted->second.network_id;
     auto network = find_network(name);
     if (!network) return network.error();
     return (*network)->id;

@@ -84,7 +84,9 @@ struct Controller::Impl {
     // None when there is none.
     const Peer* find_peer(const IpAddress& address) const;
     std::optional<IpAddress> peer_address(PeerId id) const;
-    // The id of `name`, or 0 for every network when it is empty.
+    // Of a network or an adopted bridge.
+    Result<NetworkId> network_id(const std::string& name) const;
+    // The same, or 0 for every network when the name is empty.
     Result<NetworkId> network_filter(const std::string& name) const;
 
     // What a new network would be: all but its id and gateway's MAC.
@@ -101,6 +103,7 @@ struct Controller::Impl {
     // Every device attached to the network takes packets as large as the network's.
     Status check_attached_mtu(const Network& network) const;
     PeerView view(const Peer& peer) const;
+    AdoptedView view(const AdoptedBridge& adopted) const;
 
     // Adds to `next` and `edit` what it takes to remove the endpoint with its ports and static FDB
     // entries.

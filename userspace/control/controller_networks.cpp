@@ -103,6 +103,8 @@ NetworkView Controller::Impl::view(const Network& network) const {
 Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     if (find_network(spec.name))
         return Error(ErrorKind::kConflict, "network " + spec.name + " exists already");
+    if (state.adopted.contains(spec.name))
+        return Error(ErrorKind::kConflict, "there is an adopted bridge " + spec.name);
     auto host = host_prefixes();
     if (!host) return host.error();
     auto subnets = plan_subnets(spec, state, *host);

@@ -89,12 +89,11 @@ Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
     std::vector<FdbView> views;
     auto status =
         impl.parts.tables.for_each_fdb([&](const cnet_fdb_key& key, const cnet_fdb_entry& entry) {
-            auto owner = impl.state.networks.find(key.network_id);
-            if (owner == impl.state.networks.end() || (*filter != 0 && *filter != key.network_id))
-                return;
+            if (*filter != 0 && *filter != key.network_id) return;
             if (entry.last_seen_ns == CNET_CLAIMED) return;
             FdbView view;
-            view.network = owner->second.name;
+            view.network = impl.state.network_name(key.network_id);
+            if (view.network.empty()) return;
             view.mac = mac_of(key.mac);
             view.device = entry.peer_id ? kVxlanDevice : impl.device_name(entry.ifindex);
             view.endpoint = entry.peer_id == 0 ? impl.endpoint_at(entry.ifindex)
@@ -182,11 +181,12 @@ Status Controller::delete_fdb(const std::string& network_name, const MacAddress&
 }
 
 Result<uint64_t> Controller::flush_fdb(const std::string& network_name) {
-    auto network = impl_->find_network(network_name);
+    auto network = impl_->network_id(network_name);
     if (!network) return network.error();
-    const NetworkId id = (*network)->id;
     return impl_->collector.purge_macs(
-        [id](const cnet_fdb_key& key, const cnet_fdb_entry&) { return key.network_id == id; });
+        [id = *network](const cnet_fdb_key& key, const cnet_fdb_entry&) {
+            return key.network_id == id;
+        });
 }
 
 Result<std::vector<NeighView>> Controller::neighbours(const std::string& network) const {
@@ -196,11 +196,10 @@ Result<std::vector<NeighView>> Controller::neighbours(const std::string& network
     const RemoteNames remotes(impl.state);
     std::vector<NeighView> views;
     for (const auto& [key, entry] : impl.observed.maps.neigh) {
-        auto owner = impl.state.networks.find(key.network_id);
-        if (owner == impl.state.networks.end() || (*filter != 0 && *filter != key.network_id))
-            continue;
+        if (*filter != 0 && *filter != key.network_id) continue;
         NeighView view;
-        view.network = owner->second.name;
+        view.network = impl.state.network_name(key.network_id);
+        if (view.network.empty()) continue;
         view.address = IpAddress::from_abi(key.addr);
         view.mac = mac_of(entry.mac);
         view.device = entry.peer_id ? kVxlanDevice : impl.device_name(entry.ifindex);

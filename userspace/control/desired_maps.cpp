@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "userspace/control/adopted.h"
 #include "userspace/control/attached.h"
 #include "userspace/control/desired_bindings.h"
 #include "userspace/control/flood_list.h"
@@ -283,6 +284,7 @@ MapContents desired_maps(const State& state, const Observed& observed) {
     for (const auto& [id, network] : state.networks) {
         add_network(maps, network, hosts[id], flood[id], state, observed);
     }
+    add_adopted(maps, state, observed);
     add_overlay(maps, state, observed);
     add_flood_rates(maps);
     add_host_addresses(maps, state, observed);

@@ -166,7 +166,8 @@ PurgeMacs macs_to_purge(const MapContents& observed, const MapContents& desired)
     for (const auto& [ifindex, port] : observed.port) {
         auto kept = desired.port.find(ifindex);
         if (kept == desired.port.end() || kept->second.network_id != port.network_id ||
-            (port.flags & ~kept->second.flags & CNET_PORT_LEARNING)) {
+            (port.flags & ~kept->second.flags & (CNET_PORT_LEARNING | CNET_PORT_PEER)) ||
+            (kept->second.flags & ~port.flags & CNET_PORT_BRIDGED)) {
             purge.ifindexes.insert(ifindex);
         }
     }

@@ -80,9 +80,7 @@ CtView flow_view(const cnet_ct_key& forward, const cnet_ct_entry& entry, const S
     view.protocol = protocol_name(forward.l4_proto);
     view.state = flow_state_name(entry.state);
     view.type = flow_type_name(entry.type);
-    if (auto network = state.networks.find(entry.network_id); network != state.networks.end()) {
-        view.network = network->second.name;
-    }
+    view.network = state.network_name(entry.network_id);
     view.src = IpAddress::from_abi(forward.src);
     view.src_port = ntohs(forward.src_port_be);
     view.dst = IpAddress::from_abi(forward.dst);

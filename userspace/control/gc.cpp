@@ -256,7 +256,7 @@ Collector::Collector(Tables& tables, Hooks& hooks, const Clock& clock, Timeouts 
     : tables_(tables), hooks_(hooks), clock_(clock), timeouts_(timeouts) {}
 Collector::~Collector() = default;
 
-Result<Collector::Swept> Collector::sweep(const State& state) {
+Result<Collector::Swept> Collector::sweep(const State& state, const AgeingTimes& ageing) {
     if (!sweep_) {
         sweep_ = std::make_unique<Sweep>(tables_, timeouts_, clock_.monotonic_ns(), suspected_);
     }
@@ -273,10 +273,10 @@ Result<Collector::Swept> Collector::sweep(const State& state) {
     }
     sweep_->collected += *collected;
     if (*more) return Swept();
-    return finish(state);
+    return finish(ageing);
 }
 
-Result<Collector::Swept> Collector::finish(const State& state) {
+Result<Collector::Swept> Collector::finish(const AgeingTimes& ageing) {
     const std::unique_ptr<Sweep> sweep = std::move(sweep_);
     std::vector<uint64_t> missing = sweep->finish();
     auto collected = collect_all(hooks_, sweep->take_dead());
@@ -287,7 +287,7 @@ Result<Collector::Swept> Collector::finish(const State& state) {
     swept.flows = sweep->collected + *collected;
     swept.live_flows = sweep->flows() - std::min(sweep->flows(), swept.flows);
 
-    auto macs = purge_macs_older(sweep->now_ns(), state);
+    auto macs = purge_macs_older(sweep->now_ns(), ageing);
     if (!macs) return macs.error();
     swept.macs = *macs;
     const uint64_t patience_ns = timeouts_.fragment * kSecondNs;
@@ -298,15 +298,15 @@ Result<Collector::Swept> Collector::finish(const State& state) {
     return swept;
 }
 
-Result<uint64_t> Collector::purge_macs_older(uint64_t now_ns, const State& state) {
+Result<uint64_t> Collector::purge_macs_older(uint64_t now_ns, const AgeingTimes& ageing) {
     std::vector<cnet_gc_fdb> old;
     auto status = tables_.for_each_fdb([&](const cnet_fdb_key& key, const cnet_fdb_entry& entry) {
         if (entry.flags & CNET_FDB_STATIC) return;
-        auto network = state.networks.find(key.network_id);
+        auto network = ageing.find(key.network_id);
         cnet_gc_fdb candidate{};
         candidate.key = key;
-        if (network != state.networks.end()) {
-            const uint32_t ageing_s = network->second.ageing_s;
+        if (network != ageing.end()) {
+            const uint32_t ageing_s = network->second;
             if (ageing_s == 0 || !idle_longer(now_ns, entry.last_seen_ns, ageing_s)) return;
             candidate.last_seen_ns = entry.last_seen_ns;
         }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -44,6 +45,9 @@ struct Timeouts {
     uint32_t of(uint8_t l4_proto, uint8_t state) const;
 };
 
+// Of each network that there is: seconds after which a learned MAC goes, 0: never.
+using AgeingTimes = std::map<NetworkId, uint32_t>;
+
 class Collector {
 public:
     struct Swept {
@@ -62,7 +66,7 @@ public:
     // its purge), and REVERSE entries whose flow was missing in two sweeps in a row (a roll-back
     // that failed).
     // In steps of some ten thousand entries, which a daemon that answers others can spare.
-    Result<Swept> sweep(const State& state);
+    Result<Swept> sweep(const State& state, const AgeingTimes& ageing);
     // Flows that match go at once, live or not; how many went.
     Result<uint64_t> purge_flows(const FlowMatch& match);
     // Learned entries that match, likewise.
@@ -73,8 +77,8 @@ public:
 private:
     class Sweep;
 
-    Result<Swept> finish(const State& state);
-    Result<uint64_t> purge_macs_older(uint64_t now_ns, const State& state);
+    Result<Swept> finish(const AgeingTimes& ageing);
+    Result<uint64_t> purge_macs_older(uint64_t now_ns, const AgeingTimes& ageing);
 
     Tables& tables_;
     Hooks& hooks_;

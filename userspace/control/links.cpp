@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "userspace/control/adopted.h"
 #include "userspace/control/attached.h"
 #include "userspace/control/desired_maps.h"
 #include "userspace/control/overlay.h"
@@ -239,7 +240,7 @@ std::vector<Change> stray_links(const State& desired, const Observed& observed) 
 }
 
 std::vector<AttachHook> desired_hooks(const State& desired, const Observed& observed) {
-    std::vector<AttachHook> hooks;
+    std::vector<AttachHook> hooks = adopted_hooks(desired, observed);
     auto add = [&](cnet_hook hook, const netlink::LinkInfo& link) {
         hooks.push_back({{hook, link.ifindex}, link.has_ethernet, link.name});
     };

@@ -66,6 +66,13 @@ bool State::is_open(const Network& network) const {
                        [&](const auto& entry) { return entry.second.network_id == network.id; });
 }
 
+std::string State::network_name(NetworkId id) const {
+    if (auto network = networks.find(id); network != networks.end()) return network->second.name;
+    for (const auto& [bridge, entry] : adopted)
+        if (entry.network_id == id) return bridge;
+    return {};
+}
+
 std::string Network::host_port_outer() const {
     return device_name("cngw", id);
 }

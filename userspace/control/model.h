@@ -151,6 +151,15 @@ struct AttachedDevice {
     bool operator==(const AttachedDevice&) const = default;
 };
 
+// A bridge that somebody else made: what may go past it does. It is known by its name, and its
+// ports are those that it has.
+struct AdoptedBridge {
+    std::string bridge;
+    NetworkId network_id = 0; // no network of State's; the maps know it by this
+
+    bool operator==(const AdoptedBridge&) const = default;
+};
+
 // At an endpoint, at a peer, or else at an attached device.
 struct StaticFdb {
     NetworkId network_id = 0;
@@ -205,6 +214,7 @@ struct State {
     std::map<std::string, bool>
         uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
     std::map<std::string, AttachedDevice> attached; // by device
+    std::map<std::string, AdoptedBridge> adopted;   // by bridge
     std::vector<StaticFdb> fdb;
     std::map<PeerId, Peer> peers;
     std::map<std::pair<PeerId, std::string>, RemoteEndpoint> remotes; // by host and name there
@@ -214,6 +224,8 @@ struct State {
 
     // Whether it may have addresses that the control plane never heard of.
     bool is_open(const Network& network) const;
+    // Of an adopted bridge it is the bridge's; empty: there is no such network.
+    std::string network_name(NetworkId id) const;
 };
 
 } // namespace cnet::control

@@ -83,7 +83,7 @@ bool is_of(const netlink::LinkInfo& link, const Network& network) {
     return is_alias(link.alias, kHostPortAlias, network.name);
 }
 
-Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl) {
+Result<bool> observe_links(Observed& observed, const State& state, netlink::Rtnl& rtnl) {
     auto links = rtnl.links();
     if (!links) return links.error();
     auto addresses = rtnl.addresses();
@@ -94,11 +94,27 @@ Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl) {
     std::map<uint32_t, std::vector<netlink::AddressInfo>> by_ifindex;
     for (netlink::AddressInfo& address : *addresses)
         by_ifindex[address.ifindex].push_back(address);
-    const bool changed =
+    bool changed =
         !same_links(by_name, observed.links) || !same_addresses(by_ifindex, observed.addresses);
     observed.links = std::move(by_name);
     observed.addresses = std::move(by_ifindex);
+    const netlink::Bridging before = std::move(observed.bridging);
+    auto status = observe_bridging(observed, state, rtnl);
+    if (!status) return status.error();
+    changed |= observed.bridging != before;
     return changed;
+}
+
+Status observe_bridging(Observed& observed, const State& state, netlink::Rtnl& rtnl) {
+    observed.bridging = {};
+    if (state.adopted.empty()) return {};
+    std::set<uint32_t> bridges;
+    for (const auto& [name, adopted] : state.adopted)
+        if (const netlink::LinkInfo* link = observed.find(name)) bridges.insert(link->ifindex);
+    auto bridging = rtnl.bridging(bridges);
+    if (!bridging) return bridging.error();
+    observed.bridging = std::move(*bridging);
+    return {};
 }
 
 Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl& rtnl) {
@@ -136,7 +152,7 @@ Status observe_attachments(Observed& observed, Hooks& hooks) {
 Result<Observed> observe(const State& state, netlink::Rtnl& rtnl, Hooks& hooks, Tables& tables,
                          const Namespaces& namespaces) {
     Observed observed;
-    auto links = observe_links(observed, rtnl);
+    auto links = observe_links(observed, state, rtnl);
     if (!links) return links.error();
     auto status = observe_attachments(observed, hooks);
     if (status) status = observe_forwarding(observed, state, rtnl);

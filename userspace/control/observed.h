@@ -18,6 +18,7 @@ namespace cnet::control {
 struct Observed {
     std::map<std::string, netlink::LinkInfo> links;
     std::map<uint32_t, std::vector<netlink::AddressInfo>> addresses; // by ifindex, kernel order
+    netlink::Bridging bridging;                                      // of adopted bridges
     std::set<Attachment> attachments;
     std::set<std::string> namespaces;     // of endpoints without a veth: where one can be made
     std::set<std::string> not_forwarding; // host ports of ours that do not forward, but shall
@@ -37,8 +38,11 @@ bool is_ours(const netlink::LinkInfo& link); // has one of the three
 bool is_of(const netlink::LinkInfo& link, const Endpoint& endpoint);
 bool is_of(const netlink::LinkInfo& link, const Network& network);
 
-// Links and addresses alone; true when anything in them differs from what `observed` held.
-Result<bool> observe_links(Observed& observed, netlink::Rtnl& rtnl);
+// Links, addresses and adopted bridges alone; true when anything in them differs from what
+// `observed` held.
+Result<bool> observe_links(Observed& observed, const State& state, netlink::Rtnl& rtnl);
+// Fills `bridging`, by the links that are known.
+Status observe_bridging(Observed& observed, const State& state, netlink::Rtnl& rtnl);
 // Fills `not_forwarding`: a sysctl of the whole host (ip_forward) clears that of every device.
 Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl& rtnl);
 // Fills `namespaces`. A path below /proc is a process's, whose number may be another's by now: its

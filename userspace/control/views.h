@@ -64,6 +64,22 @@ struct AttachedView {
     std::string state; // "up", "down", "gone", "unusable" (it has become what can be no port)
 };
 
+struct AdoptedPortView {
+    std::string device;
+    uint32_t ifindex = 0;
+    std::string left; // why the bridge alone serves it; empty: frames go past the bridge
+};
+
+struct AdoptedView {
+    std::string bridge;
+    NetworkId id = 0;
+    uint32_t ifindex = 0; // 0 while it is gone
+    std::string state;    // "adopted", "left" (to itself, as it is set up now), "gone"
+    std::string left;     // why
+    std::vector<AdoptedPortView> ports;
+    std::vector<std::string> warnings; // what does not apply to frames that go past it
+};
+
 struct NetworkView {
     Network network; // id, name, subnets (with gateway and ip_range) and every option
     std::string host_port;

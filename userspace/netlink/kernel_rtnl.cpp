@@ -107,6 +107,12 @@ Result<std::vector<RouteInfo>> KernelRtnl::routes() {
     return read_routes(socket_.get());
 }
 
+Result<Bridging> KernelRtnl::bridging(const std::set<uint32_t>& bridges) {
+    auto guard = NetnsGuard::enter(netns_.get());
+    if (!guard) return guard.error();
+    return read_bridging(socket_.get(), bridges);
+}
+
 Result<LinkInfo> KernelRtnl::link(const std::string& name) {
     return read_link(socket_.get(), name);
 }

@@ -22,6 +22,7 @@ public:
     Result<std::vector<LinkInfo>> links() override;
     Result<std::vector<AddressInfo>> addresses() override;
     Result<std::vector<RouteInfo>> routes() override;
+    Result<Bridging> bridging(const std::set<uint32_t>& bridges) override;
     Result<LinkInfo> link(const std::string& name) override;
 
     Status create_veth(const VethSpec& spec) override;

@@ -5,12 +5,14 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "userspace/base/ip.h"
 #include "userspace/base/rate.h"
 #include "userspace/base/result.h"
+#include "userspace/netlink/bridging.h"
 
 namespace cnet::netlink {
 
@@ -88,6 +90,8 @@ public:
     virtual Result<std::vector<AddressInfo>> addresses() = 0;
     // Unicast routes of the main table, both families, all but the default ones.
     virtual Result<std::vector<RouteInfo>> routes() = 0;
+    // Of these bridges, by ifindex; what is no bridge is left out.
+    virtual Result<Bridging> bridging(const std::set<uint32_t>& bridges) = 0;
     // kNotFound when there is none.
     virtual Result<LinkInfo> link(const std::string& name) = 0;
 

@@ -227,6 +227,14 @@ Status load_attached(Statement& row, State& state) {
     return {};
 }
 
+Status load_adopted(Statement& row, State& state) {
+    control::AdoptedBridge adopted;
+    adopted.bridge = row.next_text();
+    adopted.network_id = static_cast<control::NetworkId>(row.next_int());
+    state.adopted.emplace(adopted.bridge, adopted);
+    return {};
+}
+
 Status load_peer(Statement& row, State& state) {
     control::Peer peer;
     peer.id = static_cast<control::PeerId>(row.next_int());
@@ -315,6 +323,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
+        {"SELECT bridge, network_id FROM adopted", load_adopted},
         {"SELECT id, name, address, clustered FROM peers", load_peer},
         {"SELECT peer_id, name, network_id, mac FROM remotes", load_remote},
         {"SELECT peer_id, name, address FROM remote_addresses ORDER BY peer_id, name, position",

@@ -141,6 +141,11 @@ ALTER TABLE endpoints ADD COLUMN ingress_burst INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE endpoints ADD COLUMN egress_rate INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE endpoints ADD COLUMN egress_burst INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 11;
+)sql",
+                                  R"sql(
+CREATE TABLE adopted (
+    bridge TEXT PRIMARY KEY, network_id INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 12;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -185,6 +185,15 @@ Status write(Database& db, const PutAttached& put) {
                int64_t{put.attached.promiscuous});
 }
 
+Status write(Database& db, const PutAdopted& put) {
+    auto status = run(db,
+                      "INSERT INTO adopted VALUES (?, ?) ON CONFLICT (bridge) DO UPDATE SET "
+                      "network_id = excluded.network_id",
+                      put.adopted.bridge, int64_t{put.adopted.network_id});
+    if (!status) return status;
+    return raise_last_id(db, "network", put.adopted.network_id);
+}
+
 Status write(Database& db, const PutFdb& put) {
     const control::StaticFdb& entry = put.entry;
     // Whichever of the three it is at, the others are NULL.
@@ -295,6 +304,10 @@ Status write(Database& db, const RemoveUplink& remove) {
 
 Status write(Database& db, const RemoveAttached& remove) {
     return run(db, "DELETE FROM attached WHERE device = ?", remove.device);
+}
+
+Status write(Database& db, const RemoveAdopted& remove) {
+    return run(db, "DELETE FROM adopted WHERE bridge = ?", remove.bridge);
 }
 
 Status write(Database& db, const RemoveFdb& remove) {

@@ -31,6 +31,9 @@ struct PutUplink {
 struct PutAttached {
     control::AttachedDevice attached;
 };
+struct PutAdopted {
+    control::AdoptedBridge adopted;
+};
 struct PutFdb {
     control::StaticFdb entry;
 };
@@ -72,6 +75,9 @@ struct RemoveUplink {
 struct RemoveAttached {
     std::string device;
 };
+struct RemoveAdopted {
+    std::string bridge;
+};
 struct RemoveFdb {
     control::NetworkId network_id = 0;
     MacAddress mac;
@@ -94,11 +100,12 @@ struct RemoveDockerAddress {
     IpAddress address;
 };
 
-using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
-                              PutFdb, PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint,
-                              RemovePort, RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb,
-                              RemovePeer, RemoveLease, RemoveRemote, PutDockerPool,
-                              PutDockerAddress, RemoveDockerPool, RemoveDockerAddress>;
+using Mutation =
+    std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached, PutFdb,
+                 PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint, RemovePort,
+                 RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer, RemoveLease,
+                 RemoveRemote, PutDockerPool, PutDockerAddress, RemoveDockerPool,
+                 RemoveDockerAddress, PutAdopted, RemoveAdopted>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

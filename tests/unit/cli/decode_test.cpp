@@ -228,8 +228,8 @@ TEST(Decode, IcmpRate) {
 }
 
 TEST(Decode, CountersOfANewerVersion) {
-    EXPECT_EQ(decoded("cnet_counters", CNET_COUNTER_INDEX(7u, 127u), cnet_counter{1, 2}),
-              "hook=7 reason=127 -> packets=1 bytes=2");
+    EXPECT_EQ(decoded("cnet_counters", CNET_COUNTER_INDEX(15u, 127u), cnet_counter{1, 2}),
+              "hook=15 reason=127 -> packets=1 bytes=2");
 }
 
 TEST(Decode, TimesAreNumbersInJson) {

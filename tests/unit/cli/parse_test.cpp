@@ -84,7 +84,7 @@ TEST_F(Parse, RefusesWhatIsAmbiguousOrUnknown) {
     EXPECT_EQ(error({"network", "s"}), "network: verb 's' could be any of: show, set");
     EXPECT_EQ(error({"policy", "list"}),
               "unknown object 'policy'; there are: status, version, network, sandbox, endpoint, "
-              "port, uplink, peer, fdb, neigh, ct, nat, map, prog, drops");
+              "port, uplink, peer, adopt, release, fdb, neigh, ct, nat, map, prog, drops");
     EXPECT_EQ(error({"nat", "flush"}), "nat: unknown verb 'flush'; there are: list");
     EXPECT_EQ(error({""}).substr(0, 17), "unknown object ''");
 }

@@ -281,6 +281,10 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.addresses();
     }
+    Result<netlink::Bridging> bridging(const std::set<uint32_t>& bridges) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.bridging(bridges);
+    }
     Result<std::vector<netlink::RouteInfo>> routes() override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.routes();

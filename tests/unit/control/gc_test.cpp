@@ -56,7 +56,10 @@ protected:
 
     Collector::Swept sweep() {
         for (;;) {
-            auto swept = collector.sweep(state);
+            control::AgeingTimes ageing;
+            for (const auto& [id, network] : state.networks)
+                ageing[id] = network.ageing_s;
+            auto swept = collector.sweep(state, ageing);
             EXPECT_TRUE(swept);
             if (!swept || swept->done) return swept ? *swept : Collector::Swept();
         }

@@ -63,6 +63,11 @@ public:
     void set_address_state(const IpAddress& address, const netlink::AddressInfo& state) {
         address_states_[address] = state;
     }
+    // What bridges and ports are set to; a port is one of a bridge by enslave().
+    netlink::Bridging& bridging_of() { return bridging_; }
+    void enslave(const std::string& name, uint32_t master) {
+        if (Link* link = find_mutable(name)) link->info.master = master;
+    }
     void add_route(const IpPrefix& destination, uint32_t ifindex) {
         routes_.push_back({destination, ifindex});
     }
@@ -114,6 +119,21 @@ public:
     Result<std::vector<netlink::RouteInfo>> routes() override {
         if (auto error = failure("routes")) return *error;
         return routes_;
+    }
+
+    Result<netlink::Bridging> bridging(const std::set<uint32_t>& bridges) override {
+        if (auto error = failure("bridging")) return *error;
+        netlink::Bridging found;
+        for (const auto& [ifindex, info] : bridging_.bridges)
+            if (bridges.contains(ifindex)) found.bridges[ifindex] = info;
+        for (const auto& [ifindex, info] : bridging_.ports) {
+            const auto port = links_.find(ifindex);
+            if (port != links_.end() && bridges.contains(port->second.info.master))
+                found.ports[ifindex] = info;
+        }
+        found.netfilter = bridging_.netfilter;
+        found.rules = bridging_.rules;
+        return found;
     }
 
     Result<netlink::LinkInfo> link(const std::string& name) override {
@@ -374,6 +394,7 @@ private:
 
     std::map<uint32_t, Link> links_;
     std::vector<netlink::RouteInfo> routes_;
+    netlink::Bridging bridging_;
     std::map<std::string, std::vector<IpAddress>> gateways_; // by namespace
     std::map<std::string, std::string> sysctls_;             // "family/device/key"
     std::map<IpAddress, netlink::AddressInfo> address_states_;

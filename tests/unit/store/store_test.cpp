@@ -115,6 +115,7 @@ void expect_same(const control::State& a, const control::State& b) {
     EXPECT_EQ(a.sandboxes, b.sandboxes);
     EXPECT_EQ(a.uplinks, b.uplinks);
     EXPECT_EQ(a.attached, b.attached);
+    EXPECT_EQ(a.adopted, b.adopted);
     EXPECT_EQ(a.fdb, b.fdb);
     EXPECT_EQ(a.peers, b.peers);
     EXPECT_EQ(a.remotes, b.remotes);
@@ -141,6 +142,7 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
     expected.sandboxes["box"] = {"box", "/run/netns/box"};
     expected.uplinks = {{"eth0", true}, {"eth1", false}};
     expected.attached["eth7"] = {"eth7", 4, true};
+    expected.adopted["docker0"] = {"docker0", 7};
     expected.fdb = {{4, *MacAddress::parse("02:00:00:00:00:98"), 0, "eth7"},
                     {4, *MacAddress::parse("02:00:00:00:00:99"), 9, ""}};
     expected.peers[5] = {5, "five", *IpAddress::parse("192.0.2.5"), true};
@@ -160,8 +162,9 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
              store::PutPort{expected.ports[2]}, store::PutPort{expected.ports[3]},
              store::PutSandbox{expected.sandboxes["box"]}, store::PutUplink{"eth0", true},
              store::PutUplink{"eth1", false}, store::PutAttached{expected.attached["eth7"]},
-             store::PutFdb{expected.fdb[1]}, store::PutFdb{expected.fdb[0]},
-             store::PutPeer{expected.peers[5]}, store::PutPeer{expected.peers[6]},
+             store::PutAdopted{expected.adopted["docker0"]}, store::PutFdb{expected.fdb[1]},
+             store::PutFdb{expected.fdb[0]}, store::PutPeer{expected.peers[5]},
+             store::PutPeer{expected.peers[6]},
              store::PutLease{{9, *IpAddress::parse("10.88.0.99"), 60, 5}},
              store::PutLease{expected.leases[9]}, store::PutRemote{expected.remotes[{5, "far"}]},
              store::PutRemote{expected.remotes[{6, "tap0"}]}});
@@ -324,9 +327,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 12");
+    execute("PRAGMA user_version = 13");
     EXPECT_NE(open_error().find(
-                  "has schema version 12, written by a newer cnetd; this one knows up to 11"),
+                  "has schema version 13, written by a newer cnetd; this one knows up to 12"),
               std::string::npos)
         << open_error();
 }
@@ -341,7 +344,8 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
             "ALTER TABLE networks DROP COLUMN mtu_derived;"
             "ALTER TABLE networks DROP COLUMN peer_learning;"
             "ALTER TABLE networks DROP COLUMN clustered; DROP TABLE endpoint_aliases;"
-            "DROP TABLE leases; DROP TABLE docker_networks; DROP TABLE docker_endpoints;"
+            "DROP TABLE leases; DROP TABLE adopted; DROP TABLE docker_networks; DROP TABLE "
+            "docker_endpoints;"
             "DROP TABLE docker_addresses; DROP TABLE docker_pools;"
             "ALTER TABLE endpoints DROP COLUMN ingress_rate;"
             "ALTER TABLE endpoints DROP COLUMN ingress_burst;"

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * A bridge that somebody else made. What comes in at its ports and goes to a MAC that was learned
+ * at another one goes there at once; so does what the host sends out of the bridge's own device,
+ * since the bridge, which sees nothing of the rest, would flood it before long.
+ */
+#include "lib/adopted.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("tc")
+int cnet_bridgeport(struct __sk_buff* skb) {
+    struct cnet_pkt pkt = {.hook = CNET_HOOK_BRIDGE_PORT};
+    struct cnet_port* port;
+    int verdict = adopted_admit(skb, &pkt, &port);
+
+    if (verdict == V_NEXT) verdict = adopted_learn(&pkt, port);
+    if (verdict == V_NEXT) verdict = adopted_forward(skb, &pkt);
+    return tc_exit(&pkt, verdict);
+}
+
+SEC("tc")
+int cnet_bridge(struct __sk_buff* skb) {
+    struct cnet_pkt pkt = {.hook = CNET_HOOK_BRIDGE};
+    struct cnet_port* port;
+    int verdict = adopted_admit(skb, &pkt, &port);
+
+    if (verdict == V_NEXT) verdict = adopted_from_host(skb, &pkt);
+    return tc_exit(&pkt, verdict);
+}

@@ -1,0 +1,184 @@
+// A bridge that somebody else made, here network 3: whatever we do not redirect has to be the
+// bridge's, whole.
+//
+//   ab1 (a container's veth)   ab2 (another's)   ab3 (left to the bridge)
+//                    br1, the bridge's own device
+#include "tests/bpf/host.h"
+
+namespace cnet::test {
+namespace {
+
+constexpr uint32_t kNetwork = 3;
+constexpr char kMacOne[] = "02:00:00:00:03:01", kMacTwo[] = "02:00:00:00:03:02",
+               kMacThree[] = "02:00:00:00:03:03", kMacBridge[] = "02:00:00:00:03:ff";
+
+class Adopted : public HostTest {
+protected:
+    void SetUp() override {
+        HostTest::SetUp();
+        if (IsSkipped()) return;
+        shell("ip link add br1 type bridge && ip link set br1 up");
+        for (const char* device : {"ab1", "ab2", "ab3"}) {
+            shell(std::string("ip link add ") + device + " type veth peer name " + device + "p");
+            shell(std::string("ip link set ") + device + " up");
+        }
+        cnet_network network{};
+        network.ageing_s = 300;
+        network.mac_limit = 3;
+        ASSERT_TRUE(maps().network.update(kNetwork, network));
+        ASSERT_TRUE(maps().fdb_count.update(kNetwork, 0));
+        add_port("ab1", CNET_PORT_LEARNING | CNET_PORT_PEER, kMacOne);
+        add_port("ab2", CNET_PORT_LEARNING | CNET_PORT_PEER, kMacTwo);
+        add_port("ab3", CNET_PORT_LEARNING | CNET_PORT_BRIDGED, kMacThree);
+        add_port("br1", CNET_PORT_HOST | CNET_PORT_BRIDGED, kMacBridge);
+        const cnet_fdb_entry stated{0, ifindex("br1"), CNET_PORT_HOST | CNET_PORT_BRIDGED,
+                                    CNET_FDB_STATIC, 0};
+        ASSERT_TRUE(maps().fdb.update(key(kMacBridge), stated));
+    }
+
+    void add_port(const char* device, uint32_t flags, const char* far_mac) {
+        cnet_port port{};
+        port.network_id = kNetwork;
+        port.flags = flags;
+        port.host_ifindex = ifindex("br1");
+        const Bytes mac = mac_bytes(far_mac);
+        std::copy(mac.begin(), mac.end(), port.mac);
+        ASSERT_TRUE(maps().port.update(ifindex(device), port));
+    }
+
+    cnet_fdb_key key(const char* text) const {
+        cnet_fdb_key key{};
+        key.network_id = kNetwork;
+        const Bytes mac = mac_bytes(text);
+        std::copy(mac.begin(), mac.end(), key.mac);
+        return key;
+    }
+
+    std::optional<cnet_fdb_entry> learned(const char* mac) {
+        auto entry = maps().fdb.lookup(key(mac));
+        return entry ? *entry : std::nullopt;
+    }
+
+    Outcome port(const char* device, const Packet& packet) {
+        return run("cnet_bridgeport", device, packet);
+    }
+    // The bridge's own, untouched.
+    void expect_bridged(const char* device, const Packet& packet) {
+        expect(port(device, packet), Verdict::kNext, CNET_HOOK_BRIDGE_PORT, CNET_R_TO_BRIDGE,
+               packet);
+    }
+    void expect_switched(const char* device, const Packet& packet) {
+        expect(port(device, packet), Verdict::kRedirect, CNET_HOOK_BRIDGE_PORT, CNET_R_SWITCHED,
+               packet);
+    }
+};
+
+Packet frame(const char* src, const char* dst, size_t size = 100) {
+    return Ethernet{.src = src, .dst = dst} / Ipv4{.src = "10.3.0.2", .dst = "10.3.0.3"} /
+           Udp{.src_port = 4000, .dst_port = 53} / Raw{Bytes(size - 28, 'x')};
+}
+
+TEST_F(Adopted, KnownUnicastGoesPastTheBridge) {
+    expect_bridged("ab1", frame(kMacOne, kMacTwo)); // nobody knows it yet
+    expect_switched("ab2", frame(kMacTwo, kMacOne));
+    expect_switched("ab1", frame(kMacOne, kMacTwo));
+    EXPECT_EQ(learned(kMacOne)->ifindex, ifindex("ab1"));
+    EXPECT_EQ(learned(kMacOne)->port_flags, uint32_t{CNET_PORT_LEARNING | CNET_PORT_PEER});
+}
+
+TEST_F(Adopted, OnlyTheFarEndsOwnMacIsHandedOverAsItsOwn) {
+    expect_bridged("ab2", frame(kMacStranger, kMacOne));
+    EXPECT_EQ(learned(kMacStranger)->port_flags, uint32_t{CNET_PORT_LEARNING});
+    expect_switched("ab1", frame(kMacOne, kMacStranger));
+}
+
+TEST_F(Adopted, WhatTheBridgeAloneDoesIsLeftToIt) {
+    port("ab1", frame(kMacOne, kMacBroadcast));
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    for (const char* group : {kMacBroadcast, "01:00:5e:00:00:01", "01:80:c2:00:00:00"})
+        expect_bridged("ab1", frame(kMacOne, group));
+    expect_bridged("ab1", frame(kMacOne, kMacBridge));
+    expect_bridged("ab1", frame(kMacOne, kMacOne)); // hairpin, if the bridge does that
+    expect_bridged("ab1", Ethernet{.src = kMacOne, .dst = kMacTwo, .type = 0x8100} /
+                              Raw{"\1\5\x08\1 tagged, and of some length"});
+    expect_bridged("ab1", frame("01:00:00:00:00:01", kMacTwo));
+    expect_bridged("ab1", frame("00:00:00:00:00:00", kMacTwo));
+    expect_bridged("ab1", frame(kMacBridge, kMacTwo));
+    EXPECT_EQ(learned(kMacBridge)->ifindex, ifindex("br1")) << "nobody takes the bridge's MAC";
+}
+
+TEST_F(Adopted, APortLeftToTheBridgeIsLearnedAndNotServed) {
+    port("ab1", frame(kMacOne, kMacBroadcast));
+    expect_bridged("ab3", frame(kMacThree, kMacOne));
+    expect_bridged("ab1", frame(kMacOne, kMacThree));
+    // A MAC that moves there is the bridge's from now on, and back.
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    expect_switched("ab1", frame(kMacOne, kMacTwo));
+    port("ab3", frame(kMacTwo, kMacBroadcast));
+    expect_bridged("ab1", frame(kMacOne, kMacTwo));
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    expect_switched("ab1", frame(kMacOne, kMacTwo));
+}
+
+TEST_F(Adopted, ChangedFlagsReachWhatWasLearned) {
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    expect_switched("ab1", frame(kMacOne, kMacTwo));
+    set_port_flags("ab2", CNET_PORT_LEARNING | CNET_PORT_BRIDGED);
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    expect_bridged("ab1", frame(kMacOne, kMacTwo));
+}
+
+TEST_F(Adopted, WhatThePortCannotTakeIsTheBridgesToDrop) {
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    shell("ip link set ab2 mtu 1000");
+    expect_switched("ab1", frame(kMacOne, kMacTwo, 1004)); // a VLAN tag's length, as on a bridge
+    expect_bridged("ab1", frame(kMacOne, kMacTwo, 1005));
+}
+
+TEST_F(Adopted, WhatIsNotLearnedTheBridgeHasToSee) {
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    for (const char* mac : {kMacStranger, "02:00:00:00:03:10"})
+        expect_switched("ab1", frame(mac, kMacTwo));
+    auto packet = frame(kMacOne, kMacTwo);
+    auto outcome = port("ab1", packet);
+    EXPECT_EQ(outcome.verdict, Verdict::kNext);
+    EXPECT_EQ(outcome.counted,
+              (std::vector<HookReason>{{CNET_HOOK_BRIDGE_PORT, CNET_R_MAC_LIMIT},
+                                       {CNET_HOOK_BRIDGE_PORT, CNET_R_TO_BRIDGE}}));
+}
+
+TEST_F(Adopted, AFullTableToo) {
+    cnet_network network = **maps().network.lookup(kNetwork);
+    network.mac_limit = 0;
+    ASSERT_TRUE(maps().network.update(kNetwork, network));
+    bool met = false;
+    for (int i = 0; i < 32 && !met; i++) {
+        const std::string mac =
+            "02:00:00:00:04:" + std::string(i < 16 ? "0" : "1") + "0123456789abcdef"[i % 16];
+        auto outcome = port("ab1", frame(mac.c_str(), kMacTwo));
+        EXPECT_EQ(outcome.verdict, Verdict::kNext);
+        met = outcome.counted.front().second == CNET_R_FDB_FULL;
+    }
+    EXPECT_TRUE(met);
+}
+
+TEST_F(Adopted, TheHostsFramesDoNotFlood) {
+    auto out = frame(kMacBridge, kMacOne);
+    expect(run("cnet_bridge", "br1", out), Verdict::kNext, CNET_HOOK_BRIDGE, CNET_R_TO_BRIDGE, out);
+    port("ab1", frame(kMacOne, kMacBroadcast));
+    expect(run("cnet_bridge", "br1", out), Verdict::kRedirect, CNET_HOOK_BRIDGE, CNET_R_SWITCHED,
+           out);
+    EXPECT_EQ(learned(kMacBridge)->flags, uint32_t{CNET_FDB_STATIC});
+}
+
+TEST_F(Adopted, ADeviceWithoutAnEntryIsTheBridges) {
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    ASSERT_TRUE(maps().port.erase(ifindex("ab1")));
+    expect_bridged("ab1", frame(kMacOne, kMacTwo));
+    ASSERT_TRUE(maps().port.erase(ifindex("br1")));
+    auto out = frame(kMacBridge, kMacTwo);
+    expect(run("cnet_bridge", "br1", out), Verdict::kNext, CNET_HOOK_BRIDGE, CNET_R_TO_BRIDGE, out);
+}
+
+} // namespace
+} // namespace cnet::test

@@ -1,0 +1,66 @@
+"""A bridge of the kernel's in a host's namespace, as somebody else makes one, with machines on it."""
+
+import json
+
+from .netns import Namespace
+
+
+class Machine:
+    """eth0 in a namespace of its own, on the bridge by `device`, a veth."""
+
+    def __init__(self, bridge, label, number):
+        self.namespace, self.device = Namespace(label), f"v{label}"
+        self.address = f"{bridge.prefix}.{number}"
+        bridge.namespace.ip(
+            f"link add {self.device} type veth peer name eth0 netns {self.namespace.name}",
+            f"link set {self.device} master {bridge.name} up",
+        )
+        self.namespace.ip(
+            f"addr add {self.address}/24 dev eth0",
+            "link set eth0 up",
+            f"route add default via {bridge.address}",
+        )
+        self.mac = self.namespace.mac("eth0")
+
+
+class LinuxBridge:
+    """PREFIX.1 is the host's, machines have .2, .3 ... in order."""
+
+    def __init__(self, host, name="lab0", prefix="10.77.0", options="forward_delay 0"):
+        self.namespace, self.name, self.prefix = host.namespace, name, prefix
+        self.address = f"{prefix}.1"
+        self.machines = []
+        self.make(options)
+
+    def make(self, options="forward_delay 0"):
+        self.namespace.ip(
+            f"link add {self.name} type bridge {options}",
+            f"addr add {self.address}/24 dev {self.name}",
+            f"link set {self.name} up",
+        )
+
+    def machine(self, label):
+        self.machines.append(Machine(self, label, 2 + len(self.machines)))
+        return self.machines[-1]
+
+    def set_port(self, machine, *words):
+        self.namespace.run("bridge", "link", "set", "dev", machine.device, *words)
+
+    def learned(self):
+        """MAC to device, of what the bridge itself has learned."""
+        rows = json.loads(self.namespace.run("bridge", "-j", "fdb", "show", "br", self.name).stdout)
+        return {row["mac"]: row["ifname"] for row in rows if row.get("state", "") != "permanent"}
+
+    def forget(self, machine):
+        """What the bridge learned of the machine goes, as after a while without frames from it."""
+        self.namespace.run("bridge", "fdb", "del", machine.mac, "dev", machine.device, "master", check=False)
+
+    def close(self):
+        for machine in self.machines:
+            machine.namespace.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

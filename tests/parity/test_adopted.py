@@ -1,0 +1,90 @@
+"""A bridge with Docker's rules: the same traffic before it is adopted, while it is, and after.
+
+    [alpha] [beta]
+        \\     |
+       br-red --- the host, iptables --- uplink --- [near] --- [far]
+"""
+
+import pytest
+from scapy.layers.l2 import Dot1Q, Ether
+
+from harness.bridge_host import BridgeHost
+from harness.frames import BROADCAST, Tap, containing, marked_frame
+from harness.icmp import ping
+from harness.sockets import TcpServer, UdpServer, hash_back, send_and_compare, tcp_talk, udp_talk
+from harness.world import IPV4
+
+
+@pytest.fixture
+def docker(host):
+    made = BridgeHost(host.namespace)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def red(docker):
+    return docker.network("red", "10.88.1.0/24")
+
+
+@pytest.fixture
+def alpha(docker, red):
+    return docker.container(red, "alpha")
+
+
+@pytest.fixture
+def beta(docker, red, alpha):
+    del alpha
+    return docker.container(red, "beta")
+
+
+def arrives(sender, receiver, frame, marker):
+    with Tap(sender.namespace) as source, Tap(receiver.namespace) as sink:
+        source.send(frame)
+        return sink.sees(containing(marker)) is not None
+
+
+def between_containers(alpha, beta):
+    with TcpServer(beta.namespace, handler=hash_back) as stream, UdpServer(beta.namespace) as udp:
+        send_and_compare(alpha.namespace, beta.address, stream.port, 4 << 20)
+        return {
+            "ping": ping(alpha.namespace, beta.address).outcome,
+            "large": ping(alpha.namespace, beta.address, size=4000).outcome,
+            "udp": udp_talk(alpha.namespace, beta.address, udp.port, source_port=4002).outcome,
+            "udp source": udp.peers,
+            "broadcast": arrives(alpha, beta, marked_frame(alpha.mac, BROADCAST, b"to all"), b"to all"),
+            "unknown": arrives(alpha, beta, marked_frame(alpha.mac, "02:00:00:00:77:07", b"to whom?"), b"to whom?"),
+            "tagged": arrives(alpha, beta, Ether(src=alpha.mac, dst=beta.mac) / Dot1Q(vlan=7) / b"tagged, long enough",
+                              b"tagged, long enough"),
+            "other protocol": arrives(alpha, beta, marked_frame(alpha.mac, beta.mac, b"no IP"), b"no IP"),
+        }
+
+
+def with_the_rest(host, world, red, alpha, beta):
+    with TcpServer(host.namespace) as server, TcpServer(beta.namespace) as inside, TcpServer(world.far) as outside:
+        return {
+            "to the host": tcp_talk(alpha.namespace, red.gateway, server.port).outcome,
+            "from the host": tcp_talk(host.namespace, beta.address, inside.port).outcome,
+            "to the world": tcp_talk(alpha.namespace, IPV4.far, outside.port).outcome,
+            "seen there": {peer for peer, _ in outside.peers},
+            "published": tcp_talk(world.near, IPV4.host, 8080).outcome,
+            "not published": tcp_talk(world.near, beta.address, inside.port, timeout=0.5).outcome,
+        }
+
+
+def test_before_during_after(host, world, docker, red, alpha, beta):
+    with TcpServer(beta.namespace, port=80):
+        docker.publish(beta, 8080, 80)
+
+        def seen():
+            return between_containers(alpha, beta) | with_the_rest(host, world, red, alpha, beta)
+
+        before = seen()
+        assert before["to the world"] == before["published"] == "echoed" and before["not published"] != "echoed"
+        host.cli("adopt", "br-red")
+        assert seen() == before
+        assert host.drops("switched", "bridge_port") > 100 and host.drops("switched", "bridge") > 0
+        host.restart()
+        assert seen() == before
+        host.cli("release", "br-red")
+        assert seen() == before

@@ -1,0 +1,28 @@
+#include "userspace/api/answers.h"
+#include "userspace/api/handlers.h"
+#include "userspace/api/requests.h"
+#include "userspace/control/controller.h"
+
+namespace cnet::api {
+
+void add_adopted_routes(Router& router, control::Controller& controller) {
+    router.add({"GET", "/v1/adopted", 200, {}, [&controller](const Call&) -> Result<std::string> {
+                    return answer_list(controller.adopted());
+                }});
+    router.add(
+        {"POST", "/v1/adopted", 201, {}, [&controller](const Call& call) -> Result<std::string> {
+             auto bridge = parse_single(call.body, "bridge");
+             if (!bridge) return bridge.error();
+             return answer(controller.adopt_bridge(*bridge));
+         }});
+    router.add({"DELETE",
+                "/v1/adopted/{name}",
+                200,
+                {},
+                [&controller](const Call& call) -> Result<std::string> {
+                    if (Status body = parse_nothing(call.body); !body) return body.error();
+                    return answer_done(controller.release_bridge(call.name));
+                }});
+}
+
+} // namespace cnet::api

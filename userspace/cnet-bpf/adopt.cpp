@@ -1,0 +1,75 @@
+#include "userspace/cnet-bpf/objects.h"
+#include "userspace/cnet-bpf/view.h"
+
+namespace cnet::cli {
+namespace {
+
+constexpr const char* kAdopted = "/v1/adopted";
+
+// "3, left: veth1 (it is isolated)"
+std::string ports_text(const Json& bridge) {
+    std::string left;
+    size_t served = 0;
+    for (const Json& port : list_at(bridge, "ports")) {
+        const std::string why = text_at(port, "left");
+        if (why.empty())
+            served++;
+        else
+            left += (left.empty() ? "" : ", ") + text_at(port, "device") + " (" + why + ")";
+    }
+    return std::to_string(served) + (left.empty() ? "" : ", left: " + left);
+}
+
+View adopted_view() {
+    return {
+        {"BRIDGE", key("bridge")},
+        {"STATE", key("state")},
+        {"PORTS", plain(ports_text), Align::kLeft, true},
+        {"LEFT", key("left"), Align::kLeft, true},
+        {"IFINDEX", key("ifindex"), Align::kRight, false, true},
+        {"ID", key("id"), Align::kRight, false, true},
+    };
+}
+
+std::string describe(const Json& answer) {
+    std::string text = text_at(answer, "bridge") + ": ports: " + ports_text(answer);
+    for (const Json& warning : list_at(answer, "warnings"))
+        text += "; warning: " + text_of(warning);
+    return text;
+}
+
+int adopt(Context& context, const Verb&, const Arguments& arguments) {
+    const auto bridge = arguments.positional(0);
+    if (!bridge) return show_list(context, kAdopted, adopted_view());
+    return change(context, "POST", kAdopted, {{"bridge", *bridge}}, describe);
+}
+
+int release(Context& context, const Verb&, const Arguments& arguments) {
+    return change(context, "DELETE", member(kAdopted, arguments.positionals[0]), {});
+}
+
+} // namespace
+
+Object adopt_object() {
+    return {"adopt",
+            "bridges that somebody else made, gone past",
+            {{{""},
+              "Has frames between the ports of a bridge go past it; without BRIDGE lists the "
+              "bridges adopted.",
+              {{"BRIDGE", false}},
+              {},
+              adopt,
+              Verb::Repeat::kWatch}}};
+}
+
+Object release_object() {
+    return {"release",
+            "gives an adopted bridge back",
+            {{{""},
+              "Leaves a bridge alone again, and nothing of ours with it.",
+              {{"BRIDGE"}},
+              {},
+              release}}};
+}
+
+} // namespace cnet::cli

@@ -1,0 +1,132 @@
+#include "userspace/control/adopted.h"
+
+#include <algorithm>
+
+#include "userspace/control/desired_maps.h"
+#include "userspace/control/uplink_choice.h"
+
+namespace cnet::control {
+
+namespace {
+
+// What the bridge does at this port and we would not.
+std::string port_objection(const netlink::BridgePortInfo& port) {
+    if (!port.forwarding) return "the bridge does not forward there";
+    if (port.isolated) return "it is isolated";
+    if (port.locked) return "it is locked";
+    if (!port.learning) return "it has learning off";
+    if (port.has_backup) return "it has a backup port";
+    return {};
+}
+
+uint32_t ageing_of(const netlink::BridgeInfo& bridge) {
+    // While the tree changes, a bridge forgets that fast.
+    if (!bridge.stp || bridge.forward_delay_s == 0) return bridge.ageing_s;
+    return std::min(bridge.ageing_s, bridge.forward_delay_s);
+}
+
+const netlink::BridgeInfo* find_usable(const AdoptedBridge& adopted, const Observed& observed) {
+    const netlink::LinkInfo* link = find_adopted_link(adopted, observed);
+    if (!link) return nullptr;
+    auto info = observed.bridging.bridges.find(link->ifindex);
+    if (info == observed.bridging.bridges.end() || !bridge_objection(info->second).empty())
+        return nullptr;
+    return &info->second;
+}
+
+uint32_t flags_of(const AdoptedPort& port) {
+    if (!port.left.empty()) return CNET_PORT_LEARNING | CNET_PORT_BRIDGED;
+    const bool straight = port.info->far_mac && !port.info->shaped;
+    return straight ? CNET_PORT_LEARNING | CNET_PORT_PEER : CNET_PORT_LEARNING;
+}
+
+void add_stated(MapContents& maps, const AdoptedBridge& adopted, const netlink::BridgeInfo& info,
+                uint32_t bridge) {
+    for (const MacAddress& mac : info.stated) {
+        cnet_fdb_key key{};
+        key.network_id = adopted.network_id;
+        copy_mac(key.mac, mac);
+        cnet_fdb_entry entry{};
+        entry.ifindex = bridge;
+        entry.port_flags = CNET_PORT_HOST | CNET_PORT_BRIDGED;
+        entry.flags = CNET_FDB_STATIC;
+        maps.fdb[key] = entry;
+    }
+}
+
+void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::BridgeInfo& info,
+                const State& state, const Observed& observed) {
+    const netlink::LinkInfo& link = *find_adopted_link(adopted, observed);
+    cnet_network network{};
+    network.mac_limit = kAdoptedMacLimit;
+    network.ageing_s = ageing_of(info);
+    network.host_ifindex = link.ifindex;
+    network.mtu = link.mtu;
+    maps.network[adopted.network_id] = network;
+    maps.fdb_count[adopted.network_id] = 0;
+    add_stated(maps, adopted, info, link.ifindex);
+
+    cnet_port shared{};
+    shared.network_id = adopted.network_id;
+    shared.host_ifindex = link.ifindex;
+    for (const AdoptedPort& one : adopted_ports(adopted, state, observed)) {
+        cnet_port& port = maps.port[one.link->ifindex] = shared;
+        port.flags = flags_of(one);
+        if (one.info->far_mac) copy_mac(port.mac, *one.info->far_mac);
+    }
+    cnet_port& own = maps.port[link.ifindex] = shared;
+    own.flags = CNET_PORT_HOST | CNET_PORT_BRIDGED;
+    copy_mac(own.mac, link.mac);
+}
+
+} // namespace
+
+std::string bridge_objection(const netlink::BridgeInfo& bridge) {
+    if (bridge.vlan_filtering) return "it filters VLANs (vlan_filtering)";
+    if (bridge.ageing_s == 0) return "it remembers no address (ageing_time 0)";
+    return {};
+}
+
+const netlink::LinkInfo* find_adopted_link(const AdoptedBridge& adopted, const Observed& observed) {
+    const netlink::LinkInfo* link = observed.find(adopted.bridge);
+    return link && link->kind == "bridge" ? link : nullptr;
+}
+
+std::vector<AdoptedPort> adopted_ports(const AdoptedBridge& adopted, const State& state,
+                                       const Observed& observed) {
+    std::vector<AdoptedPort> ports;
+    if (!find_usable(adopted, observed)) return ports;
+    const uint32_t bridge = find_adopted_link(adopted, observed)->ifindex;
+    for (const auto& [name, link] : observed.links) {
+        if (link.master != bridge || !link.has_ethernet || is_own_device(link, state)) continue;
+        // Its frames meet the uplink's programs; on clsact there is room for one of ours.
+        if (auto uplink = state.uplinks.find(name); uplink != state.uplinks.end() && uplink->second)
+            continue;
+        auto info = observed.bridging.ports.find(link.ifindex);
+        if (info == observed.bridging.ports.end()) continue;
+        ports.push_back({&link, &info->second, port_objection(info->second)});
+    }
+    return ports;
+}
+
+void add_adopted(MapContents& maps, const State& state, const Observed& observed) {
+    for (const auto& [name, adopted] : state.adopted) {
+        if (const netlink::BridgeInfo* info = find_usable(adopted, observed))
+            add_bridge(maps, adopted, *info, state, observed);
+    }
+}
+
+std::vector<AttachHook> adopted_hooks(const State& state, const Observed& observed) {
+    std::vector<AttachHook> hooks;
+    for (const auto& [name, adopted] : state.adopted) {
+        if (!find_usable(adopted, observed)) continue;
+        const netlink::LinkInfo& bridge = *find_adopted_link(adopted, observed);
+        hooks.push_back({{CNET_HOOK_BRIDGE, bridge.ifindex}, true, bridge.name});
+        for (const AdoptedPort& port : adopted_ports(adopted, state, observed)) {
+            hooks.push_back({{CNET_HOOK_BRIDGE_PORT, port.link->ifindex}, true, port.link->name});
+        }
+    }
+    return hooks;
+}
+
+} // namespace cnet::control

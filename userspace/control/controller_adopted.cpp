@@ -1,0 +1,119 @@
+#include "userspace/base/names.h"
+#include "userspace/control/adopted.h"
+#include "userspace/control/controller_impl.h"
+#include "userspace/control/uplink_choice.h"
+
+namespace cnet::control {
+
+namespace {
+
+Status check_adoptable(const netlink::LinkInfo& link, const State& state) {
+    if (link.kind != "bridge")
+        return Error(ErrorKind::kInvalid, "device " + link.name + " is no bridge");
+    auto uplink = state.uplinks.find(link.name);
+    if (uplink != state.uplinks.end() && uplink->second)
+        return Error(ErrorKind::kConflict,
+                     "bridge " + link.name + " is an uplink: delete that first");
+    for (const auto& [id, network] : state.networks) {
+        if (network.name == link.name)
+            return Error(ErrorKind::kConflict,
+                         "there is a network " + link.name +
+                             " already, and the bridge would be shown as one");
+    }
+    return {};
+}
+
+// Its ports' frames are the uplink's, so that a MAC which moves there would not be seen.
+Status check_ports(const netlink::LinkInfo& bridge, const State& state, const Observed& observed) {
+    for (const auto& [device, added] : state.uplinks) {
+        const netlink::LinkInfo* link = observed.find(device);
+        if (!added || !link || link->master != bridge.ifindex) continue;
+        return Error(ErrorKind::kConflict, "port " + device + " of bridge " + bridge.name +
+                                               " is an uplink: delete that first");
+    }
+    return {};
+}
+
+std::vector<std::string> warnings_for(const netlink::Bridging& bridging,
+                                      const netlink::BridgeInfo& bridge) {
+    std::vector<std::string> warnings;
+    if (bridging.netfilter || bridge.calls_netfilter)
+        warnings.emplace_back("br_netfilter hands this bridge's packets to iptables: its rules do "
+                              "not see what goes past the bridge");
+    if (bridging.rules)
+        warnings.emplace_back("there are nftables rules of the bridge family: they do not see what "
+                              "goes past the bridge");
+    return warnings;
+}
+
+} // namespace
+
+AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
+    AdoptedView view;
+    view.bridge = adopted.bridge;
+    view.id = adopted.network_id;
+    view.state = "gone";
+    const netlink::LinkInfo* link = find_adopted_link(adopted, observed);
+    if (!link) return view;
+    view.ifindex = link->ifindex;
+    auto info = observed.bridging.bridges.find(link->ifindex);
+    if (info == observed.bridging.bridges.end()) return view;
+    view.left = bridge_objection(info->second);
+    view.state = view.left.empty() ? "adopted" : "left";
+    for (const AdoptedPort& port : adopted_ports(adopted, state, observed))
+        view.ports.push_back({port.link->name, port.link->ifindex, port.left});
+    view.warnings = warnings_for(observed.bridging, info->second);
+    return view;
+}
+
+Result<AdoptedView> Controller::adopt_bridge(const std::string& bridge) {
+    Impl& impl = *impl_;
+    if (!valid_ifname(bridge))
+        return Error(ErrorKind::kInvalid, "\"" + bridge + "\" is no device name");
+    if (impl.state.adopted.contains(bridge))
+        return Error(ErrorKind::kConflict, "bridge " + bridge + " is adopted already");
+    auto link = impl.parts.rtnl.link(bridge);
+    if (!link) {
+        if (link.error().kind() == ErrorKind::kNotFound) return no_such("bridge", bridge);
+        return link.error();
+    }
+    auto status = check_adoptable(*link, impl.state);
+    if (!status) return status.error();
+
+    State next = impl.state;
+    const AdoptedBridge adopted{bridge, ++impl.ids.network};
+    next.adopted[bridge] = adopted;
+    // Netlink's news may not have come yet.
+    auto looked = observe_links(impl.observed, next, impl.parts.rtnl);
+    if (!looked) return looked.error();
+    status = check_ports(*link, next, impl.observed);
+    if (!status) return status.error();
+    auto info = impl.observed.bridging.bridges.find(link->ifindex);
+    if (info == impl.observed.bridging.bridges.end()) return no_such("bridge", bridge);
+    if (std::string objection = bridge_objection(info->second); !objection.empty())
+        return Error(ErrorKind::kConflict, "bridge " + bridge + " cannot be adopted: " + objection);
+    status = impl.change(std::move(next),
+                         {{store::PutAdopted{adopted}}, {store::RemoveAdopted{bridge}}});
+    if (!status) return status.error();
+    return impl.view(impl.state.adopted.at(bridge));
+}
+
+Status Controller::release_bridge(const std::string& bridge) {
+    Impl& impl = *impl_;
+    auto known = impl.state.adopted.find(bridge);
+    if (known == impl.state.adopted.end()) return no_such("adopted bridge", bridge);
+    const AdoptedBridge adopted = known->second;
+    State next = impl.state;
+    next.adopted.erase(bridge);
+    return impl.change(std::move(next),
+                       {{store::RemoveAdopted{bridge}}, {store::PutAdopted{adopted}}});
+}
+
+std::vector<AdoptedView> Controller::adopted() const {
+    std::vector<AdoptedView> views;
+    for (const auto& [bridge, adopted] : impl_->state.adopted)
+        views.push_back(impl_->view(adopted));
+    return views;
+}
+
+} // namespace cnet::control
