@@ -121,19 +121,9 @@ public:
         return routes_;
     }
 
-    Result<netlink::Bridging> bridging(const std::set<uint32_t>& bridges) override {
+    Result<netlink::Bridging> bridging(const std::set<uint32_t>&) override {
         if (auto error = failure("bridging")) return *error;
-        netlink::Bridging found;
-        for (const auto& [ifindex, info] : bridging_.bridges)
-            if (bridges.contains(ifindex)) found.bridges[ifindex] = info;
-        for (const auto& [ifindex, info] : bridging_.ports) {
-            const auto port = links_.find(ifindex);
-            if (port != links_.end() && bridges.contains(port->second.info.master))
-                found.ports[ifindex] = info;
-        }
-        found.netfilter = bridging_.netfilter;
-        found.rules = bridging_.rules;
-        return found;
+        return bridging_; // also of what is no port by now, and of other bridges
     }
 
     Result<netlink::LinkInfo> link(const std::string& name) override {

@@ -113,9 +113,7 @@ void expect_same(const control::State& a, const control::State& b) {
     EXPECT_EQ(a.endpoints, b.endpoints);
     EXPECT_EQ(a.ports, b.ports);
     EXPECT_EQ(a.sandboxes, b.sandboxes);
-    EXPECT_EQ(a.uplinks, b.uplinks);
-    EXPECT_EQ(a.attached, b.attached);
-    EXPECT_EQ(a.adopted, b.adopted);
+    EXPECT_TRUE(a.uplinks == b.uplinks && a.attached == b.attached && a.adopted == b.adopted);
     EXPECT_EQ(a.fdb, b.fdb);
     EXPECT_EQ(a.peers, b.peers);
     EXPECT_EQ(a.remotes, b.remotes);
