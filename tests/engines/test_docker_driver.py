@@ -5,13 +5,13 @@
 One dockerd for all tests; what a test makes it takes away, as users do.
 """
 
-import json
 import os
 
 import pytest
 
 from harness import docker as engine
 from harness import host as hosts
+from harness import underlay as segment
 from harness import world as outside
 from harness.wait import wait_until
 
@@ -99,3 +99,222 @@ def test_two_containers_and_the_world(one):
     one.remove("web")
     assert page(one.world.near, outside.HOST, 8080) == ""
     one.docker.run("network", "rm", "net")
+
+
+def test_addresses_and_both_families(one):
+    one.network(
+        "six", *("--ipv6", "--subnet", "172.32.0.0/24", "--subnet", "fd00:32::/64"),
+        *("--gateway", "172.32.0.254", "-o", "com.docker.network.container_iface_prefix=net"),
+    )
+    one.world.learn_ipv6()
+    one.docker.serve(
+        "web", *("--network", "six", "--ip", "172.32.0.77", "--ip6", "fd00:32::77"),
+        *("--mac-address", "02:11:22:33:44:55", "-p", "8080:80"),
+    )
+    inside = one.docker.inside_of("web")
+    link = inside.links()["net0"]
+    assert link["address"] == "02:11:22:33:44:55"
+    addresses = {row["local"] for row in link["addr_info"] if row["scope"] == "global"}
+    assert addresses == {"172.32.0.77", "fd00:32::77"}
+    assert "via 172.32.0.254" in inside.run("ip", "route").stdout
+    serves(one.world.near, "web", outside.HOST, 8080)
+    serves(one.world.near, "web", outside.IPV6.host, 8080)
+    one.docker.fails("Address already in use", "run", "--rm", "--network", "six", "--ip",
+                     "172.32.0.77", "box", "true")
+    one.remove("web")
+    one.docker.run("network", "rm", "six")
+
+
+def test_ports(one):
+    one.network("net", "--subnet", "172.30.0.0/24")
+    one.docker.serve(
+        "web", *("--network", "net", "-p", "9000-9002:80-82", "-p", "127.0.0.1:7000:80"),
+        *("-p", "5353:53/udp", "-p", "8000-8009:80", "--expose", "90", "-P"),
+    )
+    ports = one.endpoint("172.30.0.2")["ports"]
+    assert {"0.0.0.0:9000-9002->80-82/tcp", "127.0.0.1:7000->80/tcp", "0.0.0.0:5353->53/udp",
+            "0.0.0.0:8000->80/tcp"} <= set(ports)
+    assert any(port.endswith("->90/tcp") for port in ports), ports
+    serves(one.world.near, "web", outside.HOST, 9000)
+    serves(one.world.near, "web", outside.HOST, 8000)
+    serves(one.host.namespace, "web", "127.0.0.1", 7000)
+    assert page(one.world.near, outside.HOST, 7000) == ""
+    one.docker.fails("Bind for 0.0.0.0:9001 failed: port is already allocated",
+                     "run", "--name", "two", "--network", "net", "-p", "9001:80", "box", "true")
+    one.docker.run("rm", "two")
+    assert len(one.host.cli("endpoint", "list")) == 1
+    one.remove("web")
+    one.docker.run("network", "rm", "net")
+
+
+def test_connect_disconnect_and_the_way_out(one):
+    one.network("net", "--subnet", "172.30.0.0/24")
+    one.network("alt", "--subnet", "172.31.0.0/24")
+    one.network("in", "--subnet", "172.33.0.0/24", "--internal")
+    one.docker.serve("web", "--network", "net", "-p", "8080:80")
+    one.docker.run("network", "connect", "--ip", "172.31.0.9", "alt", "web")
+    one.docker.run("network", "connect", "in", "web")
+    one.docker.serve("far", "--network", "in")
+    inside = one.docker.inside_of("web")
+    assert set(inside.links()) == {"lo", "eth0", "eth1", "eth2"}
+    assert one.docker.run("exec", "web", "wget", "-qO-", "http://far/") == "far"
+    assert one.docker.raw("exec", "far", "ping", "-c1", "-W1", outside.NEAR).returncode != 0
+    # The published port moves with the way out.
+    def way_out():
+        return inside.run("ip", "route", "show", "default").stdout.split()[2]
+
+    before = way_out()
+    assert before in ("172.30.0.1", "172.31.0.1")
+    serves(one.world.near, "web", outside.HOST, 8080)
+    one.docker.run("network", "disconnect", "net" if before == "172.30.0.1" else "alt", "web")
+    assert way_out() == ("172.31.0.1" if before == "172.30.0.1" else "172.30.0.1")
+    serves(one.world.near, "web", outside.HOST, 8080)
+    assert len(one.host.cli("endpoint", "list")) == 3
+    one.remove("web", "far")
+    one.docker.run("network", "rm", "net", "alt", "in")
+
+
+def test_options(one):
+    one.docker.fails('option "foo" is not one that cnet knows',
+                     "network", "create", "-d", "cnet", "--subnet", "172.30.0.0/24", "-o", "foo=bar", "net")
+    one.docker.fails("overlaps with", "network", "create", "-d", "cnet", "--subnet", "198.18.0.0/24",
+                     "net")
+    one.network("net", *("--subnet", "172.30.0.0/24", "-o", "cnet.name=shop", "-o", "cnet.icc=off"),
+                *("-o", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1"))
+    shop = one.host.cli("network", "show", "shop")
+    assert shop["icc"] is False and shop["docker_id"] == one.docker.inspect("net")["Id"]
+    one.docker.serve("web", "--network", "net", "-p", "8080:80")
+    one.docker.serve("two", "--network", "net")
+    assert one.endpoint("172.30.0.2")["ports"] == ["127.0.0.1:8080->80/tcp"]
+    assert one.docker.raw("exec", "two", "ping", "-c1", "-W1", "172.30.0.2").returncode != 0
+    one.remove("web", "two")
+    one.docker.run("network", "rm", "net")
+
+
+def test_ipam(one):
+    one.network("auto", "--ipam-driver", "cnet")
+    one.network("fixed", "--ipam-driver", "cnet", "--subnet", "10.77.0.0/24", "--ip-range",
+                "10.77.0.64/26", "--aux-address", "mine=10.77.0.65")
+    one.docker.fails("overlaps with pool 10.77.0.0/24", "network", "create", "-d", "cnet",
+                     "--ipam-driver", "cnet", "--subnet", "10.77.0.0/25", "third")
+    one.docker.serve("web", "--network", "fixed")
+    one.docker.serve("two", "--network", "fixed", "--ip", "10.77.0.9")
+    networks = one.docker.inspect("web")["NetworkSettings"]["Networks"]
+    assert networks["fixed"]["IPAddress"] == "10.77.0.64"
+    assert one.docker.run("exec", "two", "wget", "-qO-", "http://web/") == "web"
+    subnet = one.docker.inspect("auto")["IPAM"]["Config"][0]["Subnet"]
+    assert subnet.startswith("172.") and subnet.endswith("/16")
+    one.remove("web", "two")
+    one.docker.fails('option "k" is not one that cnet knows', "network", "create", "-d", "cnet",
+                     "--ipam-driver", "cnet", "--ipam-opt", "k=v", "net")
+    # One of ours, with an endpoint that Docker knows nothing of.
+    one.host.cli("network", "create", "mine", "--subnet", "10.78.0.0/24")
+    one.network("ours", *("--ipam-driver", "cnet", "--subnet", "10.78.0.0/24"),
+                *("-o", "cnet.network=mine"))
+    box = one.host.container(hosts.Network("mine", "10.78.0.0/24"), "box")
+    one.docker.serve("web", "--network", "ours")
+    serves(box.namespace, "web", "10.78.0.3", 80)
+    one.remove("web")
+    one.docker.run("network", "rm", "auto", "fixed", "ours")
+    one.host.cli("endpoint", "delete", "box")
+    one.host.cli("network", "delete", "mine")
+
+
+def test_overlay(one, make_host):
+    """With another host, and an endpoint there that Docker knows nothing of."""
+    other = make_host()
+    underlay = segment.Underlay()
+    try:
+        for number, host in enumerate((one.host, other), 1):
+            underlay.connect(host.namespace, number)
+            wait_until(lambda host=host: host.has_uplink(segment.DEVICE), what="the uplink")
+            host.cli("peer", "add", segment.address(3 - number))
+        one.network("wide", *("--subnet", "10.99.0.0/24", "--ip-range", "10.99.0.64/26"),
+                    *("-o", "cnet.vni=5000"))
+        other.cli("network", "create", "wide", "--subnet", "10.99.0.0/24", "--vni", "5000")
+        box = other.container(hosts.Network("wide", "10.99.0.0/24"), "box")
+        one.docker.serve("web", "--network", "wide")
+        network = one.docker.inspect("web")["NetworkSettings"]["Networks"]["wide"]
+        serves(box.namespace, "web", network["IPAddress"], 80)
+        assert one.docker.inside_of("web").links()["eth0"]["mtu"] == 1450
+        assert one.docker.raw("exec", "web", "ping", "-c1", "-W2", box.address).returncode == 0
+        one.remove("web")
+        one.docker.run("network", "rm", "wide")
+        one.host.cli("peer", "delete", segment.address(2))
+    finally:
+        underlay.close()
+
+
+# ---- the restart table of docs/docker.md ----
+
+
+@pytest.fixture
+def pair(one):
+    """Two containers on a network whose addresses cnetd gives; one of them is published."""
+    one.network("net", "--ipam-driver", "cnet", "--subnet", "10.79.0.0/24")
+    one.docker.serve("web", "--network", "net", "-p", "8080:80")
+    one.docker.serve("two", "--network", "net")
+    serves(one.world.near, "web", outside.HOST, 8080)
+    yield one
+    one.docker.options.pop("live-restore", None)
+    if "web" not in one.docker.run("ps", "-a", "--format", "{{.Names}}"):
+        return
+    one.remove("web", "two")
+    one.docker.run("network", "rm", "net")
+
+
+def both_work(one):
+    serves(one.world.near, "web", outside.HOST, 8080)
+    assert one.docker.run("exec", "two", "timeout", "3", "wget", "-qO-", "http://web/") == "web"
+
+
+def test_cnetd_killed_and_restarted(pair):
+    pair.host.kill9()
+    serves(pair.world.near, "web", outside.HOST, 8080)
+    # Docker tries again for 15 s: a command that comes meanwhile waits.
+    waits = pair.docker.begin("run", "--rm", "--network", "net", "box", "wget", "-qO-", "http://web/")
+    pair.host.start()
+    assert waits.output().strip() == "web"
+    both_work(pair)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill9"])
+def test_live_restore(pair, end):
+    pair.docker.options["live-restore"] = True
+    pair.docker.restart()
+    pair.docker.run("start", "web", "two")
+    both_work(pair)
+    endpoints = pair.host.cli("endpoint", "list")
+    getattr(pair.docker, end)()
+    serves(pair.world.near, "web", outside.HOST, 8080)
+    pair.docker.start()
+    assert pair.host.cli("endpoint", "list") == endpoints
+    both_work(pair)
+    pair.docker.run("restart", "--time", "0", "two")
+    both_work(pair)
+
+
+def test_dockerd_restarts_without_it(pair):
+    pair.docker.run("update", "--restart=always", "web", "two")
+    pair.docker.restart()
+    wait_until(lambda: len(pair.host.cli("endpoint", "list")) == 2, what="both endpoints")
+    wait_until(lambda: pair.docker.inspect("two")["State"]["Running"], what="the container")
+    both_work(pair)
+    pair.docker.kill9()
+    pair.docker.start()
+    wait_until(lambda: pair.docker.inspect("two")["State"]["Running"], what="the container")
+    both_work(pair)
+    assert len(pair.host.cli("endpoint", "list")) == 2
+
+
+def test_what_docker_forgot_is_collected(pair):
+    """The container's namespace goes with nobody telling: as when the plugin was away for too long."""
+    pair.docker.kill9()
+    pair.host.kill9()
+    pair.docker.end_containers()
+    pair.host.start()
+    wait_until(lambda: pair.host.cli("endpoint", "list") == [], what="the endpoints being collected")
+    assert pair.host.cli("port", "list") == []
+    pair.docker.start()
+    pair.docker.run("start", "web", "two")
+    both_work(pair)

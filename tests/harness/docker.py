@@ -194,6 +194,24 @@ class Dockerd:
         assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
         return done.stdout.strip()
 
+    def begin(self, *arguments):
+        """The same, going on in the background."""
+        return self.namespace.spawn(DOCKER, *arguments, env=self.environment)
+
+    def end_containers(self):
+        """Ends them and removes their namespaces behind dockerd's back; it must not run."""
+        for top in self._cgroups():
+            for path, _, _ in os.walk(top):
+                with open(os.path.join(path, "cgroup.procs"), encoding="ascii") as file:
+                    for pid in file.read().split():
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(int(pid), signal.SIGKILL)
+        directory = os.path.join(self.directory, "exec", "netns")
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
+            subprocess.run(["umount", path], check=False, capture_output=True)
+            os.unlink(path)
+
     def serve(self, name, *flags):
         """A container that serves its own name by HTTP. It ends at once when it is told to."""
         script = f"echo {name} >/www/index.html; exec httpd -f -p 80 -h /www"
@@ -247,11 +265,15 @@ class Dockerd:
         shutil.rmtree(self.directory, ignore_errors=True)
         self._remove_cgroups()
 
-    def _remove_cgroups(self):
+    def _cgroups(self):
+        """Its containers', in each hierarchy there is."""
         tops = [f"{CGROUPS}{self.cgroup}"]
         if os.path.isdir(CGROUPS):
             tops += [f"{CGROUPS}/{name}{self.cgroup}" for name in os.listdir(CGROUPS)]
-        for top in tops:
+        return [top for top in tops if os.path.isdir(top)]
+
+    def _remove_cgroups(self):
+        for top in self._cgroups():
             for directory, _, _ in os.walk(top, topdown=False):
                 wait_until(lambda one=directory: _removed(one), what=f"removal of {directory}")
 

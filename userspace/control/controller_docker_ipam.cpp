@@ -44,6 +44,10 @@ Result<DockerPool> pool_of_id(const std::string& id) {
     return pool;
 }
 
+const Subnet& subnet_of(const Network& network, const DockerPool& pool) {
+    return *std::ranges::find(network.subnets, pool.prefix, &Subnet::prefix);
+}
+
 Status check_range(const DockerPool& pool) {
     if (!pool.range ||
         (pool.prefix.contains(*pool.range) && pool.range->address() == pool.range->network()))
@@ -73,19 +77,7 @@ const Network* Controller::Impl::network_of(const DockerPool& pool) const {
 
 Result<DockerPool> Controller::Impl::plan_pool(const PoolRequest& request) const {
     DockerPool pool;
-    if (!request.network.empty()) {
-        auto network = find_network(request.network);
-        if (!network) return network.error();
-        auto subnet = std::ranges::find_if((*network)->subnets, [&](const Subnet& candidate) {
-            return candidate.prefix.is_v4() != request.v6;
-        });
-        if (subnet == (*network)->subnets.end()) {
-            return Error(ErrorKind::kInvalid, "network " + request.network + " has no " +
-                                                  (request.v6 ? "IPv6" : "IPv4") + " subnet");
-        }
-        pool.prefix = subnet->prefix;
-        pool.range = subnet->ip_range;
-    } else if (request.prefix) {
+    if (request.prefix) {
         if (auto status = check_subnet(*request.prefix); !status) return status.error();
         pool.prefix = *request.prefix;
     } else {
@@ -95,7 +87,10 @@ Result<DockerPool> Controller::Impl::plan_pool(const PoolRequest& request) const
         if (!free) return free.error();
         pool.prefix = *free;
     }
-    if (request.range) pool.range = request.range;
+    pool.range = request.range;
+    // A network that is there has a range of its own.
+    if (const Network* network = network_of(pool); network && !pool.range)
+        pool.range = subnet_of(*network, pool).ip_range;
     if (auto status = check_range(pool); !status) return status.error();
     pool.id = pool_id(pool.prefix, pool.range);
     return pool;
@@ -141,9 +136,7 @@ Result<IpAddress> Controller::Impl::plan_address(const DockerPool& pool,
                                                  bool gateway) {
     const Network* network = network_of(pool);
     Subnet subnet{pool.prefix, default_gateway(pool.prefix), pool.range};
-    if (network) {
-        subnet.gateway = std::ranges::find(network->subnets, pool.prefix, &Subnet::prefix)->gateway;
-    }
+    if (network) subnet.gateway = subnet_of(*network, pool).gateway;
     auto in_use = [&](const IpAddress& candidate) {
         if (pool.addresses.contains(candidate)) return true;
         return network &&

@@ -138,7 +138,6 @@ struct PoolRequest {
     std::optional<IpPrefix> prefix; // none: the next free one
     std::optional<IpPrefix> range;
     bool v6 = false;
-    std::string network; // of ours, whose subnet it is to be; empty: any
 };
 
 struct PortView {

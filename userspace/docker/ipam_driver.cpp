@@ -24,15 +24,9 @@ Result<Json> IpamDriver::request_pool(const Reader& request) {
     wanted.prefix = request.parsed<IpPrefix>("Pool");
     wanted.range = request.parsed<IpPrefix>("SubPool");
     wanted.v6 = request.flag("V6");
-    auto network = read_pool_options(request.inside("Options"));
+    auto status = check_pool_options(request.inside("Options"));
     if (auto fault = request.fault(); !fault) return fault.error();
-    if (!network) return network.error();
-    wanted.network = *network;
-    if (!wanted.network.empty() && wanted.prefix) {
-        return Error(ErrorKind::kInvalid, "cnet.network gives the subnet of network " +
-                                              wanted.network + ": leave out " +
-                                              wanted.prefix->to_string());
-    }
+    if (!status) return status.error();
     auto pool = controller_.request_pool(wanted);
     if (!pool) return pool.error();
     return Json{{"PoolID", pool->id}, {"Pool", pool->prefix.to_string()}, {"Data", Json::object()}};

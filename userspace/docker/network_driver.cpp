@@ -73,7 +73,7 @@ Status check_same(const control::Network& network, const NetworkSpec& spec) {
                                            subnets + ", or --ipam-driver cnet");
 }
 
-Json address_map(const EndpointView& endpoint) {
+Json info_of(const EndpointView& endpoint) {
     Json ports = endpoint.ports;
     return {{"cnet.endpoint", endpoint.name},
             {"cnet.network", endpoint.network},
@@ -199,7 +199,7 @@ Result<Json> NetworkDriver::endpoint_info(const Reader& request) {
     if (!id) return id.error();
     auto endpoint = controller_.docker_endpoint(*id);
     if (!endpoint) return endpoint.error();
-    return Json{{"Value", address_map(*endpoint)}};
+    return Json{{"Value", info_of(*endpoint)}};
 }
 
 Result<Json> NetworkDriver::delete_endpoint(const Reader& request) {

@@ -204,15 +204,9 @@ Result<std::vector<IpPrefix>> read_endpoint_options(const Reader& options) {
     return allow_from;
 }
 
-Result<std::string> read_pool_options(const Reader& options) {
-    std::string network;
-    for (const auto& [key, value] : options.object().items()) {
-        if (key != "cnet.network") return unknown_option(key);
-        auto text = text_of(key, value);
-        if (!text) return text.error();
-        network = *text;
-    }
-    return network;
+Status check_pool_options(const Reader& options) {
+    const auto items = options.object().items();
+    return items.begin() == items.end() ? Status() : unknown_option(items.begin().key());
 }
 
 } // namespace cnet::docker

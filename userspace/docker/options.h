@@ -21,7 +21,7 @@ Result<NetworkOptions> read_network_options(const Reader& options);
 // cnet.allow-from among an endpoint's options.
 Result<std::vector<IpPrefix>> read_endpoint_options(const Reader& options);
 
-// cnet.network among those of `--ipam-opt`.
-Result<std::string> read_pool_options(const Reader& options);
+// Of `--ipam-opt`: there are none.
+Status check_pool_options(const Reader& options);
 
 } // namespace cnet::docker

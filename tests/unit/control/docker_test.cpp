@@ -104,7 +104,7 @@ TEST_F(DockerTest, GoneWithItsContainerItIsMadeForTheNextAlone) {
 }
 
 TEST_F(DockerTest, WhatDockerForgotIsCollectedAfterAWhile) {
-    auto pool = controller->request_pool({prefix("10.88.0.0/24"), {}, false, ""});
+    auto pool = controller->request_pool({prefix("10.88.0.0/24"), {}, false});
     ASSERT_TRUE(pool);
     ASSERT_TRUE(controller->request_address(pool->id, ip("10.88.0.2"), false));
     make("e1", "10.88.0.2");
@@ -149,17 +149,17 @@ TEST_F(DockerTest, PoolsAreGivenOnceUntilDockerBeginsAnew) {
     auto second = controller->request_pool({});
     ASSERT_TRUE(first && second);
     EXPECT_NE(first->prefix, second->prefix);
-    auto again = controller->request_pool({first->prefix, {}, false, ""});
+    auto again = controller->request_pool({first->prefix, {}, false});
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().kind(), ErrorKind::kConflict);
     controller->docker_started();
-    EXPECT_EQ(controller->request_pool({first->prefix, {}, false, ""})->id, first->id);
-    EXPECT_FALSE(controller->request_pool({first->prefix, {}, false, ""}));
+    EXPECT_EQ(controller->request_pool({first->prefix, {}, false})->id, first->id);
+    EXPECT_FALSE(controller->request_pool({first->prefix, {}, false}));
     restart(); // of cnetd alone: Docker asks for nothing again
-    EXPECT_FALSE(controller->request_pool({first->prefix, {}, false, ""}));
+    EXPECT_FALSE(controller->request_pool({first->prefix, {}, false}));
     ASSERT_TRUE(controller->release_pool(first->id));
     ASSERT_TRUE(controller->release_pool(first->id));
-    EXPECT_TRUE(controller->request_pool({first->prefix, {}, false, ""}));
+    EXPECT_TRUE(controller->request_pool({first->prefix, {}, false}));
     // A network of ours keeps clear of them as well.
     control::NetworkSpec spec;
     spec.name = "other";
@@ -170,22 +170,17 @@ TEST_F(DockerTest, PoolsAreGivenOnceUntilDockerBeginsAnew) {
 }
 
 TEST_F(DockerTest, PoolsThatCannotBeAreRefused) {
-    EXPECT_FALSE(controller->request_pool({prefix("10.99.0.1/24"), {}, false, ""}));
-    EXPECT_FALSE(controller->request_pool({prefix("10.99.0.0/31"), {}, false, ""}));
-    EXPECT_FALSE(
-        controller->request_pool({prefix("10.99.0.0/24"), prefix("10.98.0.0/25"), false, ""}));
-    EXPECT_FALSE(controller->request_pool({{}, {}, false, "nosuch"}));
-    EXPECT_FALSE(controller->request_pool({{}, {}, true, "net"})); // has no IPv6
-    EXPECT_EQ(controller->request_pool({{}, {}, false, "net"})->prefix, prefix("10.88.0.0/24"));
-    const auto v6 = controller->request_pool({{}, {}, true, ""});
+    EXPECT_FALSE(controller->request_pool({prefix("10.99.0.1/24"), {}, false}));
+    EXPECT_FALSE(controller->request_pool({prefix("10.99.0.0/31"), {}, false}));
+    EXPECT_FALSE(controller->request_pool({prefix("10.99.0.0/24"), prefix("10.98.0.0/25"), false}));
+    const auto v6 = controller->request_pool({{}, {}, true});
     ASSERT_TRUE(v6);
     EXPECT_TRUE(prefix("fd00::/8").contains(v6->prefix));
     EXPECT_EQ(v6->prefix.length(), 64u);
 }
 
 TEST_F(DockerTest, AddressesGoRoundAndAreKept) {
-    auto pool =
-        controller->request_pool({prefix("10.99.0.0/24"), prefix("10.99.0.128/25"), false, ""});
+    auto pool = controller->request_pool({prefix("10.99.0.0/24"), prefix("10.99.0.128/25"), false});
     ASSERT_TRUE(pool);
     auto ask = [&](const std::optional<IpAddress>& address = {}, bool gateway = false) {
         auto given = controller->request_address(pool->id, address, gateway);
@@ -214,7 +209,7 @@ TEST_F(DockerTest, APoolThatWasLostIsMadeAgainFromItsName) {
 }
 
 TEST_F(DockerTest, AddressesOfANetworksEndpointsAreTaken) {
-    auto pool = controller->request_pool({{}, {}, false, "net"});
+    auto pool = controller->request_pool({prefix("10.88.0.0/24"), {}, false});
     ASSERT_TRUE(pool);
     make_endpoint("net", "own", "/run/netns/a"); // has 10.88.0.2
     EXPECT_EQ(controller->request_address(pool->id, {}, true)->to_string(), "10.88.0.1/24");
