@@ -70,3 +70,14 @@ def test_port_that_is_taken(host, podman):
     assert refused.returncode != 0 and "port is already allocated" in refused.stderr
     podman.run("rm", "--force", "--time", "0", "two")
     assert len(endpoints(host)) == 1
+
+
+def test_names_of_containers(podman):
+    """podman puts the gateway into resolv.conf, and its own names into the network."""
+    podman.run("run", "-d", "--name", "front", *SERVE)
+    podman.run("run", "-d", "--name", "back", "--network-alias", "db", *SERVE)
+    assert "nameserver 10.88.9.1" in podman.run("exec", "front", "/bin/cat", "/etc/resolv.conf")
+    for name in ("back", "db"):
+        found = podman.run("exec", "front", "/bin/nslookup", "-type=a", name)
+        assert "10.88.9.3" in found, found
+        assert "served" in podman.run("exec", "front", "/bin/wget", "-q", "-O", "-", f"http://{name}/")

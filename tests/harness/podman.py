@@ -10,7 +10,7 @@ import tarfile
 
 from .host import BIN
 
-APPLETS = ("sh", "sleep", "ip", "wget", "httpd", "nc")
+APPLETS = ("sh", "cat", "sleep", "ip", "wget", "httpd", "nc", "nslookup")
 
 CONTAINERS_CONF = """\
 [network]

@@ -64,6 +64,7 @@ std::string render(const control::NetworkView& view) {
     json["ageing_s"] = network.ageing_s;
     json["mac_limit"] = network.mac_limit;
     json["flood_limit"] = network.flood_limit;
+    json["names"] = network.names;
     json["allow_spoofing"] = network.allow_spoofing;
     json["gateway_mac"] = network.gateway_mac.to_string();
     json["host_port"] = view.host_port;

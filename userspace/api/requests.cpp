@@ -83,6 +83,7 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
         in.read("ageing_s", out.ageing_s);
         in.read("mac_limit", out.mac_limit);
         in.read("flood_limit", out.flood_limit);
+        in.read("names", out.names);
         in.read("allow_spoofing", out.allow_spoofing);
     });
 }
@@ -102,6 +103,7 @@ Result<control::NetworkPatch> parse_network_patch(std::string_view body) {
             in.read_optional("ageing_s", out.ageing_s);
             in.read_optional("mac_limit", out.mac_limit);
             in.read_optional("flood_limit", out.flood_limit);
+            in.read_optional("names", out.names);
             in.read_optional("allow_spoofing", out.allow_spoofing);
         });
 }

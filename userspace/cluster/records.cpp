@@ -154,6 +154,7 @@ std::string encode(const control::Network& network) {
     json["ageing_s"] = network.ageing_s;
     json["mac_limit"] = network.mac_limit;
     json["flood_limit"] = network.flood_limit;
+    json["names"] = network.names;
     return text_of(json);
 }
 
@@ -202,6 +203,7 @@ Result<control::Network> decode_network(std::string_view text) {
     reader->read("ageing_s", network.ageing_s);
     reader->read("mac_limit", network.mac_limit);
     reader->read("flood_limit", network.flood_limit);
+    reader->read("names", network.names);
     if (network.vni == 0 || network.vni > 0xffffff) reader->fail("vni");
     if (network.subnets.empty()) reader->fail("subnets");
     if (Status status = reader->finish(); !status) return status.error();

@@ -57,6 +57,7 @@ View network_view() {
          Align::kRight, false, true},
         {"MAC-LIMIT", key("mac_limit"), Align::kRight, false, true},
         {"FLOOD-LIMIT", key("flood_limit"), Align::kRight, false, true},
+        {"NAMES", key("names"), Align::kLeft, false, true},
         {"GATEWAY-MAC", key("gateway_mac"), Align::kLeft, false, true},
         {"VNI", key("vni"), Align::kRight, false, true},
         {"SCOPE", key("scope"), Align::kLeft, false, true},
@@ -145,6 +146,7 @@ std::vector<Option> settings_that_change() {
         {"--mac-limit", kNumber, "N", "learned MACs at most (1024), 0: no limit", "mac_limit"},
         {"--flood-limit", kNumber, "PPS", "frames a second that one port may flood (0: no limit)",
          "flood_limit"},
+        {"--names", kOnOff, "on|off", "the gateway answers for endpoints' names (on)", "names"},
     };
 }
 

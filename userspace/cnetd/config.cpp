@@ -78,6 +78,26 @@ Fault take_vtep(const toml::node& node, control::OverlayConfig& overlay) {
     return {};
 }
 
+// "192.0.2.1", "192.0.2.1:5353", "[2001:db8::1]:5353"
+Fault take_resolvers(const toml::node& node, std::vector<std::string>& resolvers) {
+    const toml::array* list = node.as_array();
+    if (!list) return "must be a list of addresses";
+    for (const toml::node& one : *list) {
+        const std::string text = one.value_exact<std::string>().value_or("");
+        const bool in_brackets = text.starts_with('[');
+        const size_t colon = in_brackets ? text.find("]:") : text.find(':');
+        std::string address = text;
+        if (in_brackets) {
+            address = text.substr(1, text.find(']') - 1);
+        } else if (colon != text.npos && text.find(':', colon + 1) == text.npos) {
+            address = text.substr(0, colon);
+        }
+        if (!IpAddress::parse(address)) return "must be a list of addresses";
+        resolvers.push_back(text);
+    }
+    return {};
+}
+
 Taken take_setting(std::string_view section, std::string_view key, const toml::node& node,
                    Config& config) {
     if (section == "log" && key == "level") return {true, take_log_level(node, config)};
@@ -90,6 +110,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "cluster") return take_cluster_setting(key, node, config.cluster);
     if (section == "docker" && key == "forget_after_s")
         return {true, take(node, 1, kDayS, config.docker_grace_s)};
+    if (section == "names" && key == "enabled") return {true, take(node, config.names)};
+    if (section == "names" && key == "resolvers")
+        return {true, take_resolvers(node, config.resolvers)};
     if (section == "sock" && key == "enabled") return {true, take(node, config.sock)};
     if (section == "sock" && key == "cgroup")
         return {true, take_absolute_path(node, config.sock_cgroup)};
@@ -109,9 +132,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 10> kSections = {
-        "log",       "maps",    "overlay", "conntrack", "api",
-        "reconcile", "uplinks", "sock",    "cluster",   "docker"};
+    constexpr std::array<std::string_view, 11> kSections = {
+        "log",     "maps", "overlay", "conntrack", "api",  "reconcile",
+        "uplinks", "sock", "cluster", "docker",    "names"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 

@@ -41,9 +41,11 @@ struct Config {
     control::OverlayConfig overlay;            // [overlay] port, address
     VniRange vni_range;                        // [overlay] vni_range = "4096-16777215"
     ClusterConfig cluster;
-    uint32_t docker_grace_s = 60; // [docker] forget_after_s
-    bool sock = true;             // [sock] enabled
-    std::string sock_cgroup;      // [sock] cgroup; empty: the root of cgroup2
+    uint32_t docker_grace_s = 60;       // [docker] forget_after_s
+    bool names = true;                  // [names] enabled
+    std::vector<std::string> resolvers; // [names] resolvers; none: those of /etc/resolv.conf
+    bool sock = true;                   // [sock] enabled
+    std::string sock_cgroup;            // [sock] cgroup; empty: the root of cgroup2
 };
 
 // `file` is for messages: "FILE:LINE: ...".

@@ -163,7 +163,7 @@ Status Daemon::open_api() {
     if (!loop) return loop.error();
     loop_ = *std::move(loop);
     for (auto step : {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers,
-                      &Daemon::wire_cluster, &Daemon::wire_dhcp}) {
+                      &Daemon::wire_cluster, &Daemon::wire_dhcp, &Daemon::wire_names}) {
         if (Status status = (this->*step)(); !status) return status;
     }
     return loop_->feed_watchdog();
@@ -241,6 +241,13 @@ Status Daemon::wire_dhcp() {
     if (!ring) return ring.error();
     dhcp_ = *std::move(ring);
     return loop_->on_readable(dhcp_->poll_fd(), [this] { hear_dhcp(); });
+}
+
+Status Daemon::wire_names() {
+    auto names = NamesPart::start(config_);
+    if (!names) return names.error().because("[names]");
+    names_ = *std::move(names);
+    return loop_->before_wait([this] { names_->follow(*controller_); });
 }
 
 Status Daemon::run() {

@@ -17,6 +17,7 @@
 #include "userspace/cnetd/config.h"
 #include "userspace/cnetd/data_path_hooks.h"
 #include "userspace/cnetd/event_loop.h"
+#include "userspace/cnetd/names_part.h"
 #include "userspace/cnetd/options.h"
 #include "userspace/cnetd/sock_hooks.h"
 #include "userspace/cnetd/sockets.h"
@@ -56,6 +57,7 @@ private:
     Status wire_timers();
     Status wire_cluster();
     Status wire_dhcp();
+    Status wire_names();
 
     void reload_log_level();
     void on_netlink();
@@ -86,6 +88,7 @@ private:
     std::unique_ptr<store::SqliteStore> store_;
     std::unique_ptr<ClusterPart> cluster_; // none: a host by itself
     std::unique_ptr<control::Controller> controller_;
+    std::optional<NamesPart> names_;
     api::Router router_;
     std::unique_ptr<api::Server> server_;
     std::unique_ptr<docker::Plugin> docker_;

@@ -159,6 +159,13 @@ Done add_other_routes(const Lease& lease, const Json& network, const Environment
     return {};
 }
 
+// The gateway answers for the network's names, unless the addresses' owner says whom to ask.
+void add_resolvers(Lease& lease, const Json& network) {
+    if (lease.dns.contains("nameservers") || is_isolated(network)) return;
+    if (!network.at("names").get<bool>()) return;
+    lease.dns["nameservers"] = network.at("gateways");
+}
+
 Made describe(const Json& network, const Json& endpoint, const Environment& environment,
               Lease lease) {
     const uint32_t mtu = network.at("mtu").get<uint32_t>();
@@ -183,6 +190,7 @@ Outcome<Json> attach(Daemon& daemon, const std::string& name, const Config& conf
     if (done) done = add_other_routes(lease, *network, environment);
     if (done) done = publish_ports(daemon, name, config);
     if (!done) return done.fault();
+    add_resolvers(lease, *network);
     return make_result(config, describe(*network, *endpoint, environment, std::move(lease)));
 }
 

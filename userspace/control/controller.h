@@ -147,6 +147,11 @@ public:
     // Without the connections, which are counted one by one.
     StatusView summary() const;
 
+    // Networks of Docker's are not among them: it has a resolver of its own.
+    std::vector<NamesView> names() const;
+    // Another number when names() may be another.
+    uint64_t names_revision() const;
+
 private:
     struct Impl;
     explicit Controller(std::unique_ptr<Impl> impl);

@@ -70,6 +70,7 @@ OwnRecords Controller::Impl::own_records() const {
 }
 
 void Controller::Impl::publish() {
+    names_revision++;
     if (parts.cluster) parts.cluster->publish(own_records());
 }
 

@@ -1,4 +1,3 @@
-#include <linux/if_ether.h>
 
 #include <algorithm>
 
@@ -6,6 +5,7 @@
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/desired_maps.h"
 #include "userspace/control/endpoint_macs.h"
+#include "userspace/control/endpoint_rules.h"
 #include "userspace/control/ipam.h"
 #include "userspace/control/port_spec.h"
 
@@ -102,19 +102,6 @@ Status check_ifname(const std::string& ifname, const std::string& netns, const S
     return {};
 }
 
-Status check_aliases(const std::vector<std::string>& aliases) {
-    std::set<std::string> seen;
-    for (const std::string& alias : aliases) {
-        if (!valid_label(alias)) {
-            return invalid("\"" + alias +
-                           "\" is not a valid alias: letters, digits, '_' and '-', at most 63, "
-                           "with no '-' at either end");
-        }
-        if (!seen.insert(alias).second) return invalid("alias " + alias + " is given twice");
-    }
-    return {};
-}
-
 struct Inside {
     std::string netns;
     std::string ifname;
@@ -128,26 +115,6 @@ Result<Inside> resolve_inside(const EndpointSpec& spec, const State& state,
     if (!netns) return netns.error();
     if (auto status = check_ifname(spec.ifname, *netns, state); !status) return status.error();
     return Inside{*netns, spec.ifname};
-}
-
-// A packet that is larger than the burst never leaves.
-Status check_limit(const RateLimit& limit, const std::string& direction, const Network& network) {
-    constexpr uint64_t kLongestBurst = uint64_t{UINT32_MAX} * 8;
-    constexpr uint64_t kSlowest = 8;
-    if (!limit && limit.burst_bits == 0) return {};
-    if (!limit || limit.burst_bits == 0)
-        return invalid("a limit needs both " + direction + "_rate and " + direction + "_burst");
-    if (limit.bits_per_s < kSlowest)
-        return invalid(direction + "_rate is in bits a second, at least 8");
-    const uint64_t least = (uint64_t{network.mtu} + ETH_HLEN) * 8;
-    if (limit.burst_bits < least)
-        return invalid(direction + "_burst of " + std::to_string(limit.burst_bits) +
-                       " bits is less than one packet of network " + network.name + ", " +
-                       std::to_string(least));
-    if (limit.burst_bits > kLongestBurst)
-        return invalid(direction + "_burst is more than " + std::to_string(kLongestBurst) +
-                       " bits");
-    return {};
 }
 
 } // namespace
@@ -248,8 +215,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
         network = impl.find_network(spec.network); // the state is another
         if (!network) return network.error();
     }
-    if (status) status = check_limit(spec.ingress, "ingress", **network);
-    if (status) status = check_limit(spec.egress, "egress", **network);
+    if (status) status = check_limits(spec.ingress, spec.egress, **network);
     if (status && spec.mac) status = check_mac(*spec.mac, **network, impl.state);
     if (!status) return status.error();
     auto addresses = impl.choose_addresses(**network, spec.ips);

@@ -47,6 +47,7 @@ struct Controller::Impl {
 
     // Tells the cluster what this host has.
     void publish();
+    uint64_t names_revision = 0;
     OwnRecords own_records() const;
     ClusterEndpoint cluster_record(const Endpoint& endpoint) const;
     // Brings the state to what the cluster has; `follow_now` asks it first.

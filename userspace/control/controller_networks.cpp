@@ -32,6 +32,7 @@ void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.ageing_s) network.ageing_s = *patch.ageing_s;
     if (patch.mac_limit) network.mac_limit = *patch.mac_limit;
     if (patch.flood_limit) network.flood_limit = *patch.flood_limit;
+    if (patch.names) network.names = *patch.names;
     if (patch.allow_spoofing) network.allow_spoofing = *patch.allow_spoofing;
 }
 
@@ -129,6 +130,7 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     network.ageing_s = spec.ageing_s;
     network.mac_limit = spec.mac_limit;
     network.flood_limit = spec.flood_limit;
+    network.names = spec.names;
     network.docker = spec.docker;
     auto status = check_network(network);
     if (status) status = check_vni(network, spec, state, parts.cluster != nullptr);

@@ -60,6 +60,7 @@ struct Network {
     uint32_t ageing_s = 300;
     uint32_t mac_limit = 1024;
     uint32_t flood_limit = 0; // frames a second that one port may flood, 0: no limit
+    bool names = true;        // the host tells its endpoints each other's addresses by name
     MacAddress gateway_mac;
     bool clustered = false; // of the whole cluster: its control plane says who is in it
     std::optional<DockerNetwork> docker = {};

@@ -35,6 +35,7 @@ struct NetworkSpec {
     uint32_t mac_limit = 1024;
     uint32_t flood_limit = 0;
     bool allow_spoofing = false;
+    bool names = true;
     std::optional<DockerNetwork> docker = {};
 
     bool spans_hosts() const { return vni || vni_auto; }
@@ -55,6 +56,7 @@ struct NetworkPatch {
     std::optional<uint32_t> mac_limit;
     std::optional<uint32_t> flood_limit;
     std::optional<bool> allow_spoofing;
+    std::optional<bool> names;
 };
 
 struct AttachedView {
@@ -131,6 +133,24 @@ struct EndpointView {
     std::vector<std::string> ports; // "0.0.0.0:8080->80/tcp"
     std::optional<LeaseView> lease; // from DHCP
     std::optional<DockerEndpoint> docker = {};
+};
+
+struct NamedView {
+    std::string name;
+    std::vector<std::string> aliases;
+    std::vector<IpAddress> addresses;
+};
+
+// What a network's endpoints may ask the host for by name.
+struct NamesView {
+    NetworkId network_id = 0;
+    std::string network;
+    std::string device; // the host's on it
+    uint32_t ifindex = 0;
+    std::vector<IpAddress> gateways; // the host's addresses there
+    std::vector<IpPrefix> subnets;
+    bool internal = false;
+    std::vector<NamedView> names; // of every host
 };
 
 // What Docker asks of its IPAM driver.

@@ -79,6 +79,7 @@ Status load_network(Statement& row, State& state) {
     n.peer_learning = row.next_int() != 0;
     n.clustered = row.next_int() != 0;
     n.flood_limit = static_cast<uint32_t>(row.next_int());
+    n.names = row.next_int() != 0;
     state.networks.emplace(n.id, std::move(n));
     return {};
 }
@@ -300,7 +301,7 @@ Status load_state(Database& db, State& state) {
     constexpr Query kQueries[] = {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
          "ageing_s, mac_limit, gateway_mac, snat6, nat, vni, mtu_derived, "
-         "peer_learning, clustered, flood_limit FROM networks",
+         "peer_learning, clustered, flood_limit, names FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},

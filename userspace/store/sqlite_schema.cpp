@@ -146,6 +146,10 @@ PRAGMA user_version = 11;
 CREATE TABLE adopted (
     bridge TEXT PRIMARY KEY, network_id INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 12;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN names INTEGER NOT NULL DEFAULT 1;
+PRAGMA user_version = 13;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

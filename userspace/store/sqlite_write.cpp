@@ -66,26 +66,27 @@ Status write_docker(Database& db, const control::Endpoint& endpoint) {
 
 Status write(Database& db, const PutNetwork& put) {
     const control::Network& n = put.network;
-    auto status =
-        run(db,
-            "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?) ON "
-            "CONFLICT "
-            "(id) DO UPDATE SET "
-            "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
-            "excluded.internal, "
-            "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
-            "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
-            "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
-            "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
-            "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning, "
-            "clustered = excluded.clustered, flood_limit = excluded.flood_limit",
-            int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode),
-            int64_t{n.internal}, int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4),
-            int64_t{n.learning}, int64_t{n.allow_spoofing}, int64_t{n.ageing_s},
-            int64_t{n.mac_limit}, n.gateway_mac.to_string(), text(n.snat6),
-            static_cast<int64_t>(n.nat), int64_t{n.vni}, int64_t{n.mtu_derived},
-            int64_t{n.peer_learning}, int64_t{n.clustered}, int64_t{n.flood_limit});
+    auto status = run(
+        db,
+        "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?) ON "
+        "CONFLICT "
+        "(id) DO UPDATE SET "
+        "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
+        "excluded.internal, "
+        "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
+        "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
+        "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
+        "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
+        "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning, "
+        "clustered = excluded.clustered, flood_limit = excluded.flood_limit, "
+        "names = excluded.names",
+        int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode), int64_t{n.internal},
+        int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4), int64_t{n.learning},
+        int64_t{n.allow_spoofing}, int64_t{n.ageing_s}, int64_t{n.mac_limit},
+        n.gateway_mac.to_string(), text(n.snat6), static_cast<int64_t>(n.nat), int64_t{n.vni},
+        int64_t{n.mtu_derived}, int64_t{n.peer_learning}, int64_t{n.clustered},
+        int64_t{n.flood_limit}, int64_t{n.names});
     if (!status) return status;
     status = write_subnets(db, n);
     if (status) status = write_docker(db, n);

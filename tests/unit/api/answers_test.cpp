@@ -33,7 +33,7 @@ TEST(Answers, NetworkHasEveryKey) {
         "id": 3, "name": "web", "mode": "nat", "subnets": ["10.88.0.0/24"],
         "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "vni": null, "scope": "host", "peer_learning": true,
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
-        "learning": false, "ageing_s": 300, "mac_limit": 1024, "flood_limit": 0, "allow_spoofing": false,
+        "learning": false, "ageing_s": 300, "mac_limit": 1024, "flood_limit": 0, "names": true, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2,
         "docker_id": null, "devices": [{"device": "lan0", "ifindex": 9, "mtu": 9000, "state": "up"}]})"));
 }

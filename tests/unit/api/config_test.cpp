@@ -52,10 +52,17 @@ auto = false
 [sock]
 enabled = false
 cgroup = "/sys/fs/cgroup/system.slice"
+[names]
+enabled = false
+resolvers = ["192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"]
 )",
                                "cnetd.toml");
     ASSERT_TRUE(config) << config.error().message();
     EXPECT_FALSE(config->sock);
+    EXPECT_FALSE(config->names);
+    EXPECT_EQ(config->resolvers.size(), 4u);
+    for (const char* wrong : {"\"192.0.2.1\"", "[5]", "[\"resolver.example\"]", "[\"\"]"})
+        EXPECT_FALSE(parse_config(std::string("[names]\nresolvers = ") + wrong, "f"));
     EXPECT_EQ(config->sock_cgroup, "/sys/fs/cgroup/system.slice");
     EXPECT_EQ(config->log_level, LogLevel::kDebug);
     EXPECT_EQ(config->map_sizes,

@@ -27,6 +27,7 @@ TEST(Records, ANetworkComesBackWhole) {
     network.ageing_s = 7;
     network.mac_limit = 9;
     network.flood_limit = 11;
+    network.names = false;
     auto back = decode_network(encode(network));
     ASSERT_TRUE(back) << back.error().message();
     back->name = network.name; // the key says it

@@ -72,6 +72,7 @@ Network network(control::NetworkId id, const std::string& name) {
     n.ageing_s = 17;
     n.mac_limit = 3;
     n.flood_limit = 40;
+    n.names = false;
     n.gateway_mac = *MacAddress::parse("02:42:00:00:00:01");
     n.clustered = true;
     const std::vector allow_from{*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("fd00::/8")};
@@ -325,9 +326,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 13");
+    execute("PRAGMA user_version = 14");
     EXPECT_NE(open_error().find(
-                  "has schema version 13, written by a newer cnetd; this one knows up to 12"),
+                  "has schema version 14, written by a newer cnetd; this one knows up to 13"),
               std::string::npos)
         << open_error();
 }
@@ -335,29 +336,22 @@ TEST_F(StoreTest, NewerSchemaIsRefused) {
 TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     const Network before = network(1, "web");
     ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
-    // What the versions since have brought, taken away again.
-    execute("DROP TABLE port_allow; ALTER TABLE ports DROP COLUMN holder;"
-            "ALTER TABLE networks DROP COLUMN snat6;"
-            "ALTER TABLE networks DROP COLUMN nat; ALTER TABLE networks DROP COLUMN vni;"
-            "ALTER TABLE networks DROP COLUMN mtu_derived;"
-            "ALTER TABLE networks DROP COLUMN peer_learning;"
-            "ALTER TABLE networks DROP COLUMN clustered; DROP TABLE endpoint_aliases;"
-            "DROP TABLE leases; DROP TABLE adopted; DROP TABLE docker_networks; DROP TABLE "
-            "docker_endpoints;"
-            "DROP TABLE docker_addresses; DROP TABLE docker_pools;"
-            "ALTER TABLE endpoints DROP COLUMN ingress_rate;"
-            "ALTER TABLE endpoints DROP COLUMN ingress_burst;"
-            "ALTER TABLE endpoints DROP COLUMN egress_rate;"
-            "ALTER TABLE endpoints DROP COLUMN egress_burst;"
-            "DROP TABLE remote_addresses; DROP TABLE remote_aliases; DROP TABLE remotes;"
-            "ALTER TABLE networks DROP COLUMN flood_limit;"
-            "DELETE FROM last_ids WHERE kind = 'peer';"
-            "DROP TABLE fdb; DROP TABLE attached; DROP TABLE peers;"
-            "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
-            "INSERT INTO endpoints VALUES (7, 'app', 1, '/run/netns/a', 'eth0', "
-            "'02:00:00:00:00:07', 1);"
-            "INSERT INTO fdb VALUES (1, '02:00:00:00:00:99', 7);"
-            "PRAGMA user_version = 1");
+    for (const char* column : {"snat6", "nat", "vni", "mtu_derived", "peer_learning", "clustered",
+                               "flood_limit", "names"})
+        execute("ALTER TABLE networks DROP COLUMN " + std::string(column));
+    for (const char* column : {"ingress_rate", "ingress_burst", "egress_rate", "egress_burst"})
+        execute("ALTER TABLE endpoints DROP COLUMN " + std::string(column));
+    execute(
+        "DROP TABLE endpoint_aliases; DROP TABLE port_allow; ALTER TABLE ports DROP COLUMN holder;"
+        "DROP TABLE adopted; DROP TABLE leases; DROP TABLE docker_networks;"
+        "DROP TABLE docker_endpoints; DROP TABLE docker_addresses; DROP TABLE docker_pools;"
+        "DROP TABLE remote_addresses; DROP TABLE remote_aliases; DROP TABLE remotes;"
+        "DELETE FROM last_ids WHERE kind = 'peer'; DROP TABLE fdb; DROP TABLE attached;"
+        "DROP TABLE peers; CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
+        "INSERT INTO endpoints VALUES (7, 'app', 1, '/run/netns/a', 'eth0', "
+        "'02:00:00:00:00:07', 1);"
+        "INSERT INTO fdb VALUES (1, '02:00:00:00:00:99', 7);"
+        "PRAGMA user_version = 1");
     auto store = open();
     auto loaded = store->load();
     ASSERT_TRUE(loaded) << loaded.error().message();
@@ -366,6 +360,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     expected.nat = control::Nat::kSymmetric;
     expected.clustered = false;
     expected.flood_limit = 0;
+    expected.names = true;
     expected.docker.reset();
     EXPECT_EQ(loaded->state.networks.at(1), expected);
     const control::StaticFdb stated{1, *MacAddress::parse("02:00:00:00:00:99"), 7, ""};

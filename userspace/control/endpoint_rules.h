@@ -1,0 +1,15 @@
+// What an endpoint may be, apart from addresses: those are ipam's and the controller's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "userspace/control/model.h"
+
+namespace cnet::control {
+
+// Labels of the DNS, none twice.
+Status check_aliases(const std::vector<std::string>& aliases);
+Status check_limits(const RateLimit& ingress, const RateLimit& egress, const Network& network);
+
+} // namespace cnet::control
