@@ -5,11 +5,11 @@
 #include "userspace/base/netns.h"
 #include "userspace/cni/collect.h"
 #include "userspace/cni/delegate.h"
-#include "userspace/cni/inside.h"
 #include "userspace/cni/names.h"
 #include "userspace/cni/network.h"
-#include "userspace/cni/ports.h"
 #include "userspace/cni/result.h"
+#include "userspace/plugin/inside.h"
+#include "userspace/plugin/ports.h"
 
 namespace cnet::cni {
 namespace {
@@ -188,7 +188,7 @@ Outcome<Json> attach(Daemon& daemon, const std::string& name, const Config& conf
     if (!endpoint) return endpoint.fault();
     Done done = complete_lease(lease, config, *network, *endpoint);
     if (done) done = add_other_routes(lease, *network, environment);
-    if (done) done = publish_ports(daemon, name, config);
+    if (done) done = plugin::publish_ports(daemon, name, config.ports, kNamePrefix);
     if (!done) return done.fault();
     add_resolvers(lease, *network);
     return make_result(config, describe(*network, *endpoint, environment, std::move(lease)));

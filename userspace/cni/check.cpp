@@ -2,8 +2,8 @@
 
 #include "userspace/cni/delegate.h"
 #include "userspace/cni/names.h"
-#include "userspace/cni/ports.h"
 #include "userspace/cni/result.h"
+#include "userspace/plugin/ports.h"
 
 namespace cnet::cni {
 namespace {
@@ -36,7 +36,7 @@ Done check(Daemon& daemon, const Config& config, const Environment& environment)
         endpoint_name(config.name, environment.container_id, environment.ifname);
     Done done = check_endpoint(daemon, name);
     if (done) done = check_inside(config, environment);
-    if (done) done = check_ports(daemon, name, config);
+    if (done) done = plugin::check_ports(daemon, name, config.ports);
     if (!done) return done;
     auto delegated = delegate(config, environment, "CHECK");
     if (!delegated) return delegated.fault();

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "userspace/cni/config.h"
-#include "userspace/cni/daemon.h"
 #include "userspace/cni/environment.h"
+#include "userspace/cni/shared.h"
 
 namespace cnet::cni {
 

@@ -5,7 +5,6 @@
 #include <iterator>
 
 #include "userspace/base/names.h"
-#include "userspace/cni/reader.h"
 
 namespace cnet::cni {
 namespace {

@@ -14,8 +14,7 @@
 #include "userspace/base/ip.h"
 #include "userspace/base/rate.h"
 #include "userspace/cni/environment.h"
-#include "userspace/cni/json.h"
-#include "userspace/cni/outcome.h"
+#include "userspace/cni/shared.h"
 
 namespace cnet::cni {
 
@@ -23,15 +22,6 @@ inline constexpr const char* kVersions[] = {"0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 inline constexpr const char* kLatestVersion = "1.1.0";
 // Whether `version` is one of kVersions and not older than `least`.
 bool version_at_least(const std::string& version, const std::string& least);
-
-struct PortMapping {
-    uint16_t host_port = 0;
-    uint16_t container_port = 0;
-    std::string protocol = "tcp";
-    std::string host_ip;
-
-    bool operator==(const PortMapping&) const = default;
-};
 
 struct SubnetWish {
     IpPrefix prefix; // host bits zero

@@ -6,8 +6,7 @@
 
 #include "userspace/cni/config.h"
 #include "userspace/cni/environment.h"
-#include "userspace/cni/json.h"
-#include "userspace/cni/outcome.h"
+#include "userspace/cni/shared.h"
 
 namespace cnet::cni {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/cni/outcome.h"
+#include "userspace/cni/shared.h"
 
 namespace cnet::cni {
 

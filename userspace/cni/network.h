@@ -4,9 +4,8 @@
 #pragma once
 
 #include "userspace/cni/config.h"
-#include "userspace/cni/daemon.h"
-#include "userspace/cni/json.h"
 #include "userspace/cni/result.h"
+#include "userspace/cni/shared.h"
 
 namespace cnet::cni {
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "userspace/cni/reader.h"
-
 namespace cnet::cni {
 namespace {
 

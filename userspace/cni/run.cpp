@@ -8,8 +8,6 @@
 #include "userspace/cni/check.h"
 #include "userspace/cni/collect.h"
 #include "userspace/cni/config.h"
-#include "userspace/cni/daemon.h"
-#include "userspace/cni/reader.h"
 
 namespace cnet::cni {
 namespace {

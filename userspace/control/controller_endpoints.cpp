@@ -1,4 +1,3 @@
-
 #include <algorithm>
 
 #include "userspace/base/names.h"

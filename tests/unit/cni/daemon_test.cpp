@@ -1,10 +1,10 @@
-#include "userspace/cni/daemon.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/unit/cli/fake_server.h"
 #include "tests/unit/cni/configs.h"
 #include "userspace/cni/collect.h"
+#include "userspace/cni/names.h"
 #include "userspace/cni/network.h"
 
 namespace cnet::cni {

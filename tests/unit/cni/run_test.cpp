@@ -6,7 +6,6 @@
 
 #include "tests/unit/base/temporary.h"
 #include "tests/unit/cli/fake_server.h"
-#include "userspace/cni/json.h"
 
 namespace cnet::cni {
 namespace {

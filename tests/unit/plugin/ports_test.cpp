@@ -1,8 +1,8 @@
-#include "userspace/cni/ports.h"
+#include "userspace/plugin/ports.h"
 
 #include <gtest/gtest.h>
 
-namespace cnet::cni {
+namespace cnet::plugin {
 namespace {
 
 std::vector<std::string> specs(const std::vector<PortMapping>& mappings) {
@@ -38,4 +38,4 @@ TEST(Ports, HostAddresses) {
 }
 
 } // namespace
-} // namespace cnet::cni
+} // namespace cnet::plugin

@@ -1,6 +1,6 @@
-#include "userspace/cni/reader.h"
+#include "userspace/plugin/reader.h"
 
-namespace cnet::cni {
+namespace cnet::plugin {
 namespace {
 
 const Json& nothing() {
@@ -89,4 +89,4 @@ void Reader::expected(const char* key, const char* what) const {
     if (!*fault_) *fault_ = Fault{Code::kDecode, path(key) + " must be " + what};
 }
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

@@ -3,8 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
-namespace cnet::cni {
+namespace cnet::plugin {
 
 using Json = nlohmann::ordered_json;
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

@@ -1,11 +1,11 @@
-#include "userspace/cni/ports.h"
+#include "userspace/plugin/ports.h"
 
 #include <algorithm>
 
 #include "userspace/base/ip.h"
-#include "userspace/cni/collect.h"
+#include "userspace/plugin/endpoints.h"
 
-namespace cnet::cni {
+namespace cnet::plugin {
 namespace {
 
 struct Range {
@@ -29,7 +29,9 @@ std::string ports_text(uint16_t first, uint32_t count) {
 Outcome<std::string> host_ip_prefix(const std::string& text) {
     if (text.empty()) return std::string();
     auto address = IpAddress::parse(text);
-    if (!address) return Fault{Code::kConfig, "portMappings.hostIP: " + address.error().message()};
+    if (!address)
+        return Fault{Code::kConfig,
+                     "a published port's host address: " + address.error().message()};
     if (address->is_v4()) return address->is_unspecified() ? "" : address->to_string() + ":";
     return "[" + address->to_string() + "]:";
 }
@@ -87,12 +89,13 @@ Outcome<std::vector<std::string>> port_specs(const std::vector<PortMapping>& map
     return specs;
 }
 
-Done publish_ports(Daemon& daemon, const std::string& endpoint, const Config& config) {
-    auto specs = port_specs(config.ports);
+Done publish_ports(Daemon& daemon, const std::string& endpoint,
+                   const std::vector<PortMapping>& mappings, const std::string& prefix) {
+    auto specs = port_specs(mappings);
     if (!specs) return specs.fault();
     for (const std::string& spec : *specs) {
         auto answer = create(daemon, "/v1/ports",
-                             {{"endpoint", endpoint}, {"spec", spec}, {"reserve", false}});
+                             {{"endpoint", endpoint}, {"spec", spec}, {"reserve", false}}, prefix);
         if (!answer) return answer.fault();
         if (answer->ok()) continue;
         if (!answer->conflict() || !answer->repeated) return answer->fault();
@@ -103,8 +106,9 @@ Done publish_ports(Daemon& daemon, const std::string& endpoint, const Config& co
     return {};
 }
 
-Done check_ports(Daemon& daemon, const std::string& endpoint, const Config& config) {
-    auto specs = port_specs(config.ports);
+Done check_ports(Daemon& daemon, const std::string& endpoint,
+                 const std::vector<PortMapping>& mappings) {
+    auto specs = port_specs(mappings);
     if (!specs) return specs.fault();
     if (specs->empty()) return {};
     auto have = published(daemon, endpoint);
@@ -115,4 +119,4 @@ Done check_ports(Daemon& daemon, const std::string& endpoint, const Config& conf
     return {};
 }
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

@@ -1,4 +1,4 @@
-#include "userspace/cni/inside.h"
+#include "userspace/plugin/inside.h"
 
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 #include "userspace/netlink/read.h"
 #include "userspace/netlink/socket.h"
 
-namespace cnet::cni {
+namespace cnet::plugin {
 namespace {
 
 // A socket stays in the namespace it was opened in, so the visit is over before the socket is used.
@@ -117,4 +117,4 @@ Result<std::string> difference(const std::string& netns, const Expected& expecte
     return std::string();
 }
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

@@ -9,10 +9,10 @@
 #include <string>
 
 #include "userspace/client/http_client.h"
-#include "userspace/cni/json.h"
-#include "userspace/cni/outcome.h"
+#include "userspace/plugin/json.h"
+#include "userspace/plugin/outcome.h"
 
-namespace cnet::cni {
+namespace cnet::plugin {
 
 struct Answer {
     long status = 0;
@@ -49,4 +49,4 @@ private:
     std::optional<client::HttpClient> client_; // connects with the first request
 };
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

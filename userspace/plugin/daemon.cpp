@@ -1,8 +1,8 @@
-#include "userspace/cni/daemon.h"
+#include "userspace/plugin/daemon.h"
 
 #include <thread>
 
-namespace cnet::cni {
+namespace cnet::plugin {
 namespace {
 
 constexpr std::chrono::milliseconds kBetweenTries{20};
@@ -96,4 +96,4 @@ Done Daemon::remove(const std::string& target) {
     return answer->fault();
 }
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

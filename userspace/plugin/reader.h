@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "userspace/cni/json.h"
-#include "userspace/cni/outcome.h"
+#include "userspace/plugin/json.h"
+#include "userspace/plugin/outcome.h"
 
-namespace cnet::cni {
+namespace cnet::plugin {
 
 Outcome<Json> parse_object(const std::string& text);
 
@@ -41,4 +41,4 @@ private:
     std::optional<Fault>* fault_;
 };
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

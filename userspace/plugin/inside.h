@@ -8,7 +8,7 @@
 #include "userspace/base/ip.h"
 #include "userspace/base/result.h"
 
-namespace cnet::cni {
+namespace cnet::plugin {
 
 struct Route {
     IpPrefix destination; // host bits zero
@@ -34,4 +34,4 @@ struct Expected {
 };
 Result<std::string> difference(const std::string& netns, const Expected& expected);
 
-} // namespace cnet::cni
+} // namespace cnet::plugin

@@ -8,7 +8,7 @@
 
 #include "userspace/base/result.h"
 
-namespace cnet::cni {
+namespace cnet::plugin {
 
 enum class Code : unsigned {
     kVersion = 1,
@@ -55,4 +55,4 @@ private:
 
 using Done = Outcome<>;
 
-} // namespace cnet::cni
+} // namespace cnet::plugin
