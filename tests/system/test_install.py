@@ -8,6 +8,7 @@ FILES = {
     "usr/sbin/cnetd": 0o755,
     "usr/bin/cnet-bpf": 0o755,
     "usr/lib/cni/cnet": 0o755,
+    "usr/lib/netavark/cnet": 0o755,
     "usr/lib/systemd/system/cnetd.service": 0o644,
     "usr/lib/systemd/system/cnetd.socket": 0o644,
     "usr/lib/systemd/system/cnet-docker.socket": 0o644,
@@ -18,6 +19,7 @@ FILES = {
     "usr/share/man/man8/cnetd.8": 0o644,
     "usr/share/man/man8/cnet-bpf.8": 0o644,
     "usr/share/man/man8/cnet-cni.8": 0o644,
+    "usr/share/man/man8/cnet-netavark.8": 0o644,
     "usr/share/man/man5/cnetd.toml.5": 0o644,
 }
 

@@ -7,6 +7,10 @@ if(TARGET cnet-cni)
     # By the name that a network configuration's "type" has, where Debian keeps such plugins.
     install(PROGRAMS $<TARGET_FILE:cnet-cni> DESTINATION lib/cni RENAME cnet)
 endif()
+if(TARGET cnet-netavark)
+    # Likewise: one of podman's netavark_plugin_dirs.
+    install(PROGRAMS $<TARGET_FILE:cnet-netavark> DESTINATION lib/netavark RENAME cnet)
+endif()
 
 # systemd and its tools look below lib, whatever the architecture's library directory is.
 configure_file(tools/packaging/cnetd.service.in packaging/cnetd.service @ONLY)

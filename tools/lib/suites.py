@@ -43,7 +43,7 @@ class Suite:
     env: dict = dataclasses.field(default_factory=dict)
 
 
-EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni")
+EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni", "cnet-netavark")
 NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn")
 
 SUITES = [
