@@ -5,9 +5,11 @@
 
 import os
 import random
+import resource
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -59,6 +61,12 @@ def answers(pod, server=GATEWAY):
         return ask(pod, server, "nobody.invalid", timeout=0.5)
     except OSError:
         return None
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def known(pod, name, addresses, server=GATEWAY):
@@ -235,7 +243,7 @@ def test_many_at_once(named, add):
     wrong = []
 
     def questions():
-        for number in range(200):
+        for number in range(80):
             wanted = ("one", ["10.88.1.2"]) if number % 2 else ("www.example.org", ["203.0.113.7"])
             if ask(one, GATEWAY, wanted[0]).records != wanted[1]:
                 wrong.append(wanted[0])
@@ -249,6 +257,27 @@ def test_many_at_once(named, add):
         sock.close()
     assert not wrong
     assert ask(one, GATEWAY, "one", tcp=True).records == ["10.88.1.2"]
+
+
+@pytest.mark.usefixtures("resolver")
+def test_out_of_descriptors(named, add):
+    """No connection can be taken: datagrams are answered, and nobody spins until one can."""
+    named.cli("network", "create", "red", "--subnet", "10.88.1.0/24")
+    one = add("red", "one")
+    known(one, "one", ["10.88.1.2"])
+    pid = named.daemon.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with tcp_connect(one, GATEWAY, 53):
+            before = cpu_ticks(pid)
+            for _ in range(20):
+                assert ask(one, GATEWAY, "one").records == ["10.88.1.2"]
+                time.sleep(0.05)
+            assert cpu_ticks(pid) - before < os.sysconf("SC_CLK_TCK") / 4
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert ask(one, GATEWAY, "one", tcp=True, timeout=20).records == ["10.88.1.2"]
 
 
 def test_switched_off(named, resolver, add):

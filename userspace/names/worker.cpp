@@ -112,8 +112,12 @@ void Worker::replace(std::vector<ZoneSpec> zones) {
 void Worker::open_missing() {
     retry_at_ = Clock::time_point::max();
     std::set<Place> there;
-    for (const auto& [id, listener] : listeners_)
+    for (const auto& [id, listener] : listeners_) {
         there.insert(listener.place);
+        // accept_connections() may have stopped listening.
+        static_cast<void>(
+            static_cast<bool>(watch(listener.sockets.tcp.get(), EPOLLIN, tag_of(Kind::kTcp, id))));
+    }
     for (const auto& [place, zone] : wanted_) {
         if (there.contains(place)) continue;
         const Id id = ++last_id_;
@@ -209,6 +213,13 @@ void Worker::accept_connections(Id id) {
     while (true) {
         UniqueFd fd(
             accept4(listener.sockets.tcp.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!fd && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+            // Out of descriptors: it would be readable again at once, and for as long as that
+            // lasts.
+            static_cast<void>(
+                static_cast<bool>(watch(listener.sockets.tcp.get(), 0, tag_of(Kind::kTcp, id))));
+            retry_at_ = std::min(retry_at_, Clock::now() + kRetry);
+        }
         if (!fd) return;
         if (listener.connections >= kConnectionsOfNetwork || connections_.size() >= kConnectionsMax)
             continue;
