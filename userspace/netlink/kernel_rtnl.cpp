@@ -5,6 +5,7 @@
 
 #include "userspace/base/names.h"
 #include "userspace/base/netns.h"
+#include "userspace/netlink/host_route.h"
 #include "userspace/netlink/qdisc.h"
 #include "userspace/netlink/read.h"
 #include "userspace/netlink/sysctl.h"
@@ -170,6 +171,23 @@ Status KernelRtnl::delete_address(const std::string& name, const IpPrefix& addre
     auto deleted = request_delete_address(socket_.get(), device->ifindex, address);
     if (!deleted) return deleted.error().because(name);
     return {};
+}
+
+Result<std::vector<HostRoute>> KernelRtnl::host_routes(const std::string& name) {
+    auto device = link(name);
+    if (!device) return device.error();
+    return read_host_routes(socket_.get(), device->ifindex);
+}
+
+Status KernelRtnl::add_host_route(const std::string& name, const HostRoute& route) {
+    auto device = link(name);
+    return device ? request_host_route(socket_.get(), device->ifindex, route) : device.error();
+}
+
+Status KernelRtnl::delete_host_route(const std::string& name, const HostRoute& route) {
+    auto device = link(name);
+    if (!device && device.error().kind() == ErrorKind::kNotFound) return {};
+    return device ? request_no_host_route(socket_.get(), device->ifindex, route) : device.error();
 }
 
 Status KernelRtnl::set_sysctl(const std::string& family, const std::string& name,

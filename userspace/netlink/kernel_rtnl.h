@@ -36,6 +36,9 @@ public:
     Status set_promiscuous(const std::string& name, bool on) override;
     Status add_address(const std::string& name, const IpPrefix& address) override;
     Status delete_address(const std::string& name, const IpPrefix& address) override;
+    Result<std::vector<HostRoute>> host_routes(const std::string& name) override;
+    Status add_host_route(const std::string& name, const HostRoute& route) override;
+    Status delete_host_route(const std::string& name, const HostRoute& route) override;
     Status set_sysctl(const std::string& family, const std::string& name, const std::string& key,
                       const std::string& value) override;
     Result<std::string> sysctl(const std::string& family, const std::string& name,

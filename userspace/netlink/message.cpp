@@ -49,6 +49,11 @@ void Message::Deleter::operator()(nl_msg* message) const {
     nlmsg_free(message);
 }
 
+std::span<const uint8_t> wire_bytes(const IpAddress& address) {
+    const std::span<const uint8_t> all(address.bytes());
+    return address.is_v4() ? all.last(4) : all;
+}
+
 Message::Message(int type, int flags) : message_(nlmsg_alloc_simple(type, flags)) {
     CNET_CHECK(message_);
 }

@@ -11,12 +11,16 @@
 #include <string>
 #include <string_view>
 
+#include "userspace/base/ip.h"
 #include "userspace/netlink/socket.h"
 
 struct nl_msg;
 struct nlattr;
 
 namespace cnet::netlink {
+
+// 4 or 16 of them; they are the address's own.
+std::span<const uint8_t> wire_bytes(const IpAddress& address);
 
 class Message {
 public:

@@ -4,7 +4,6 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netlink/addr.h>
-#include <netlink/cache.h>
 #include <netlink/errno.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
@@ -12,15 +11,11 @@
 
 #include <memory>
 
+#include "userspace/netlink/cache.h"
 #include "userspace/netlink/socket.h"
 
 namespace cnet::netlink {
 namespace {
-
-struct CacheDeleter {
-    void operator()(nl_cache* cache) const { nl_cache_free(cache); }
-};
-using Cache = std::unique_ptr<nl_cache, CacheDeleter>;
 
 struct LinkDeleter {
     void operator()(rtnl_link* link) const { rtnl_link_put(link); }
@@ -68,11 +63,6 @@ bool is_tentative(unsigned flags) {
 Result<IpAddress> to_ip(const nl_addr* address) {
     if (!address) return Error(ErrorKind::kInvalid, "no address");
     return IpAddress::from_bytes(nl_addr_get_binary_addr(address), nl_addr_get_len(address));
-}
-
-template <typename Visit> void for_each(nl_cache* cache, Visit visit) {
-    for (auto* object = nl_cache_get_first(cache); object; object = nl_cache_get_next(object))
-        visit(object);
 }
 
 } // namespace

@@ -61,11 +61,14 @@ struct VethSpec {
     uint32_t mtu = 1500;
 };
 
-// A vxlan device without a destination of its own: each packet says where it goes, and from where
-// it came ("external" in ip-link(8)).
+// A vxlan device that learns nothing. Without a VNI it has no destination of its own either: each
+// packet says where it goes, and from where it came ("external" in ip-link(8)).
 struct VxlanSpec {
     std::string name;
     std::string alias;
+    uint32_t vni = 0;               // 0: external
+    std::optional<IpAddress> local; // where its packets come from
+    std::optional<MacAddress> mac;
     uint16_t port = 4789;
     uint16_t source_port_min = 0; // of the outer UDP header; both 0: the kernel's choice
     uint16_t source_port_max = 0;
@@ -79,6 +82,17 @@ struct VxlanReceiverSpec {
     VxlanSpec vxlan;
     std::string entrance; // a veth's end
     std::string netns;    // path of the namespace's file
+};
+
+// The way to the subnet of another host by a vxlan device, as flannel's vxlan backend makes it: a
+// route by way of the subnet's own address, whose neighbour entry says the MAC of the other host's
+// device, whose FDB entry says where that host is.
+struct HostRoute {
+    IpPrefix subnet; // IPv4
+    MacAddress mac;
+    IpAddress vtep;
+
+    auto operator<=>(const HostRoute&) const = default;
 };
 
 class Rtnl {
@@ -113,6 +127,12 @@ public:
                                const IpPrefix& address) = 0; // present is success
     virtual Status delete_address(const std::string& name,
                                   const IpPrefix& address) = 0; // absent is success
+    // Those that add_host_route() made; what is missing of one is zero. In no order.
+    virtual Result<std::vector<HostRoute>> host_routes(const std::string& name) = 0;
+    // Replaces what there was for the subnet. kConflict when the host has another route to it.
+    virtual Status add_host_route(const std::string& name, const HostRoute& route) = 0;
+    virtual Status delete_host_route(const std::string& name,
+                                     const HostRoute& route) = 0; // absent is success
     // /proc/sys/net/FAMILY/conf/NAME/KEY of this namespace, for example ("ipv4", "cngw1",
     // "forwarding", "1").
     virtual Status set_sysctl(const std::string& family, const std::string& name,

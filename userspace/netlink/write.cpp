@@ -18,11 +18,6 @@ int family_of(const IpAddress& address) {
     return address.is_v4() ? AF_INET : AF_INET6;
 }
 
-std::span<const uint8_t> wire_bytes(const IpAddress& address) {
-    const std::span<const uint8_t> all(address.bytes());
-    return address.is_v4() ? all.last(4) : all;
-}
-
 Message link_request(int type, int flags, const std::string& name, ifinfomsg header = {}) {
     Message message(type, flags);
     message.append(header);
@@ -82,12 +77,19 @@ Message vxlan_request(const VxlanSpec& spec, int netns) {
     ifla_vxlan_port_range sources{htons(spec.source_port_min), htons(spec.source_port_max)};
     Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     message.append(ifinfomsg{});
-    put_end(message, spec.name, std::nullopt, spec.mtu);
+    put_end(message, spec.name, spec.mac, spec.mtu);
     if (netns != kHere) message.put(IFLA_NET_NS_FD, static_cast<uint32_t>(netns));
     message.begin_nest(IFLA_LINKINFO);
     message.put(IFLA_INFO_KIND, "vxlan");
     message.begin_nest(IFLA_INFO_DATA);
-    message.put(IFLA_VXLAN_COLLECT_METADATA, uint8_t{1});
+    if (spec.vni == 0)
+        message.put(IFLA_VXLAN_COLLECT_METADATA, uint8_t{1});
+    else
+        message.put(IFLA_VXLAN_ID, spec.vni);
+    if (spec.local) {
+        message.put(spec.local->is_v4() ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6,
+                    wire_bytes(*spec.local));
+    }
     message.put(IFLA_VXLAN_LEARNING, uint8_t{0});
     // Without it the kernel drops what comes over IPv6 without an outer checksum, as we send it.
     message.put(IFLA_VXLAN_UDP_ZERO_CSUM6_RX, uint8_t{1});

@@ -337,6 +337,18 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.delete_address(name, address);
     }
+    Result<std::vector<netlink::HostRoute>> host_routes(const std::string& name) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.host_routes(name);
+    }
+    Status add_host_route(const std::string& name, const netlink::HostRoute& route) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.add_host_route(name, route);
+    }
+    Status delete_host_route(const std::string& name, const netlink::HostRoute& route) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.delete_host_route(name, route);
+    }
     Status set_sysctl(const std::string& family, const std::string& name, const std::string& key,
                       const std::string& value) override {
         if (!life_.spend()) return Life::dead();

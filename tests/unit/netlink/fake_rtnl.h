@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/unit/netlink/fake_errors.h"
 #include "userspace/netlink/rtnl.h"
 
 namespace cnet::test {
@@ -23,6 +24,7 @@ public:
         uint32_t peer = 0;
         std::vector<IpPrefix> addresses;
         RateLimit limit; // of what leaves it
+        std::vector<netlink::HostRoute> host_routes;
     };
 
     FakeRtnl() {
@@ -71,8 +73,7 @@ public:
     void add_route(const IpPrefix& destination, uint32_t ifindex) {
         routes_.push_back({destination, ifindex});
     }
-    // The next call of that method ("create_veth", "configure_endpoint", ...) fails like this,
-    // once.
+    // The next call of that method ("create_veth", ...) fails like this, once.
     void fail_next(const std::string& method, Error error) {
         failures_.insert_or_assign(method, std::move(error));
     }
@@ -155,6 +156,7 @@ public:
         link.info.kind = "vxlan";
         link.info.alias = spec.alias;
         link.info.mtu = spec.mtu;
+        link.info.mac = spec.mac.value_or(MacAddress{});
         add(std::move(link));
         return {};
     }
@@ -215,6 +217,17 @@ public:
                       [&](Link& link) { std::erase(link.addresses, address); });
     }
 
+    Result<std::vector<netlink::HostRoute>> host_routes(const std::string& name) override {
+        if (auto error = failure("host_routes")) return *error;
+        return find(name)->host_routes;
+    }
+    Status add_host_route(const std::string& name, const netlink::HostRoute& route) override {
+        return change("add_host_route", name, [&](Link& l) { l.host_routes.push_back(route); });
+    }
+    Status delete_host_route(const std::string& name, const netlink::HostRoute& route) override {
+        return change("delete_host_route", name,
+                      [&](Link& link) { std::erase(link.host_routes, route); });
+    }
     Status set_sysctl(const std::string& family, const std::string& name, const std::string& key,
                       const std::string& value) override {
         return change("set_sysctl", name,
@@ -295,16 +308,6 @@ private:
         info.prefix = address;
         info.global_scope = !address.address().is_loopback();
         return info;
-    }
-
-    static Error no_device(const std::string& name) {
-        return {ErrorKind::kNotFound, name + ": No such device", ENODEV};
-    }
-    static Error no_netns(const std::string& path) {
-        return {ErrorKind::kNotFound, path + ": No such file or directory", ENOENT};
-    }
-    static Error taken(const std::string& name) {
-        return {ErrorKind::kConflict, name + ": File exists", EEXIST};
     }
 
     static Link veth_end(const std::string& name, const std::string& netns,

@@ -3,6 +3,7 @@
 #include <linux/if_addr.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 
 #include "tests/unit/netlink/netns_fixture.h"
@@ -189,6 +190,40 @@ TEST_F(KernelRtnlTest, RoutesAreTheMainTablesUnicastOnes) {
     }
     // Neither the local table's 10.9.0.1/32 nor the broadcast addresses.
     EXPECT_EQ(seen, std::vector<std::string>{"10.9.0.0/24"});
+}
+
+TEST_F(KernelRtnlTest, WaysToOtherHostsSubnets) {
+    VxlanSpec device;
+    device.name = "cnvt1";
+    device.vni = 7;
+    device.mac = *MacAddress::parse("0a:58:0a:f4:01:00");
+    device.port = 8472;
+    ASSERT_TRUE(ok(rtnl_->create_vxlan(device)));
+    EXPECT_EQ(rtnl_->link("cnvt1")->mac, *device.mac);
+    ASSERT_TRUE(ok(rtnl_->set_up("cnvt1", true)));
+    const HostRoute two{prefix("10.244.2.0/24"), *MacAddress::parse("0a:58:0a:f4:02:00"),
+                        address("192.0.2.2")};
+    HostRoute three{prefix("10.244.3.0/24"), *MacAddress::parse("0a:58:0a:f4:03:00"),
+                    address("192.0.2.3")};
+    for (const HostRoute& route : {two, three, two}) // again is success
+        ASSERT_TRUE(ok(rtnl_->add_host_route("cnvt1", route)));
+    three.vtep = address("192.0.2.33");
+    ASSERT_TRUE(ok(rtnl_->add_host_route("cnvt1", three)));
+    auto routes = rtnl_->host_routes("cnvt1");
+    ASSERT_TRUE(ok(routes));
+    std::ranges::sort(*routes);
+    EXPECT_EQ(*routes, (std::vector{two, three}));
+    for (int times = 0; times < 2; times++) // absent is success
+        ASSERT_TRUE(ok(rtnl_->delete_host_route("cnvt1", two)));
+    EXPECT_EQ(*rtnl_->host_routes("cnvt1"), std::vector{three});
+
+    // Somebody else's way there is neither listed nor replaced.
+    ASSERT_EQ(std::system("ip route add 10.244.2.0/24 dev cnvt1"), 0);
+    EXPECT_EQ(rtnl_->host_routes("cnvt1")->size(), 1u);
+    auto refused = rtnl_->add_host_route("cnvt1", two);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+    EXPECT_EQ(refused.error().message(), "the host has another route to 10.244.2.0/24");
 }
 
 TEST_F(KernelRtnlTest, LinksAreThoseOfTheNamespaceItWasOpenedIn) {
