@@ -108,7 +108,7 @@ class Endpoint:
         made = host.cli("endpoint", "create", network, name, "--netns", self.namespace.path)
         addresses = [one.split("/")[0] for one in made["addresses"]]
         self.address = next(one for one in addresses if ":" not in one)
-        self.address6 = next(one for one in addresses if ":" in one)
+        self.address6 = next((one for one in addresses if ":" in one), None)
         self.mac, self.name = made["mac"], name
 
     def at(self, v6):

@@ -107,7 +107,8 @@ def make_etcd(request):
 
     yield make
     for one in made:
-        if not request.node.report_call.passed:
+        report = getattr(request.node, "report_call", None)  # none: another fixture failed
+        if not report or not report.passed:
             print(one.log())
         one.close()
 

@@ -1,73 +1,45 @@
 """A subnet for each host, routed: what flannel's vxlan backend sets up on a host, with a routed network of ours in place
 of its bridge, beside a host that is all Linux.
 
-    [pod 10.244.1.x] -- pods (routed) -- host 1 -- flannel.1 --+-- underlay --+-- flannel.1 -- host 9 -- cni0 -- [pod 10.244.2.x]
-
-On each: one route, one neighbour and one FDB entry for the other; learning is off.
+    [pod 10.244.1.x] -- pods (routed) -- host 1 -- flannel.1 --+-- underlay --+-- flannel.1 -- host 9 -- cni0 -- [pod 10.244.9.2]
 """
 
 import pytest
 
+from harness.flannel import FlannelHost, add_other, make_backend, subnet, vtep_mac
 from harness.icmp import ping
 from harness.netns import Namespace
 from harness.sockets import TcpServer, UdpServer, hash_back, send_and_compare, tcp_talk, udp_talk
-from harness.underlay import DEVICE, address
+from harness.underlay import address
 from harness.wait import wait_until
-
-OVERHEAD = 50
-VTEP_MAC = {1: "0a:58:0a:f4:01:00", 9: "0a:58:0a:f4:09:00"}
-
-
-def subnet(number):
-    return f"10.244.{number}.0"
-
-
-def backend(namespace, number, other, mtu=1450):
-    """As flanneld's vxlan backend does it."""
-    namespace.ip(
-        f"link add flannel.1 address {VTEP_MAC[number]} mtu {mtu} type vxlan id 1 local {address(number)}"
-        f" dev {DEVICE} dstport 8472 nolearning",
-        f"addr add {subnet(number)}/32 dev flannel.1",
-        "link set flannel.1 up",
-        f"route add {subnet(other)}/24 via {subnet(other)} dev flannel.1 onlink",
-        f"neigh add {subnet(other)} lladdr {VTEP_MAC[other]} dev flannel.1 nud permanent",
-    )
-    namespace.run(*f"bridge fdb add {VTEP_MAC[other]} dev flannel.1 dst {address(other)}".split())
 
 
 @pytest.fixture
 def hosts(make_host, underlay):
-    """Ours with a pod, Linux with a pod: (host, our pod's namespace, its address, their pod's namespace)."""
+    """Ours with a pod, Linux with a pod: (our pod's namespace, its address, their pod's namespace, its address)."""
     host = make_host()
     underlay.connect(host.namespace, 1)
-    backend(host.namespace, 1, 9)
+    make_backend(host.namespace, 1)
+    add_other(host.namespace, subnet(9), vtep_mac(9), address(9))
     host.namespace.run("sysctl", "-qw", "net.ipv4.ip_forward=1")  # as on every host that routes
     host.cli("network", "create", "pods", "--mode", "routed", "--subnet", f"{subnet(1)}/24", "--mtu", "1450")
     pod = Namespace("pod")
     address_of_pod = host.cli("endpoint", "create", "pods", "pod", "--netns", pod.path)["addresses"][0].split("/")[0]
     wait_until(lambda: "flannel.1" in {row["device"] for row in host.cli("uplink", "list")},
                what="flannel.1 being an uplink")
-
-    plain, other = Namespace("plain"), Namespace("other")
-    underlay.connect(plain, 9)
-    backend(plain, 9, 1)
-    plain.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    plain.ip(
-        "link add cni0 mtu 1450 type bridge", f"addr add 10.244.9.1/24 dev cni0", "link set cni0 up",
-        f"link add v0 mtu 1450 type veth peer name eth0 mtu 1450 netns {other.name}", "link set v0 master cni0 up",
-    )
-    other.ip("addr add 10.244.9.2/24 dev eth0", "link set eth0 up", "route add default via 10.244.9.1")
-    yield host, pod, address_of_pod, other
-    for namespace in (other, plain, pod):
-        namespace.close()
+    plain = FlannelHost(underlay, 9)
+    add_other(plain.namespace, subnet(1), vtep_mac(1), address(1))
+    yield pod, address_of_pod, plain.pod, plain.pod_address
+    plain.close()
+    pod.close()
 
 
 def test_pods_of_both_hosts_talk(hosts):
-    host, pod, ours, other = hosts
-    for source, target in ((pod, "10.244.9.2"), (other, ours)):
+    pod, ours, other, theirs = hosts
+    for source, target in ((pod, theirs), (other, ours)):
         assert ping(source, target) == "reply"
         assert ping(source, target, size=1450 - 28) == "reply", "the largest packet passes whole"
-    for source, server, target in ((pod, other, "10.244.9.2"), (other, pod, ours)):
+    for source, server, target in ((pod, other, theirs), (other, pod, ours)):
         with TcpServer(server, 7000, address=target):
             assert tcp_talk(source, target, 7000) == "echoed"
         with UdpServer(server, 7001, address=target):
@@ -77,8 +49,8 @@ def test_pods_of_both_hosts_talk(hosts):
 
 
 def test_nobody_is_masqueraded(hosts):
-    host, pod, ours, other = hosts
-    for source, server, target, seen in ((pod, other, "10.244.9.2", ours), (other, pod, ours, "10.244.9.2")):
+    pod, ours, other, theirs = hosts
+    for source, server, target, seen in ((pod, other, theirs, ours), (other, pod, ours, theirs)):
         with TcpServer(server, 7000, address=target) as listening:
             assert tcp_talk(source, target, 7000) == "echoed"
             assert listening.peers[0][0] == seen

@@ -31,6 +31,19 @@ Json devices_json(const std::vector<control::AttachedView>& devices) {
     return list;
 }
 
+Json host_subnets_json(const std::vector<control::HostSubnet>& subnets) {
+    Json list = Json::array();
+    for (const control::HostSubnet& subnet : subnets) {
+        Json json;
+        json["subnet"] = subnet.prefix.to_string();
+        json["host"] = subnet.host;
+        json["vtep"] = subnet.vtep.to_string();
+        json["mac"] = subnet.mac.to_string();
+        list.push_back(std::move(json));
+    }
+    return list;
+}
+
 } // namespace
 
 std::string render(const control::NetworkView& view) {
@@ -71,6 +84,9 @@ std::string render(const control::NetworkView& view) {
     json["endpoints"] = view.endpoints;
     json["docker_id"] = network.docker ? Json(network.docker->id) : Json(nullptr);
     json["devices"] = devices_json(view.devices);
+    json["pool"] = network.pool ? Json(network.pool->prefix.to_string()) : Json(nullptr);
+    json["host_prefix"] = network.pool ? Json(network.pool->subnet_length) : Json(nullptr);
+    json["host_subnets"] = host_subnets_json(view.host_subnets);
     return to_text(json);
 }
 

@@ -71,6 +71,7 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
         in.read_optional("mtu", out.mtu);
         out.vni_auto = in.is_text("vni", "auto");
         if (!out.vni_auto) in.read_nullable("vni", out.vni);
+        in.read_nullable("host_prefix", out.host_prefix);
         in.read_optional("peer_learning", out.peer_learning);
         in.read("mode", out.mode);
         in.read("internal", out.internal);

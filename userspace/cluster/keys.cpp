@@ -8,6 +8,8 @@ namespace cnet::cluster {
 namespace {
 
 template <class... Ts> struct Overloaded : Ts... { using Ts::operator()...; };
+// clang 16 does not deduce it by itself.
+template <class... Ts> Overloaded(Ts...) -> Overloaded<Ts...>;
 
 std::vector<std::string_view> split(std::string_view text) {
     std::vector<std::string_view> parts;
@@ -36,6 +38,13 @@ std::optional<Key> parse_claim(std::string_view kind, std::string_view vni_text,
         if (!address) return std::nullopt;
         return AddressKey{*vni, *address};
     }
+    if (kind == "subnets") {
+        std::string text(what);
+        if (const size_t dash = text.find('-'); dash != text.npos) text[dash] = '/';
+        auto prefix = IpPrefix::parse(text);
+        if (!prefix || prefix->address() != prefix->network()) return std::nullopt;
+        return SubnetKey{*vni, *prefix};
+    }
     auto mac = MacAddress::parse(what);
     if (!mac) return std::nullopt;
     return MacKey{*vni, *mac};
@@ -45,6 +54,10 @@ std::optional<Key> parse_claim(std::string_view kind, std::string_view vni_text,
 
 std::string Keys::addresses(uint32_t vni) const {
     return root_ + "addresses/" + std::to_string(vni) + "/";
+}
+
+std::string Keys::subnets(uint32_t vni) const {
+    return root_ + "subnets/" + std::to_string(vni) + "/";
 }
 
 std::string Keys::endpoints(uint32_t vni) const {
@@ -61,6 +74,10 @@ std::string Keys::of(const Key& key) const {
             [&](const AddressKey& k) { return addresses(k.vni) + k.address.to_string(); },
             [&](const MacKey& k) {
                 return root_ + "macs/" + std::to_string(k.vni) + "/" + k.mac.to_string();
+            },
+            [&](const SubnetKey& k) {
+                return subnets(k.vni) + k.prefix.address().to_string() + "-" +
+                       std::to_string(k.prefix.length());
             },
             [&](const EndpointKey& k) { return endpoints(k.vni) + k.host + "/" + k.name; },
         },
@@ -84,7 +101,7 @@ std::optional<Key> Keys::parse(std::string_view text) const {
         if (!vni) return std::nullopt;
         return VniKey{*vni};
     }
-    if (parts.size() == 3 && (kind == "addresses" || kind == "macs"))
+    if (parts.size() == 3 && (kind == "addresses" || kind == "macs" || kind == "subnets"))
         return parse_claim(kind, parts[1], parts[2]);
     if (parts.size() != 4 || kind != "endpoints") return std::nullopt;
     const auto vni = parse_vni(parts[1]);

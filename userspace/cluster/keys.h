@@ -6,6 +6,7 @@
 //   v1/alive/NAME                there while the host's lease runs
 //   v1/addresses/VNI/ADDRESS     who has the address: whoever makes this key has it
 //   v1/macs/VNI/MAC              likewise
+//   v1/subnets/VNI/PREFIX        which host has this part of the network's pool ("10.244.1.0-24")
 //   v1/endpoints/VNI/HOST/NAME   the endpoint, while its host's lease runs
 #pragma once
 
@@ -39,13 +40,18 @@ struct MacKey {
     uint32_t vni = 0;
     MacAddress mac;
 };
+struct SubnetKey {
+    uint32_t vni = 0;
+    IpPrefix prefix; // host bits zero
+};
 struct EndpointKey {
     uint32_t vni = 0;
     std::string host;
     std::string name;
 };
 
-using Key = std::variant<NetworkKey, VniKey, HostKey, AliveKey, AddressKey, MacKey, EndpointKey>;
+using Key =
+    std::variant<NetworkKey, VniKey, HostKey, AliveKey, AddressKey, MacKey, SubnetKey, EndpointKey>;
 
 class Keys {
 public:
@@ -55,6 +61,7 @@ public:
     const std::string& root() const { return root_; }
     std::string networks() const { return root_ + "networks/"; }
     std::string addresses(uint32_t vni) const;
+    std::string subnets(uint32_t vni) const;
     std::string endpoints(uint32_t vni) const;
 
     std::string of(const Key& key) const;

@@ -219,6 +219,14 @@ std::string Member::who_is_in(const control::Network& network) const {
 
 Status Member::delete_network(const control::Network& network) {
     if (Status status = check_connected(); !status) return status;
+    // Hosts that are there give theirs back when they hear of it.
+    for (const control::ClusterSubnet& subnet : state().subnets) {
+        if (subnet.vni != network.vni || picture_.find(AliveKey{subnet.host})) continue;
+        return conflict("subnet " + subnet.prefix.to_string() + " of network " + network.name +
+                        " is host " + subnet.host +
+                        "'s, which may run containers in it and cannot be asked: peer delete it "
+                        "first");
+    }
     const std::string name_key = picture_.keys().of(NetworkKey{network.name});
     const std::string vni_key = picture_.keys().of(VniKey{network.vni});
     auto done = commit({value_is(vni_key, network.name),
@@ -234,18 +242,23 @@ Status Member::delete_network(const control::Network& network) {
 
 std::vector<Key> Member::claim_keys(const ClusterEndpoint& endpoint) const {
     std::vector<Key> keys;
+    if (!endpoint.agreed) return keys;
     for (const IpAddress& address : endpoint.addresses)
         keys.emplace_back(AddressKey{endpoint.vni, address});
     if (!endpoint.mac.is_zero()) keys.emplace_back(MacKey{endpoint.vni, endpoint.mac});
     return keys;
 }
 
-Status Member::claim(const ClusterEndpoint& endpoint) {
+Status Member::check_registered() const {
     if (Status status = check_connected(); !status) return status;
-    if (registered_ == 0)
-        return conflicts_.empty()
-                   ? Error(ErrorKind::kUnavailable, "this host is not registered yet: try again")
-                   : conflict(conflicts_.front());
+    if (registered_ != 0) return {};
+    return conflicts_.empty()
+               ? Error(ErrorKind::kUnavailable, "this host is not registered yet: try again")
+               : conflict(conflicts_.front());
+}
+
+Status Member::claim(const ClusterEndpoint& endpoint) {
+    if (Status status = check_registered(); !status) return status;
     const std::string vni_key = picture_.keys().of(VniKey{endpoint.vni});
     Conditions conditions{still_registered(), value_is(vni_key, endpoint.network)};
     Operations puts;
@@ -274,9 +287,51 @@ Status Member::claim(const ClusterEndpoint& endpoint) {
     if (!has_network_of(endpoint))
         return Error(ErrorKind::kNotFound,
                      "network " + endpoint.network + " has just been deleted");
+    return taken_out();
+}
+
+Error Member::taken_out() {
     registered_ = 0;
     wants_retry_ = true;
-    return Error(ErrorKind::kUnavailable, "this host has just been taken out of the cluster");
+    return {ErrorKind::kUnavailable, "this host has just been taken out of the cluster"};
+}
+
+std::optional<control::ClusterSubnet> Member::own_subnet(uint32_t vni) const {
+    for (const control::ClusterSubnet& subnet : state().subnets) {
+        if (subnet.vni == vni && subnet.host == settings_.host) return subnet;
+    }
+    return std::nullopt;
+}
+
+Result<control::ClusterSubnet> Member::lease_subnet(const control::Network& network,
+                                                    const IpAddress& vtep) {
+    if (Status status = check_registered(); !status) return status.error();
+    const std::string vni_key = picture_.keys().of(VniKey{network.vni});
+    if (auto own = own_subnet(network.vni)) return *own;
+    for (uint32_t index = 0; index < network.pool->parts(); index++) {
+        const IpPrefix part = network.pool->part(index);
+        const Key key = SubnetKey{network.vni, part};
+        if (picture_.find(key)) continue;
+        const std::string text = picture_.keys().of(key);
+        const control::ClusterSubnet subnet{network.vni, part, settings_.host, vtep,
+                                            control::vtep_mac(part)};
+        auto done =
+            commit({still_registered(), value_is(vni_key, network.name), Compare::absent(text)},
+                   {etcd::Put{text, encode(SubnetRecord{settings_.host, vtep, subnet.mac})}},
+                   {etcd::Get{vni_key}, etcd::Get{text}});
+        if (!done) return done.error();
+        if (*done) return subnet;
+        // The answer to the first try may have been lost.
+        if (auto own = own_subnet(network.vni)) return *own;
+        if (const etcd::KeyValue* vni = picture_.find(VniKey{network.vni});
+            !vni || vni->value != network.name)
+            return Error(ErrorKind::kNotFound,
+                         "network " + network.name + " has just been deleted");
+        if (!picture_.find(key)) return taken_out();
+    }
+    return Error(ErrorKind::kExhausted, "every part of " + network.pool->prefix.to_string() +
+                                            " is a host's: there are " +
+                                            std::to_string(network.pool->parts()));
 }
 
 Status Member::forget_host(const std::string& name) {

@@ -47,6 +47,8 @@ public:
     Status delete_network(const control::Network& network) override;
     std::optional<std::string> holder_of(uint32_t vni, const IpAddress& address) const override;
     Status claim(const control::ClusterEndpoint& endpoint) override;
+    Result<control::ClusterSubnet> lease_subnet(const control::Network& network,
+                                                const IpAddress& vtep) override;
     void publish(const control::OwnRecords& own) override;
     Status forget_host(const std::string& name) override;
     control::ClusterStatus status() const override;
@@ -61,6 +63,10 @@ private:
     Result<bool> commit(const Conditions& conditions, const Operations& then,
                         const Operations& otherwise = {});
     Status check_connected() const;
+    Status check_registered() const;
+    // What still_registered() has just denied.
+    Error taken_out();
+    std::optional<control::ClusterSubnet> own_subnet(uint32_t vni) const;
     // What the picture shows, read once after each change of it.
     struct Look {
         control::ClusterState state;
@@ -80,6 +86,7 @@ private:
     Status renew_host_record();
     Status take_missing_claims();
     Status give_back_claims();
+    Status put_subnets();
     Status put_endpoints();
     Status remove_endpoints();
     // In transactions of a size that etcd takes; each is on condition that its part holds.

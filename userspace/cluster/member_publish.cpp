@@ -28,9 +28,9 @@ void Member::sync() {
     if (!have_own_ || !connected_ || lease_ == 0) return;
     wants_retry_ = false;
     conflicts_.clear();
-    for (auto step :
-         {&Member::register_host, &Member::renew_host_record, &Member::give_back_claims,
-          &Member::take_missing_claims, &Member::put_endpoints, &Member::remove_endpoints}) {
+    for (auto step : {&Member::register_host, &Member::renew_host_record, &Member::give_back_claims,
+                      &Member::take_missing_claims, &Member::put_subnets, &Member::put_endpoints,
+                      &Member::remove_endpoints}) {
         Status status = (this->*step)();
         if (status) continue;
         wants_retry_ = true;
@@ -114,6 +114,13 @@ Status Member::give_back_claims() {
         if (wanted.contains(kv->key + kv->value)) continue;
         steps.push_back({{Compare::unchanged(*kv)}, etcd::Delete{kv->key}});
     }
+    std::set<std::string> subnets;
+    for (const control::ClusterSubnet& subnet : own_.subnets)
+        subnets.insert(picture_.keys().of(SubnetKey{subnet.vni, subnet.prefix}));
+    for (const etcd::KeyValue* kv : picture_.own_subnets()) {
+        if (!subnets.contains(kv->key))
+            steps.push_back({{Compare::unchanged(*kv)}, etcd::Delete{kv->key}});
+    }
     return commit_all(steps);
 }
 
@@ -138,6 +145,31 @@ Status Member::take_missing_claims() {
                                      ", which is " + holder_of_key(key).value_or("somebody") +
                                      " by now: other hosts do not hear of it");
         }
+    }
+    return {};
+}
+
+// Where this host is may change; and it may have been forgotten while it was away.
+Status Member::put_subnets() {
+    for (const control::ClusterSubnet& subnet : own_.subnets) {
+        const Key key = SubnetKey{subnet.vni, subnet.prefix};
+        const std::string text = picture_.keys().of(key);
+        const std::string value = encode(SubnetRecord{settings_.host, subnet.vtep, subnet.mac});
+        const etcd::KeyValue* known = picture_.find(key);
+        if (known && known->value == value) continue;
+        const auto holder = known ? decode_claim(known->value) : Result<Claim>(Claim{});
+        const bool is_ours_to_write = !known || (holder && holder->host == settings_.host);
+        Result<bool> done = false;
+        if (is_ours_to_write) {
+            done = commit(
+                {still_registered(), known ? Compare::unchanged(*known) : Compare::absent(text)},
+                {etcd::Put{text, value}}, {etcd::Get{text}});
+            if (!done) return done.error();
+        }
+        if (!*done)
+            conflicts_.push_back("subnet " + subnet.prefix.to_string() +
+                                 " of this host is another's by now: other hosts do not route it "
+                                 "here");
     }
     return {};
 }

@@ -143,7 +143,7 @@ std::vector<const etcd::KeyValue*> Picture::own_claims() const {
 
 std::vector<std::string> Picture::claims_of(const std::string& host) const {
     std::vector<std::string> keys;
-    for (const char* kind : {"addresses/", "macs/"}) {
+    for (const char* kind : {"addresses/", "macs/", "subnets/"}) {
         for (const etcd::KeyValue* kv : below(keys_.root() + kind)) {
             auto claim = decode_claim(kv->value);
             if (claim && claim->host == host) keys.push_back(kv->key);
@@ -157,6 +157,7 @@ control::ClusterState Picture::state(std::vector<std::string>& complaints) const
     add_networks(state, complaints);
     add_hosts(state, complaints);
     add_endpoints(state, complaints);
+    add_subnets(state, complaints);
     return state;
 }
 
@@ -211,6 +212,16 @@ void Picture::add_endpoints(control::ClusterState& state,
         if (!network) return;
         state.endpoints.push_back({at.host, network->value, at.vni, at.name, record->mac,
                                    std::move(record->addresses), std::move(record->aliases)});
+    });
+}
+
+void Picture::add_subnets(control::ClusterState& state,
+                          std::vector<std::string>& complaints) const {
+    for_each("subnets/", [&](const Key& key, const etcd::KeyValue& kv) {
+        const auto& at = std::get<SubnetKey>(key);
+        auto record = decode_subnet_record(kv.value);
+        if (!record) return complaints.push_back(complaint(kv.key, record.error()));
+        state.subnets.push_back({at.vni, at.prefix, record->host, record->vtep, record->mac});
     });
 }
 

@@ -46,6 +46,7 @@ public:
     // Claims and endpoint records that name this host.
     std::vector<const etcd::KeyValue*> own_claims() const;
     std::vector<const etcd::KeyValue*> own_endpoints() const { return own_below("endpoints/"); }
+    std::vector<const etcd::KeyValue*> own_subnets() const { return own_below("subnets/"); }
     std::vector<std::string> claims_of(const std::string& host) const; // keys
 
     // Records that make no sense and hosts that clash are left out and told of in `complaints`.
@@ -60,6 +61,7 @@ private:
     void add_networks(control::ClusterState& state, std::vector<std::string>& complaints) const;
     void add_hosts(control::ClusterState& state, std::vector<std::string>& complaints) const;
     void add_endpoints(control::ClusterState& state, std::vector<std::string>& complaints) const;
+    void add_subnets(control::ClusterState& state, std::vector<std::string>& complaints) const;
 
     Keys keys_;
     std::string own_host_;

@@ -141,7 +141,12 @@ std::string encode(const control::Network& network) {
     }
     Json json = object();
     json["vni"] = network.vni;
-    json["subnets"] = std::move(subnets);
+    if (network.pool) {
+        json["pool"] = network.pool->prefix.to_string();
+        json["host_prefix"] = network.pool->subnet_length;
+    } else {
+        json["subnets"] = std::move(subnets);
+    }
     if (!network.mtu_derived) json["mtu"] = network.mtu;
     json["peer_learning"] = network.peer_learning;
     json["mode"] = control::to_string(network.mode);
@@ -172,6 +177,14 @@ std::string encode(const Claim& record) {
     return text_of(json);
 }
 
+std::string encode(const SubnetRecord& record) {
+    Json json = object();
+    json["host"] = record.host;
+    json["vtep"] = record.vtep.to_string();
+    json["mac"] = record.mac.to_string();
+    return text_of(json);
+}
+
 std::string encode(const EndpointRecord& record) {
     Json json = object();
     if (!record.mac.is_zero()) json["mac"] = record.mac.to_string();
@@ -191,6 +204,10 @@ Result<control::Network> decode_network(std::string_view text) {
         if (!subnet) return reader->fail("subnets");
         network.subnets.push_back(*subnet);
     });
+    control::HostPool pool;
+    reader->read_parsed("pool", pool.prefix, IpPrefix::parse);
+    reader->read("host_prefix", pool.subnet_length);
+    if (pool.subnet_length != 0) network.pool = pool;
     reader->read("mtu", mtu);
     reader->read("peer_learning", network.peer_learning);
     reader->read_parsed("mode", network.mode, control::parse_mode);
@@ -205,7 +222,8 @@ Result<control::Network> decode_network(std::string_view text) {
     reader->read("flood_limit", network.flood_limit);
     reader->read("names", network.names);
     if (network.vni == 0 || network.vni > 0xffffff) reader->fail("vni");
-    if (network.subnets.empty()) reader->fail("subnets");
+    if (network.subnets.empty() == !network.pool) reader->fail("subnets");
+    if (network.pool && !pool.is_sound()) reader->fail("pool");
     if (Status status = reader->finish(); !status) return status.error();
     network.mtu_derived = mtu == 0;
     if (mtu != 0) network.mtu = mtu;
@@ -228,6 +246,21 @@ Result<Claim> decode_claim(std::string_view text) {
     Claim record;
     reader->read("host", record.host);
     reader->read("endpoint", record.endpoint);
+    if (Status status = reader->finish(); !status) return status.error();
+    return record;
+}
+
+Result<SubnetRecord> decode_subnet_record(std::string_view text) {
+    auto reader = Reader::open(text);
+    if (!reader) return reader.error();
+    SubnetRecord record;
+    reader->read("host", record.host);
+    reader->read_parsed("vtep", record.vtep, IpAddress::parse);
+    reader->read_parsed("mac", record.mac, MacAddress::parse);
+    if (record.host.empty()) reader->fail("host");
+    if (!record.vtep.is_v4() || record.vtep.is_unspecified() || record.vtep.is_multicast())
+        reader->fail("vtep");
+    if (record.mac.is_zero() || record.mac.is_multicast()) reader->fail("mac");
     if (Status status = reader->finish(); !status) return status.error();
     return record;
 }

@@ -29,6 +29,15 @@ struct Claim {
     bool operator==(const Claim&) const = default;
 };
 
+// Whose a part of a pool is. A host that is no member may have one too, written by hand.
+struct SubnetRecord {
+    std::string host;
+    IpAddress vtep;
+    MacAddress mac; // of its vxlan device
+
+    bool operator==(const SubnetRecord&) const = default;
+};
+
 struct EndpointRecord {
     MacAddress mac;
     std::vector<IpAddress> addresses;
@@ -40,12 +49,14 @@ struct EndpointRecord {
 std::string encode(const control::Network& network); // but for its id and what hosts derive
 std::string encode(const HostRecord& record);
 std::string encode(const Claim& record);
+std::string encode(const SubnetRecord& record);
 std::string encode(const EndpointRecord& record);
 
 // kInvalid with what is wrong.
 Result<control::Network> decode_network(std::string_view text);
 Result<HostRecord> decode_host(std::string_view text);
 Result<Claim> decode_claim(std::string_view text);
+Result<SubnetRecord> decode_subnet_record(std::string_view text);
 Result<EndpointRecord> decode_endpoint(std::string_view text);
 
 } // namespace cnet::cluster

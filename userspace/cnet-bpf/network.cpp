@@ -38,6 +38,16 @@ std::string devices_of(const Json& network) {
     return text;
 }
 
+// Other hosts' parts of the pool.
+std::string host_subnets_of(const Json& network) {
+    std::string text;
+    for (const Json& subnet : list_at(network, "host_subnets")) {
+        text +=
+            (text.empty() ? "" : ",") + text_at(subnet, "subnet") + "@" + text_at(subnet, "host");
+    }
+    return text;
+}
+
 View network_view() {
     return {
         {"NAME", key("name"), Align::kLeft, true},
@@ -61,6 +71,8 @@ View network_view() {
         {"GATEWAY-MAC", key("gateway_mac"), Align::kLeft, false, true},
         {"VNI", key("vni"), Align::kRight, false, true},
         {"SCOPE", key("scope"), Align::kLeft, false, true},
+        {"POOL", key("pool"), Align::kLeft, false, true},
+        {"HOST-SUBNETS", plain(host_subnets_of), Align::kLeft, false, true},
     };
 }
 
@@ -160,6 +172,10 @@ std::vector<Option> create_options() {
         {"--ip-range", kText, "CIDR", "give automatic addresses from here only", "ip_ranges", true},
         {"--vni", kNumberOrAuto, "N|auto",
          "span hosts, by VXLAN with this number; auto: the cluster's next free one", "vni"},
+        {"--host-prefix", kNumber, "N",
+         "in a cluster: each host has a part of the subnet of this length, routed (needs --mode "
+         "routed)",
+         "host_prefix"},
         {"--internal", kSwitch, "", "no way beyond the host", "internal"},
         {"--allow-spoofing", kSwitch, "", "no source check; learns MACs", "allow_spoofing"},
     };

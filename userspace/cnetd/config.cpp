@@ -104,6 +104,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "api" && key == "group") return {true, take(node, config.api_group)};
     if (section == "uplinks" && key == "auto") return {true, take(node, config.auto_uplinks)};
     if (section == "overlay" && key == "port") return {true, take_port(node, config.overlay.port)};
+    if (section == "overlay" && key == "routed_port")
+        return {true, take_port(node, config.overlay.routed_port)};
     if (section == "overlay" && key == "address") return {true, take_vtep(node, config.overlay)};
     if (section == "overlay" && key == "vni_range")
         return {true, take_vni_range(node, config.vni_range)};

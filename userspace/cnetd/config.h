@@ -38,7 +38,7 @@ struct Config {
     uint32_t reconcile_period_s = 30;          // [reconcile] period_s
     uint32_t sweep_period_s = 5;               // [reconcile] sweep_period_s
     bool auto_uplinks = true;                  // [uplinks] auto
-    control::OverlayConfig overlay;            // [overlay] port, address
+    control::OverlayConfig overlay;            // [overlay] port, routed_port, address
     VniRange vni_range;                        // [overlay] vni_range = "4096-16777215"
     ClusterConfig cluster;
     uint32_t docker_grace_s = 60;       // [docker] forget_after_s

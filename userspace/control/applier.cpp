@@ -78,6 +78,7 @@ Status Applier::run(const DeleteLink& change) {
     auto gone = observed_.links.find(change.name);
     if (gone == observed_.links.end()) return {};
     observed_.addresses.erase(gone->second.ifindex);
+    observed_.host_routes.erase(change.name);
     observed_.links.erase(gone);
     // The other end of a host port goes with it, and that of an endpoint when it is here.
     if (change.name.starts_with("cngw")) observed_.links.erase("cnhp" + change.name.substr(4));
@@ -153,8 +154,9 @@ Status Applier::run(const BringUpHostPort& change) {
     return status;
 }
 
-// Its program takes everything that arrives, so nothing reaches the host's stack; forwarding is
-// what bpf_fib_lookup wants of the device that a packet is said to come from.
+// Where its program takes everything that arrives, nothing reaches the host's stack, and forwarding
+// is what bpf_fib_lookup wants of the device that a packet is said to come from; on the device
+// towards other hosts' subnets the host forwards what the program leaves to it.
 Status Applier::run(const BringUpVxlan& change) {
     auto status = rtnl_.set_sysctl("ipv4", change.name, "forwarding", "1");
     if (status) status = silence(change.name);
@@ -181,6 +183,18 @@ Status Applier::run(const UpdateEndpoint& change) {
     auto status = rtnl_.update_endpoint(change.update);
     if (!status || observed_.links[change.host_ifname].mtu == change.update.mtu) return status;
     return run(SetMtu{change.host_ifname, change.update.mtu});
+}
+
+Status Applier::run(const AddHostRoute& change) {
+    auto status = rtnl_.add_host_route(change.device, change.route);
+    if (status) observed_.host_routes[change.device].push_back(change.route);
+    return status;
+}
+
+Status Applier::run(const DeleteHostRoute& change) {
+    auto status = rtnl_.delete_host_route(change.device, change.route);
+    if (status) std::erase(observed_.host_routes[change.device], change.route);
+    return status;
 }
 
 Status Applier::run(const AttachHook& change) {

@@ -35,6 +35,8 @@ private:
     Status run(const BringUpEndpoint& change);
     Status run(const BringUpHostEnd& change);
     Status run(const UpdateEndpoint& change);
+    Status run(const AddHostRoute& change);
+    Status run(const DeleteHostRoute& change);
     Status run(const AttachHook& change);
     Status run(const DetachHook& change);
     Status run(const TableChange& change);

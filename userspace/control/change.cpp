@@ -59,6 +59,12 @@ std::string text(const BringUpHostEnd& c) {
 std::string text(const UpdateEndpoint& c) {
     return "update " + c.host_ifname + " and its end in " + c.update.netns;
 }
+std::string text(const AddHostRoute& c) {
+    return "add the way to " + c.route.subnet.to_string() + " by " + c.device;
+}
+std::string text(const DeleteHostRoute& c) {
+    return "delete the way to " + c.route.subnet.to_string() + " by " + c.device;
+}
 std::string text(const AttachHook& c) {
     return "attach " + std::string(maps::hook_name(c.attachment.hook)) + " to " + c.device;
 }

@@ -66,7 +66,7 @@ struct BringUpHostPort {
     Ipv6 ipv6 = Ipv6::kLinkLocal;
 };
 
-// The kept vxlan device, its other half, or the way in there: sysctls, then up.
+// A vxlan device or the way into another's namespace: sysctls, then up.
 struct BringUpVxlan {
     std::string name;
 };
@@ -87,6 +87,16 @@ struct BringUpEndpoint {
 struct UpdateEndpoint {
     std::string host_ifname;
     netlink::Rtnl::EndpointUpdate update;
+};
+
+struct AddHostRoute {
+    std::string device;
+    netlink::HostRoute route;
+};
+
+struct DeleteHostRoute {
+    std::string device;
+    netlink::HostRoute route;
 };
 
 struct AttachHook {
@@ -130,8 +140,8 @@ struct PurgeMacs {
 using Change =
     std::variant<CreateVeth, CreateVxlan, CreateVxlanReceiver, DeleteVxlanReceiver, DeleteLink,
                  SetMtu, SetPromiscuous, AddAddress, DeleteAddress, BringUpHostPort, BringUpVxlan,
-                 BringUpEndpoint, BringUpHostEnd, UpdateEndpoint, AttachHook, DetachHook,
-                 TableChange, SlotChange, PurgeFlows, PurgeMacs>;
+                 BringUpEndpoint, BringUpHostEnd, UpdateEndpoint, AddHostRoute, DeleteHostRoute,
+                 AttachHook, DetachHook, TableChange, SlotChange, PurgeFlows, PurgeMacs>;
 
 // For the log and for errors, "create veth cnet5"; the same for the same change.
 std::string describe(const Change& change);

@@ -30,21 +30,36 @@ struct ClusterEndpoint {
     MacAddress mac;   // zero: ports whose addresses nobody knows
     std::vector<IpAddress> addresses;
     std::vector<std::string> aliases;
+    // Its addresses are to be agreed on: not those of a subnet that its host has to itself.
+    bool agreed = true;
 
     bool operator==(const ClusterEndpoint&) const = default;
 };
 
+// A host's part of a network's pool.
+struct ClusterSubnet {
+    uint32_t vni = 0;
+    IpPrefix prefix;
+    std::string host; // a member or not
+    IpAddress vtep;
+    MacAddress mac;
+
+    bool operator==(const ClusterSubnet&) const = default;
+};
+
 // All hosts together, this one's endpoints left out.
 struct ClusterState {
-    std::vector<Network> networks; // their ids are not theirs: zero
+    std::vector<Network> networks; // their ids are not theirs: zero; with a pool, without subnets
     std::vector<ClusterHost> hosts;
     std::vector<ClusterEndpoint> endpoints; // of hosts that are alive
+    std::vector<ClusterSubnet> subnets;     // this host's too
 };
 
 // What this host tells the others.
 struct OwnRecords {
     std::vector<IpAddress> vteps;
     std::vector<ClusterEndpoint> endpoints;
+    std::vector<ClusterSubnet> subnets;
 };
 
 struct ClusterStatus {
@@ -81,8 +96,11 @@ public:
     virtual std::optional<std::string> holder_of(uint32_t vni, const IpAddress& address) const = 0;
     // All of them or none; kConflict names the holder, and holder_of() knows it from then on.
     virtual Status claim(const ClusterEndpoint& endpoint) = 0;
-    // Gives back what claim() took, now or when etcd is there again; needs the OwnRecords without
-    // it to be published.
+    // A free part of the network's pool, or the one that this host has: for good, until the network
+    // is deleted or the host forgotten. kExhausted when there is none left.
+    virtual Result<ClusterSubnet> lease_subnet(const Network& network, const IpAddress& vtep) = 0;
+    // Gives back what claim() and lease_subnet() took and `own` is without, now or when etcd is
+    // there again.
     virtual void publish(const OwnRecords& own) = 0;
 
     // Forgets a host that is gone, with every address that it holds. kNotFound; kConflict while it

@@ -85,8 +85,7 @@ Status Controller::reconcile() {
     impl_->reserve_ports(Impl::Tell::kErrors);
     // What kept a network of the cluster out may be gone.
     if (impl_->parts.cluster) {
-        if (Status followed = impl_->follow(impl_->parts.cluster->state()); !followed)
-            impl_->note_error(followed.error());
+        if (Status followed = impl_->follow(); !followed) impl_->note_error(followed.error());
     }
     return impl_->repair();
 }
@@ -107,6 +106,11 @@ Status Controller::links_changed() {
             impl_->note_error(status.error());
             return status;
         }
+    }
+    // A device that was down has lost its routes.
+    if (auto status = observe_host_routes(observed, impl_->parts.rtnl); !status) {
+        impl_->note_error(status.error());
+        return status;
     }
     observe_namespaces(observed, impl_->state, impl_->parts.namespaces);
     observed.unmakeable.clear();

@@ -5,6 +5,7 @@
 #include "userspace/base/log.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/follow.h"
+#include "userspace/control/ipam.h"
 #include "userspace/control/network_rules.h"
 #include "userspace/control/overlay.h"
 
@@ -19,6 +20,10 @@ constexpr int kCreateAttempts = 10;
 NetworkSpec spec_of(const Network& network) {
     NetworkSpec spec;
     spec.name = network.name;
+    if (network.pool) {
+        spec.subnets.push_back(network.pool->prefix);
+        return spec;
+    }
     for (const Subnet& subnet : network.subnets) {
         spec.subnets.push_back(subnet.prefix);
         spec.gateways.push_back(subnet.gateway);
@@ -45,6 +50,7 @@ ClusterEndpoint Controller::Impl::cluster_record(const Endpoint& endpoint) const
     for (const IpPrefix& address : endpoint.addresses)
         record.addresses.push_back(address.address());
     record.aliases = endpoint.aliases;
+    record.agreed = network.is_overlay();
     return record;
 }
 
@@ -56,6 +62,12 @@ OwnRecords Controller::Impl::own_records() const {
     for (const auto& [id, endpoint] : state.endpoints) {
         if (state.networks.at(endpoint.network_id).clustered)
             own.endpoints.push_back(cluster_record(endpoint));
+    }
+    for (const auto& [id, network] : state.networks) {
+        const auto vtep = local_vtep(state, observed, IpAddress::from_v4(0));
+        if (!network.clustered || !network.pool || !vtep) continue;
+        const IpPrefix& part = network.subnets.front().prefix;
+        own.subnets.push_back({network.vni, part, "", vtep->address, vtep_mac(part)});
     }
     for (const auto& [device, attached] : state.attached) {
         const Network& network = state.networks.at(attached.network_id);
@@ -82,7 +94,45 @@ Status Controller::Impl::give_back(const Network& network) {
     return made ? Status() : Status(made.error());
 }
 
-Status Controller::Impl::follow(const ClusterState& cluster) {
+// A part of its pool for each network that has one and is not here yet.
+std::vector<std::string> Controller::Impl::lease_parts() {
+    std::vector<std::string> complaints;
+    std::vector<Network> without;
+    for (const Network& network : parts.cluster->state().networks) {
+        if (network.pool && !find_network(network.name)) without.push_back(network);
+    }
+    if (without.empty()) return {};
+    publish(); // only who is in the cluster can lease
+    for (const Network& network : without) {
+        if (auto leased = lease_part(network); !leased)
+            complaints.push_back("network " + network.name +
+                                 " of the cluster is not here: " + leased.error().message());
+    }
+    return complaints;
+}
+
+Result<ClusterSubnet> Controller::Impl::lease_part(const Network& network) {
+    // The data path takes what comes to the overlay's port, and knows no VNI without a segment.
+    if (state.overlay.routed_port == state.overlay.port)
+        return Error(ErrorKind::kInvalid, "[overlay] port and routed_port are both " +
+                                              std::to_string(state.overlay.port));
+    const auto vtep = local_vtep(state, observed, IpAddress::from_v4(0));
+    if (!vtep)
+        return Error(ErrorKind::kUnavailable, "this host has no IPv4 address in the underlay");
+    return parts.cluster->lease_subnet(network, vtep->address);
+}
+
+// The subnet of a network that has a pool: this host's part of it.
+Status Controller::Impl::take_part(Network& network) {
+    if (!network.pool) return {};
+    auto leased = lease_part(network);
+    if (!leased) return leased.error();
+    network.subnets = {{leased->prefix, default_gateway(leased->prefix), {}}};
+    return {};
+}
+
+Status Controller::Impl::follow() {
+    std::vector<std::string> complaints = lease_parts();
     auto admissible = [&](const Network& network) -> Status {
         auto host = host_prefixes();
         if (!host) return host.error();
@@ -90,19 +140,20 @@ Status Controller::Impl::follow(const ClusterState& cluster) {
         if (!subnets) return subnets.error();
         return check_network(network);
     };
-    FollowPlan plan =
-        plan_follow({state, observed, cluster, parts.cluster->host(), admissible}, ids);
+    FollowPlan plan = plan_follow(
+        {state, observed, parts.cluster->state(), parts.cluster->host(), admissible}, ids);
     for (const Network& network : plan.unknown_to_cluster) {
         if (Status restored = give_back(network); !restored)
             plan.complaints.push_back("network " + network.name +
                                       " is not in the cluster any more, and has endpoints here: " +
                                       restored.error().message());
     }
-    for (const std::string& complaint : plan.complaints) {
+    complaints.insert(complaints.end(), plan.complaints.begin(), plan.complaints.end());
+    for (const std::string& complaint : complaints) {
         if (std::ranges::find(cluster_complaints, complaint) == cluster_complaints.end())
             log_warning("cluster: " + complaint);
     }
-    cluster_complaints = std::move(plan.complaints);
+    cluster_complaints = std::move(complaints);
     if (plan.mutations.empty()) return {};
     if (Status status = parts.store.commit(plan.mutations); !status) return status;
     state = std::move(plan.next);
@@ -112,7 +163,7 @@ Status Controller::Impl::follow(const ClusterState& cluster) {
 
 Status Controller::follow_cluster() {
     if (!impl_->parts.cluster) return {};
-    Status status = impl_->follow(impl_->parts.cluster->state());
+    Status status = impl_->follow();
     if (!status) impl_->note_error(status.error().because("follow the cluster"));
     // A network that came is one to announce endpoints in, after a restart.
     impl_->publish();
@@ -122,7 +173,7 @@ Status Controller::follow_cluster() {
 Status Controller::Impl::follow_now() {
     auto fresh = parts.cluster->refresh();
     if (!fresh) return fresh.error();
-    return follow(*fresh);
+    return follow();
 }
 
 Result<const Network*> Controller::Impl::find_network_anywhere(const std::string& name) {
@@ -147,11 +198,13 @@ Result<NetworkView> Controller::Impl::create_shared_network(const NetworkSpec& s
         network->id = ++ids.network;
         network->vni = agreed->vni;
         network->gateway_mac = overlay_gateway_mac(agreed->vni);
-
+        Status done = take_part(*network);
         State next = state;
         next.networks[network->id] = *network;
-        Status done = change(std::move(next),
-                             {{store::PutNetwork{*network}}, {store::RemoveNetwork{network->id}}});
+        if (done) {
+            done = change(std::move(next),
+                          {{store::PutNetwork{*network}}, {store::RemoveNetwork{network->id}}});
+        }
         if (done) return view(state.networks.at(network->id)); // with the MTU that was derived
         if (Status undone = parts.cluster->delete_network(*network); !undone)
             log_error(undone.error().because("undo a failed command").message());

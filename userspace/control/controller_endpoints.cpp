@@ -158,7 +158,7 @@ const Endpoint* Controller::Impl::endpoint_with(const Network& network,
 
 std::optional<std::string> Controller::Impl::holder_elsewhere(const Network& network,
                                                               const IpAddress& address) const {
-    if (!network.clustered || !parts.cluster) return std::nullopt;
+    if (!network.clustered || !network.is_overlay() || !parts.cluster) return std::nullopt;
     return parts.cluster->holder_of(network.vni, address);
 }
 
@@ -186,7 +186,7 @@ Controller::Impl::choose_addresses(const Network& network,
         std::optional<IpAddress> after;
         if (last != last_given.end())
             after = last->second;
-        else if (network.clustered && parts.cluster)
+        else if (network.clustered && network.is_overlay() && parts.cluster)
             after = start_for(subnet, parts.cluster->host());
         auto address = next_address(
             subnet,
@@ -238,7 +238,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     endpoint.ingress = spec.ingress;
     endpoint.egress = spec.egress;
 
-    if ((*network)->clustered) {
+    if ((*network)->clustered && (*network)->is_overlay()) {
         status = impl.check_shared(**network);
         if (status) status = impl.claim(**network, endpoint, spec.ips);
         if (!status) return status.error();

@@ -50,10 +50,13 @@ struct Controller::Impl {
     uint64_t names_revision = 0;
     OwnRecords own_records() const;
     ClusterEndpoint cluster_record(const Endpoint& endpoint) const;
-    // Brings the state to what the cluster has; `follow_now` asks it first.
-    Status follow(const ClusterState& cluster);
+    // Brings the state to what the cluster has, as of the last news; `follow_now` asks it first.
+    Status follow();
     Status follow_now();
     Status give_back(const Network& network);
+    std::vector<std::string> lease_parts(); // complaints
+    Result<ClusterSubnet> lease_part(const Network& network);
+    Status take_part(Network& network);
     std::vector<std::string> cluster_complaints; // of the last follow()
     Result<NetworkView> create_shared_network(const NetworkSpec& spec);
     // Agrees with all hosts on the endpoint's addresses and MAC, choosing others for those that

@@ -97,8 +97,15 @@ Result<std::vector<HostPrefix>> Controller::Impl::host_prefixes() const {
 }
 
 NetworkView Controller::Impl::view(const Network& network) const {
-    return {network, network.host_port_outer(), count_endpoints(state, network.id),
-            attached_views(network.id)};
+    NetworkView view{network,
+                     network.host_port_outer(),
+                     count_endpoints(state, network.id),
+                     attached_views(network.id),
+                     {}};
+    for (const auto& [key, subnet] : state.host_subnets) {
+        if (subnet.network_id == network.id) view.host_subnets.push_back(subnet);
+    }
+    return view;
 }
 
 Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
@@ -114,6 +121,12 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     Network network;
     network.name = spec.name;
     network.subnets = std::move(*subnets);
+    if (spec.host_prefix) {
+        if (Status status = check_pool(spec, parts.cluster != nullptr); !status)
+            return status.error();
+        network.pool = HostPool{network.subnets.front().prefix, *spec.host_prefix};
+        network.subnets.clear(); // this host's part is leased when all agree on the network
+    }
     network.vni = spec.vni.value_or(0);
     network.peer_learning = spec.peer_learning.value_or(!(parts.cluster && spec.spans_hosts()));
     network.mtu = spec.mtu.value_or(network.mtu);
@@ -207,6 +220,7 @@ Status Controller::delete_network(const std::string& name) {
     // What is stated of MACs behind peers; those behind endpoints went with them.
     remove_references(next, edit,
                       [&](const auto& entry) { return entry.network_id == network.id; });
+    remove_host_subnets(next, edit, network.id);
     edit.forward.push_back(store::RemoveNetwork{network.id});
     auto status = impl_->change(std::move(next), std::move(edit));
     if (!status) return status;

@@ -141,8 +141,8 @@ Result<FdbView> Controller::add_fdb(const std::string& network_name, const MacAd
     if (!network) return network.error();
     auto at = impl.find_place(place);
     if (!at) return at.error();
-    if (at->peer_id != 0 && (*network)->vni == 0)
-        return invalid("network " + network_name + " has no vni");
+    if (at->peer_id != 0 && !(*network)->is_overlay())
+        return invalid("network " + network_name + " is no segment across hosts");
     if (at->peer_id == 0 && at->network_id != (*network)->id) {
         return invalid(
             (place.device.empty() ? "endpoint " + place.endpoint : "device " + place.device) +

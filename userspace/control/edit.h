@@ -32,4 +32,15 @@ template <typename Of> void remove_references(State& next, Edit& edit, Of of) {
     });
 }
 
+// Likewise what other hosts have of a network's pool.
+inline void remove_host_subnets(State& next, Edit& edit, NetworkId network) {
+    std::erase_if(next.host_subnets, [&](const auto& item) {
+        const HostSubnet& subnet = item.second;
+        if (subnet.network_id != network) return false;
+        edit.forward.emplace_back(store::RemoveHostSubnet{network, subnet.prefix});
+        edit.backward.emplace_back(store::PutHostSubnet{subnet});
+        return true;
+    });
+}
+
 } // namespace cnet::control

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "userspace/control/edit.h"
+#include "userspace/control/ipam.h"
 #include "userspace/control/network_rules.h"
 #include "userspace/control/overlay.h"
 
@@ -21,6 +22,7 @@ public:
         follow_networks();
         follow_peers();
         follow_remotes();
+        follow_host_subnets();
         auto& all = plan_.mutations;
         for (auto* part : {&references_gone_.forward, &gone_, &added_, &remotes_put_})
             all.insert(all.end(), part->begin(), part->end());
@@ -60,13 +62,33 @@ private:
             follow_network(network);
     }
 
-    void follow_network(const Network& theirs) {
+    // This host's part of the network's pool; none: it has none yet.
+    std::optional<Subnet> own_part(const Network& network) const {
+        for (const ClusterSubnet& subnet : in_.cluster.subnets) {
+            if (subnet.vni == network.vni && subnet.host == in_.own_host &&
+                network.pool->has_part(subnet.prefix))
+                return Subnet{subnet.prefix, default_gateway(subnet.prefix), {}};
+        }
+        return std::nullopt;
+    }
+
+    void follow_network(const Network& of_all) {
+        Network theirs = of_all;
+        if (theirs.pool) {
+            const Network* known = find_network(theirs.name);
+            if (auto part = own_part(theirs))
+                theirs.subnets = {*part};
+            else if (known && known->pool == theirs.pool)
+                theirs.subnets = known->subnets; // to be taken again
+            else
+                return; // whoever could not lease it has said why
+        }
         const Network* found = find_network(theirs.name);
         if (found && !found->clustered)
             return complain("network " + theirs.name +
                             " of the cluster is not here: this host has its own of that name");
-        const bool is_another =
-            found && (found->vni != theirs.vni || !same_subnets(*found, theirs));
+        const bool is_another = found && (found->vni != theirs.vni || found->pool != theirs.pool ||
+                                          !same_subnets(*found, theirs));
         if (is_another && is_used(found->id))
             return complain("network " + theirs.name +
                             " was made anew in the cluster, and the former has endpoints here");
@@ -112,6 +134,7 @@ private:
     void remove_network(NetworkId id) {
         remove_references(plan_.next, references_gone_,
                           [&](const auto& entry) { return entry.network_id == id; });
+        remove_host_subnets(plan_.next, references_gone_, id);
         plan_.next.networks.erase(id);
         gone_.emplace_back(store::RemoveNetwork{id});
     }
@@ -208,6 +231,46 @@ private:
             remotes_put_.emplace_back(store::PutRemote{remote});
             plan_.next.remotes[key] = remote;
         }
+    }
+
+    void follow_host_subnets() {
+        std::map<std::pair<NetworkId, IpPrefix>, HostSubnet> wanted;
+        for (const ClusterSubnet& subnet : in_.cluster.subnets) {
+            if (subnet.host == in_.own_host) continue;
+            const Network* network = network_with_part(subnet);
+            if (!network) continue;
+            if (is_own_address(subnet.vtep)) {
+                complain("host " + subnet.host + " says that " + subnet.vtep.to_string() +
+                         " is its address, and it is this host's");
+                continue;
+            }
+            wanted[{network->id, subnet.prefix}] = {network->id, subnet.prefix, subnet.host,
+                                                    subnet.vtep, subnet.mac};
+        }
+        std::erase_if(plan_.next.host_subnets, [&](const auto& entry) {
+            if (wanted.contains(entry.first)) return false;
+            references_gone_.forward.emplace_back(
+                store::RemoveHostSubnet{entry.first.first, entry.first.second});
+            return true;
+        });
+        for (const auto& [key, subnet] : wanted) {
+            auto known = plan_.next.host_subnets.find(key);
+            if (known != plan_.next.host_subnets.end() && known->second == subnet) continue;
+            remotes_put_.emplace_back(store::PutHostSubnet{subnet});
+            plan_.next.host_subnets[key] = subnet;
+        }
+    }
+
+    // The one here whose pool it is a part of; not what this host has itself.
+    const Network* network_with_part(const ClusterSubnet& subnet) const {
+        for (const auto& [id, network] : plan_.next.networks) {
+            if (!network.clustered || network.vni != subnet.vni || !network.pool) continue;
+            const bool is_own =
+                std::any_of(network.subnets.begin(), network.subnets.end(),
+                            [&](const Subnet& own) { return own.prefix == subnet.prefix; });
+            if (!is_own && network.pool->has_part(subnet.prefix)) return &network;
+        }
+        return nullptr;
     }
 
     // One of this host with its MAC or one of its addresses.

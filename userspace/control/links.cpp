@@ -8,6 +8,7 @@
 #include "userspace/control/adopted.h"
 #include "userspace/control/attached.h"
 #include "userspace/control/desired_maps.h"
+#include "userspace/control/host_subnets.h"
 #include "userspace/control/overlay.h"
 #include "userspace/control/uplink_choice.h"
 
@@ -173,6 +174,7 @@ std::vector<Change> missing_links(const State& desired, const Observed& observed
         changes.push_back(
             CreateVeth{endpoint_spec(endpoint, desired.networks.at(endpoint.network_id))});
     }
+    std::ranges::move(missing_vteps(desired, observed), std::back_inserter(changes));
     return changes;
 }
 
@@ -210,6 +212,7 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
             changes.push_back(UpdateEndpoint{link->name, endpoint_update(endpoint, network)});
         }
     }
+    std::ranges::move(vtep_settings(desired, observed), std::back_inserter(changes));
     for (const auto& [name, attached] : desired.attached) {
         const netlink::LinkInfo* link = find_attached_link(attached, desired, observed);
         if (link && attached.promiscuous && !link->promiscuous)
@@ -223,8 +226,10 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
 
 std::vector<Change> stray_links(const State& desired, const Observed& observed) {
     std::set<std::string> wanted;
-    for (const auto& [id, network] : desired.networks)
+    for (const auto& [id, network] : desired.networks) {
         wanted.insert(network.host_port_outer());
+        if (network.pool) wanted.insert(network.vtep_device());
+    }
     for (const auto& [id, endpoint] : desired.endpoints)
         wanted.insert(endpoint.host_ifname());
     if (has_overlay(desired)) wanted.insert(kVxlanDevice);

@@ -20,6 +20,32 @@ std::string device_name(std::string_view prefix, uint32_t id) {
 
 } // namespace
 
+bool HostPool::is_sound() const {
+    constexpr unsigned kLongest = 30; // a gateway and an endpoint
+    return prefix.is_v4() && prefix.address() == prefix.network() && prefix.length() > 0 &&
+           subnet_length > prefix.length() && subnet_length <= kLongest;
+}
+
+IpPrefix HostPool::part(uint32_t index) const {
+    const auto& bytes = prefix.address().bytes();
+    uint32_t address = 0;
+    for (auto byte = bytes.end() - 4; byte != bytes.end(); ++byte)
+        address = address << 8 | *byte;
+    return {IpAddress::from_v4(address + (index << (32 - subnet_length))), subnet_length};
+}
+
+bool HostPool::has_part(const IpPrefix& subnet) const {
+    return subnet.is_v4() && subnet.length() == subnet_length &&
+           subnet.address() == subnet.network() && prefix.contains(subnet);
+}
+
+MacAddress vtep_mac(const IpPrefix& part) {
+    const auto address = part.network().bytes();
+    std::array<uint8_t, CNET_MAC_LEN> bytes{0x0a, 0x58}; // locally administered
+    std::copy(address.end() - 4, address.end(), bytes.begin() + 2);
+    return MacAddress(bytes);
+}
+
 std::string_view to_string(Mode mode) {
     switch (mode) {
     case Mode::kNat:
@@ -78,6 +104,9 @@ std::string Network::host_port_outer() const {
 }
 std::string Network::host_port_inner() const {
     return device_name("cnhp", id);
+}
+std::string Network::vtep_device() const {
+    return device_name("cnvt", id);
 }
 std::string Endpoint::host_ifname() const {
     return device_name("cnet", id);

@@ -29,6 +29,23 @@ struct Subnet {
     bool operator==(const Subnet&) const = default;
 };
 
+// Each host of the cluster has a subnet of it to itself, and packets for another's are routed to
+// that host.
+struct HostPool {
+    IpPrefix prefix;            // IPv4, host bits zero
+    unsigned subnet_length = 0; // of each host's: longer than the pool's, and with room for hosts
+
+    bool is_sound() const;
+    uint32_t parts() const { return uint32_t{1} << (subnet_length - prefix.length()); }
+    IpPrefix part(uint32_t index) const; // below parts()
+    bool has_part(const IpPrefix& subnet) const;
+
+    bool operator==(const HostPool&) const = default;
+};
+
+// Of the vxlan device that serves a part of a pool: made from its address, so that no two have one.
+MacAddress vtep_mac(const IpPrefix& part);
+
 // Masqueraded; reachable as it is; a network without the host.
 enum class Mode { kNat, kRouted, kIsolated };
 std::string_view to_string(Mode mode); // "nat"
@@ -44,6 +61,7 @@ struct Network {
     NetworkId id = 0;
     std::string name;
     std::vector<Subnet> subnets;
+    std::optional<HostPool> pool; // the one subnet is this host's part of it
     uint32_t mtu = 1500;
     bool mtu_derived = false;  // from the underlay: `mtu` follows it
     uint32_t vni = 0;          // 0: of this host alone
@@ -65,6 +83,8 @@ struct Network {
     bool clustered = false; // of the whole cluster: its control plane says who is in it
     std::optional<DockerNetwork> docker = {};
 
+    // One segment across hosts; with a pool each host has a segment of its own.
+    bool is_overlay() const { return vni != 0 && !pool; }
     // Nothing beyond the host, or not even the host.
     bool is_internal() const { return internal || mode == Mode::kIsolated; }
     bool has_family(bool v4) const;
@@ -75,6 +95,8 @@ struct Network {
     std::string host_port_outer() const;
     // "cnhp" + id in hex: its inner end, with the `hostport` program.
     std::string host_port_inner() const;
+    // "cnvt" + id in hex: with a pool, the vxlan device towards other hosts' subnets.
+    std::string vtep_device() const;
 
     bool operator==(const Network&) const = default;
 };
@@ -195,8 +217,20 @@ struct RemoteEndpoint {
     bool operator==(const RemoteEndpoint&) const = default;
 };
 
+// Another host's part of a network's pool.
+struct HostSubnet {
+    NetworkId network_id = 0;
+    IpPrefix prefix;
+    std::string host;
+    IpAddress vtep;
+    MacAddress mac; // of its vxlan device
+
+    bool operator==(const HostSubnet&) const = default;
+};
+
 struct OverlayConfig {
     uint16_t port = 4789;              // UDP
+    uint16_t routed_port = 8472;       // UDP, between hosts with a subnet each
     std::optional<IpAddress> address4; // this host's VTEP; none: an uplink's address
     std::optional<IpAddress> address6;
     // File of the namespace in which the kept device's other half listens; empty: it has none.
@@ -220,6 +254,7 @@ struct State {
     std::map<PeerId, Peer> peers;
     std::map<std::pair<PeerId, std::string>, RemoteEndpoint> remotes; // by host and name there
     std::map<std::string, DockerPool> docker_pools;                   // by id
+    std::map<std::pair<NetworkId, IpPrefix>, HostSubnet> host_subnets;
     UplinkPolicy uplink_policy = UplinkPolicy::kAutomatic; // configuration, not in the store
     OverlayConfig overlay;                                 // likewise
 

@@ -39,6 +39,8 @@ bool is_subnets_own_address(const HostPrefix& host, const IpPrefix& subnet) {
 std::string overlap(const IpPrefix& subnet, const State& state, const std::vector<HostPrefix>& host,
                     Routes routes) {
     for (const auto& [id, network] : state.networks) {
+        if (network.pool && network.pool->prefix.overlaps(subnet))
+            return "the pool " + network.pool->prefix.to_string() + " of network " + network.name;
         for (const Subnet& other : network.subnets) {
             if (other.prefix.overlaps(subnet)) {
                 return "subnet " + other.prefix.to_string() + " of network " + network.name;
@@ -185,6 +187,22 @@ Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& s
     return subnets;
 }
 
+Status check_pool(const NetworkSpec& spec, bool has_cluster) {
+    if (!has_cluster || !spec.spans_hosts())
+        return invalid("a subnet for each host (host_prefix) needs a cluster and a vni");
+    if (spec.subnets.size() != 1 || !spec.subnets.front().is_v4())
+        return invalid("a subnet for each host (host_prefix) needs one IPv4 subnet to be taken "
+                       "from");
+    if (!spec.gateways.empty() || !spec.ip_ranges.empty())
+        return invalid("with a subnet for each host, gateways are the subnets' first addresses, "
+                       "and there are no ip ranges");
+    const HostPool pool{spec.subnets.front(), *spec.host_prefix};
+    if (pool.is_sound()) return {};
+    return invalid("host_prefix " + std::to_string(pool.subnet_length) +
+                   " is out of range: " + std::to_string(pool.prefix.length() + 1) + " to 30 for " +
+                   pool.prefix.to_string());
+}
+
 Status check_network(const Network& network) {
     auto status = check_mtu(network);
     if (status) status = check_snat(network.snat4, true);
@@ -196,6 +214,10 @@ Status check_network(const Network& network) {
     if (status && network.internal && network.mode == Mode::kRouted) {
         status = invalid("network " + network.name +
                          " is internal: it cannot be routed to from outside");
+    }
+    if (status && network.pool && network.mode != Mode::kRouted) {
+        status =
+            invalid("network " + network.name + " has a subnet for each host: its mode is routed");
     }
     return status;
 }

@@ -29,6 +29,8 @@ Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& s
 Result<IpPrefix> free_pool(const State& state, const std::vector<HostPrefix>& host);
 // Whether a network may have it at all: no host bits, room for an endpoint, no special range.
 Status check_subnet(const IpPrefix& subnet);
+// What a network with a subnet for each host is made with.
+Status check_pool(const NetworkSpec& spec, bool has_cluster);
 // What the options must be together: MTU, masquerade addresses, mode.
 Status check_network(const Network& network);
 // Fixed by the network's id and name, locally administered.

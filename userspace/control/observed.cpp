@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view kEndpointAlias = "cnet-bpf endpoint ";
 constexpr std::string_view kHostPortAlias = "cnet-bpf hostport ";
 constexpr std::string_view kVxlanAlias = "cnet-bpf vxlan ";
+constexpr std::string_view kVtepAlias = "cnet-bpf vtep ";
 
 // Asked for each endpoint in each round, so without putting the alias together.
 bool is_alias(std::string_view alias, std::string_view kind, std::string_view name) {
@@ -70,9 +71,18 @@ std::string alias_of(const OverlayConfig& overlay) {
     return std::string(kVxlanAlias) + std::to_string(overlay.port);
 }
 
+std::string alias_of(const Network& network, const OverlayConfig& overlay, const IpAddress& local) {
+    return std::string(kVtepAlias) + network.name + " " + std::to_string(network.vni) + " " +
+           local.to_string() + ":" + std::to_string(overlay.routed_port);
+}
+
 bool is_ours(const netlink::LinkInfo& link) {
     return link.alias.starts_with(kEndpointAlias) || link.alias.starts_with(kHostPortAlias) ||
-           link.alias.starts_with(kVxlanAlias);
+           link.alias.starts_with(kVxlanAlias) || is_vtep(link);
+}
+
+bool is_vtep(const netlink::LinkInfo& link) {
+    return link.alias.starts_with(kVtepAlias);
 }
 
 bool is_of(const netlink::LinkInfo& link, const Endpoint& endpoint) {
@@ -133,6 +143,17 @@ Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl&
     return {};
 }
 
+Status observe_host_routes(Observed& observed, netlink::Rtnl& rtnl) {
+    observed.host_routes.clear();
+    for (const auto& [name, link] : observed.links) {
+        if (!is_vtep(link)) continue;
+        auto routes = rtnl.host_routes(name);
+        if (!routes) return routes.error();
+        observed.host_routes[name] = *std::move(routes);
+    }
+    return {};
+}
+
 void observe_namespaces(Observed& observed, const State& state, const Namespaces& namespaces) {
     observed.namespaces.clear();
     for (const auto& [id, endpoint] : state.endpoints) {
@@ -156,6 +177,7 @@ Result<Observed> observe(const State& state, netlink::Rtnl& rtnl, Hooks& hooks, 
     if (!links) return links.error();
     auto status = observe_attachments(observed, hooks);
     if (status) status = observe_forwarding(observed, state, rtnl);
+    if (status) status = observe_host_routes(observed, rtnl);
     if (!status) return status.error();
     auto maps = tables.read();
     if (!maps) return maps.error();

@@ -23,18 +23,22 @@ struct Observed {
     std::set<std::string> namespaces;     // of endpoints without a veth: where one can be made
     std::set<std::string> not_forwarding; // host ports of ours that do not forward, but shall
     std::set<std::string> unmakeable; // devices that could not be created since the last full look
+    std::map<std::string, std::vector<netlink::HostRoute>> host_routes; // by vtep device
     MapContents maps;
 
     const netlink::LinkInfo* find(const std::string& name) const;
     const netlink::LinkInfo* find(uint32_t ifindex) const;
 };
 
-// "cnet-bpf endpoint NAME", "cnet-bpf hostport NETWORK" and "cnet-bpf vxlan PORT": how we know our
-// devices again.
+// "cnet-bpf endpoint NAME", "cnet-bpf hostport NETWORK", "cnet-bpf vxlan PORT" and "cnet-bpf vtep
+// NETWORK ...": how we know our devices again.
 std::string alias_of(const Endpoint& endpoint);
 std::string alias_of(const Network& network);
 std::string alias_of(const OverlayConfig& overlay);
-bool is_ours(const netlink::LinkInfo& link); // has one of the three
+// The device towards other hosts' subnets, and what it is made with.
+std::string alias_of(const Network& network, const OverlayConfig& overlay, const IpAddress& local);
+bool is_ours(const netlink::LinkInfo& link); // has one of the four
+bool is_vtep(const netlink::LinkInfo& link); // has the last
 bool is_of(const netlink::LinkInfo& link, const Endpoint& endpoint);
 bool is_of(const netlink::LinkInfo& link, const Network& network);
 
@@ -45,6 +49,8 @@ Result<bool> observe_links(Observed& observed, const State& state, netlink::Rtnl
 Status observe_bridging(Observed& observed, const State& state, netlink::Rtnl& rtnl);
 // Fills `not_forwarding`: a sysctl of the whole host (ip_forward) clears that of every device.
 Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl& rtnl);
+// Fills `host_routes`.
+Status observe_host_routes(Observed& observed, netlink::Rtnl& rtnl);
 // Fills `namespaces`. A path below /proc is a process's, whose number may be another's by now: its
 // endpoint is made once, by the command, and never again.
 void observe_namespaces(Observed& observed, const State& state, const Namespaces& namespaces);

@@ -45,7 +45,7 @@ std::optional<Vtep> uplink_vtep(const State& state, const Observed& observed,
     std::optional<Vtep> first;
     for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {
         auto it = observed.addresses.find(uplink.link->ifindex);
-        if (it == observed.addresses.end()) continue;
+        if (it == observed.addresses.end() || is_vtep(*uplink.link)) continue;
         for (const netlink::AddressInfo& address : it->second) {
             if (!address.is_stable() || address.prefix.is_v4() != remote.is_v4()) continue;
             const Vtep vtep{address.prefix.address(), uplink.link->mtu};
@@ -172,7 +172,7 @@ const netlink::LinkInfo* find_kept(const char* name, const State& state, const O
 
 bool has_overlay(const State& state) {
     return std::any_of(state.networks.begin(), state.networks.end(),
-                       [](const auto& entry) { return entry.second.vni != 0; });
+                       [](const auto& entry) { return entry.second.is_overlay(); });
 }
 
 netlink::VxlanSpec vxlan_spec(const State& state) {
@@ -235,7 +235,7 @@ void add_overlay(MapContents& maps, const State& state, const Observed& observed
     for (const auto& [key, remote] : state.remotes)
         with_endpoints.emplace(remote.network_id, remote.peer_id);
     for (const auto& [id, network] : state.networks) {
-        if (network.vni != 0) add_network(maps, network, state, peers, with_endpoints);
+        if (network.is_overlay()) add_network(maps, network, state, peers, with_endpoints);
     }
     for (const StaticFdb& stated : state.fdb) {
         if (stated.peer_id != 0)
@@ -243,7 +243,7 @@ void add_overlay(MapContents& maps, const State& state, const Observed& observed
     }
     for (const auto& [key, remote] : state.remotes) {
         const Network& network = state.networks.at(remote.network_id);
-        if (network.vni != 0) add_remote(maps, network, remote);
+        if (network.is_overlay()) add_remote(maps, network, remote);
     }
 }
 

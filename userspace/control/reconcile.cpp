@@ -6,6 +6,7 @@
 
 #include "userspace/control/desired_maps.h"
 #include "userspace/control/diff.h"
+#include "userspace/control/host_subnets.h"
 #include "userspace/control/links.h"
 
 namespace cnet::control {
@@ -34,6 +35,8 @@ std::vector<Change> reconcile(const State& desired, const Observed& observed) {
         if (!observed.attachments.contains(hook.attachment)) changes.push_back(std::move(hook));
     }
     append(changes, link_settings(desired, observed));
+
+    append(changes, host_route_changes(desired, observed));
 
     append(changes, std::move(maps.removals));
     if (PurgeMacs macs = macs_to_purge(observed.maps, wanted); !macs.empty()) {

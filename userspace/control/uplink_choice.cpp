@@ -49,7 +49,8 @@ std::vector<ChosenUplink> choose_uplinks(const State& state, const Observed& obs
         const bool added = stated != state.uplinks.end() && stated->second;
         const bool deleted = stated != state.uplinks.end() && !stated->second;
         if (deleted || state.adopted.contains(name)) continue;
-        if (added || is_default_uplink(link, state, observed)) chosen.push_back({&link, added});
+        if (added || is_vtep(link) || is_default_uplink(link, state, observed))
+            chosen.push_back({&link, added});
     }
     return chosen;
 }

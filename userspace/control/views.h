@@ -18,11 +18,12 @@ struct NetworkSpec {
     std::vector<IpPrefix> subnets; // none: one from the default pools
     std::vector<IpAddress>
         gateways; // each belongs to the subnet that contains it; else the first address
-    std::vector<IpPrefix> ip_ranges;   // likewise
-    std::optional<uint32_t> mtu;       // none: 1500, or what the underlay leaves
-    std::optional<uint32_t> vni;       // none: of this host alone
-    bool vni_auto = false;             // the cluster's next free one
-    std::optional<bool> peer_learning; // none: unless a cluster knows every MAC
+    std::vector<IpPrefix> ip_ranges;     // likewise
+    std::optional<uint32_t> mtu;         // none: 1500, or what the underlay leaves
+    std::optional<uint32_t> vni;         // none: of this host alone
+    bool vni_auto = false;               // the cluster's next free one
+    std::optional<uint32_t> host_prefix; // each host has a part of the subnet of this length
+    std::optional<bool> peer_learning;   // none: unless a cluster knows every MAC
     Mode mode = Mode::kNat;
     bool internal = false;
     bool icc = true;
@@ -87,6 +88,7 @@ struct NetworkView {
     std::string host_port;
     size_t endpoints = 0;
     std::vector<AttachedView> devices;
+    std::vector<HostSubnet> host_subnets; // of other hosts
 };
 
 struct SandboxView {

@@ -80,6 +80,11 @@ Status load_network(Statement& row, State& state) {
     n.clustered = row.next_int() != 0;
     n.flood_limit = static_cast<uint32_t>(row.next_int());
     n.names = row.next_int() != 0;
+    std::optional<IpPrefix> pool;
+    status = parse_into(pool, row.next_optional_text(), owner);
+    if (!status) return status;
+    const auto subnet_length = static_cast<unsigned>(row.next_int());
+    if (pool) n.pool = control::HostPool{*pool, subnet_length};
     state.networks.emplace(n.id, std::move(n));
     return {};
 }
@@ -278,6 +283,18 @@ Status load_remote_alias(Statement& row, State& state) {
     return {};
 }
 
+Status load_host_subnet(Statement& row, State& state) {
+    control::HostSubnet subnet;
+    subnet.network_id = static_cast<control::NetworkId>(row.next_int());
+    const std::string owner = "network " + state.networks[subnet.network_id].name;
+    auto status = parse_into(subnet.prefix, row.next_text(), owner);
+    subnet.host = row.next_text();
+    if (status) status = parse_into(subnet.vtep, row.next_text(), owner);
+    if (status) status = parse_into(subnet.mac, row.next_text(), owner);
+    if (status) state.host_subnets.emplace(std::pair(subnet.network_id, subnet.prefix), subnet);
+    return status;
+}
+
 Status load_sandbox(Statement& row, State& state) {
     control::Sandbox sandbox;
     sandbox.name = row.next_text();
@@ -301,7 +318,7 @@ Status load_state(Database& db, State& state) {
     constexpr Query kQueries[] = {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
          "ageing_s, mac_limit, gateway_mac, snat6, nat, vni, mtu_derived, "
-         "peer_learning, clustered, flood_limit, names FROM networks",
+         "peer_learning, clustered, flood_limit, names, pool, pool_subnet_length FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},
@@ -332,6 +349,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT peer_id, name, alias FROM remote_aliases ORDER BY peer_id, name, position",
          load_remote_alias},
         {"SELECT network_id, mac, endpoint_id, device, peer_id FROM fdb", load_fdb},
+        {"SELECT network_id, prefix, host, vtep, mac FROM host_subnets", load_host_subnet},
     };
     for (const Query& query : kQueries) {
         auto status =

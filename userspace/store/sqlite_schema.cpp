@@ -150,6 +150,14 @@ PRAGMA user_version = 12;
                                   R"sql(
 ALTER TABLE networks ADD COLUMN names INTEGER NOT NULL DEFAULT 1;
 PRAGMA user_version = 13;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN pool TEXT;
+ALTER TABLE networks ADD COLUMN pool_subnet_length INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE host_subnets (
+    network_id INTEGER NOT NULL REFERENCES networks, prefix TEXT NOT NULL, host TEXT NOT NULL,
+    vtep TEXT NOT NULL, mac TEXT NOT NULL, PRIMARY KEY (network_id, prefix)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 14;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

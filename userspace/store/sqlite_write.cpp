@@ -66,27 +66,30 @@ Status write_docker(Database& db, const control::Endpoint& endpoint) {
 
 Status write(Database& db, const PutNetwork& put) {
     const control::Network& n = put.network;
-    auto status = run(
-        db,
-        "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?) ON "
-        "CONFLICT "
-        "(id) DO UPDATE SET "
-        "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
-        "excluded.internal, "
-        "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
-        "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
-        "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
-        "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
-        "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning, "
-        "clustered = excluded.clustered, flood_limit = excluded.flood_limit, "
-        "names = excluded.names",
-        int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode), int64_t{n.internal},
-        int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4), int64_t{n.learning},
-        int64_t{n.allow_spoofing}, int64_t{n.ageing_s}, int64_t{n.mac_limit},
-        n.gateway_mac.to_string(), text(n.snat6), static_cast<int64_t>(n.nat), int64_t{n.vni},
-        int64_t{n.mtu_derived}, int64_t{n.peer_learning}, int64_t{n.clustered},
-        int64_t{n.flood_limit}, int64_t{n.names});
+    auto status =
+        run(db,
+            "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            "?, ?, ?, ?) ON "
+            "CONFLICT "
+            "(id) DO UPDATE SET "
+            "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
+            "excluded.internal, "
+            "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
+            "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
+            "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
+            "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
+            "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning, "
+            "clustered = excluded.clustered, flood_limit = excluded.flood_limit, "
+            "names = excluded.names, pool = excluded.pool, "
+            "pool_subnet_length = excluded.pool_subnet_length",
+            int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode),
+            int64_t{n.internal}, int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4),
+            int64_t{n.learning}, int64_t{n.allow_spoofing}, int64_t{n.ageing_s},
+            int64_t{n.mac_limit}, n.gateway_mac.to_string(), text(n.snat6),
+            static_cast<int64_t>(n.nat), int64_t{n.vni}, int64_t{n.mtu_derived},
+            int64_t{n.peer_learning}, int64_t{n.clustered}, int64_t{n.flood_limit},
+            int64_t{n.names}, n.pool ? std::optional(n.pool->prefix.to_string()) : std::nullopt,
+            int64_t{n.pool ? n.pool->subnet_length : 0});
     if (!status) return status;
     status = write_subnets(db, n);
     if (status) status = write_docker(db, n);
@@ -281,6 +284,20 @@ Status write(Database& db, const RemoveDockerPool& remove) {
 Status write(Database& db, const RemoveDockerAddress& remove) {
     return run(db, "DELETE FROM docker_addresses WHERE pool = ? AND address = ?", remove.pool,
                remove.address.to_string());
+}
+
+Status write(Database& db, const PutHostSubnet& put) {
+    const control::HostSubnet& s = put.subnet;
+    return run(db,
+               "INSERT INTO host_subnets VALUES (?, ?, ?, ?, ?) ON CONFLICT (network_id, prefix) "
+               "DO UPDATE SET host = excluded.host, vtep = excluded.vtep, mac = excluded.mac",
+               int64_t{s.network_id}, s.prefix.to_string(), s.host, s.vtep.to_string(),
+               s.mac.to_string());
+}
+
+Status write(Database& db, const RemoveHostSubnet& remove) {
+    return run(db, "DELETE FROM host_subnets WHERE network_id = ? AND prefix = ?",
+               int64_t{remove.network_id}, remove.prefix.to_string());
 }
 
 Status write(Database& db, const RemoveNetwork& remove) {

@@ -55,6 +55,9 @@ struct PutDockerAddress {
     IpAddress address;
     bool gateway = false;
 };
+struct PutHostSubnet {
+    control::HostSubnet subnet;
+};
 
 // Absent is success.
 struct RemoveNetwork {
@@ -99,13 +102,17 @@ struct RemoveDockerAddress {
     std::string pool;
     IpAddress address;
 };
+struct RemoveHostSubnet {
+    control::NetworkId network_id = 0;
+    IpPrefix prefix;
+};
 
 using Mutation =
     std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached, PutFdb,
                  PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint, RemovePort,
                  RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer, RemoveLease,
                  RemoveRemote, PutDockerPool, PutDockerAddress, RemoveDockerPool,
-                 RemoveDockerAddress, PutAdopted, RemoveAdopted>;
+                 RemoveDockerAddress, PutAdopted, RemoveAdopted, PutHostSubnet, RemoveHostSubnet>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

@@ -25,6 +25,9 @@ control::NetworkView sample_network() {
     view.host_port = "cngw3";
     view.endpoints = 2;
     view.devices = {{"lan0", 9, 9000, "up"}};
+    view.network.pool = control::HostPool{*IpPrefix::parse("10.88.0.0/16"), 24};
+    view.host_subnets = {{3, *IpPrefix::parse("10.88.7.0/24"), "b", *IpAddress::parse("192.0.2.7"),
+                          *MacAddress::parse("0a:58:0a:58:07:00")}};
     return view;
 }
 
@@ -35,7 +38,9 @@ TEST(Answers, NetworkHasEveryKey) {
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "flood_limit": 0, "names": true, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2,
-        "docker_id": null, "devices": [{"device": "lan0", "ifindex": 9, "mtu": 9000, "state": "up"}]})"));
+        "docker_id": null, "devices": [{"device": "lan0", "ifindex": 9, "mtu": 9000, "state": "up"}],
+        "pool": "10.88.0.0/16", "host_prefix": 24,
+        "host_subnets": [{"subnet": "10.88.7.0/24", "host": "b", "vtep": "192.0.2.7", "mac": "0a:58:0a:58:07:00"}]})"));
 }
 
 TEST(Answers, NetworkWithoutOptionsHasEmptyListsAndNull) {
@@ -48,8 +53,8 @@ TEST(Answers, NetworkWithoutOptionsHasEmptyListsAndNull) {
 
 TEST(Answers, NetworkMakesTheSameNetworkAgain) {
     json answer = json::parse(render(sample_network()));
-    for (const char* key :
-         {"id", "scope", "mode", "gateway_mac", "host_port", "endpoints", "devices", "docker_id"})
+    for (const char* key : {"id", "scope", "mode", "gateway_mac", "host_port", "endpoints",
+                            "devices", "docker_id", "pool", "host_subnets"})
         answer.erase(key);
     auto spec = parse_network_spec(answer.dump());
     ASSERT_TRUE(spec) << spec.error().message();

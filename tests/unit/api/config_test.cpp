@@ -119,10 +119,12 @@ TEST(Config, SaysWhenThereIsNoFile) {
 }
 
 TEST(Config, Overlay) {
-    auto config =
-        parse_config("[overlay]\nport = 8472\naddress = [\"192.0.2.1\", \"2001:db8::1\"]", "t");
+    auto config = parse_config(
+        "[overlay]\nport = 8472\nrouted_port = 8473\naddress = [\"192.0.2.1\", \"2001:db8::1\"]",
+        "t");
     ASSERT_TRUE(config) << config.error().message();
     EXPECT_EQ(config->overlay.port, 8472);
+    EXPECT_EQ(config->overlay.routed_port, 8473);
     EXPECT_EQ(config->overlay.address4->to_string(), "192.0.2.1");
     EXPECT_EQ(config->overlay.address6->to_string(), "2001:db8::1");
     for (const char* wrong :

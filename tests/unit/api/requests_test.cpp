@@ -27,7 +27,8 @@ TEST(NetworkSpec, TakesEveryKey) {
             "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "internal": true, "icc": false,
             "masquerade": false, "snat": "192.0.2.1", "snat6": "2001:db8::1", "mode": "routed",
             "nat": "endpoint-independent", "learning": true, "ageing_s": 30,
-            "mac_limit": 16, "flood_limit": 50, "names": false, "allow_spoofing": true})");
+            "mac_limit": 16, "flood_limit": 50, "names": false, "host_prefix": 24,
+            "allow_spoofing": true})");
     ASSERT_TRUE(spec) << spec.error().message();
     EXPECT_EQ(spec->subnets[0].to_string(), "10.88.0.0/24");
     EXPECT_EQ(spec->gateways[0].to_string(), "10.88.0.1");
@@ -45,6 +46,7 @@ TEST(NetworkSpec, TakesEveryKey) {
     EXPECT_EQ(spec->mac_limit, 16u);
     EXPECT_EQ(spec->flood_limit, 50u);
     EXPECT_FALSE(spec->names);
+    EXPECT_EQ(spec->host_prefix, 24u);
     EXPECT_TRUE(spec->allow_spoofing);
 }
 

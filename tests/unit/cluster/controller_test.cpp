@@ -242,6 +242,96 @@ TEST_F(ClusterWorld, DeathInTheMiddleOfACommand) {
     FAIL() << "a command takes more calls than this test thinks";
 }
 
+class PoolWorld : public ClusterWorld {
+protected:
+    Result<control::NetworkView> make_pool(const std::string& name, const std::string& subnet,
+                                           uint32_t host_prefix) {
+        control::NetworkSpec spec;
+        spec.name = name;
+        spec.vni_auto = true;
+        spec.mode = control::Mode::kRouted;
+        spec.subnets = {prefix(subnet)};
+        spec.host_prefix = host_prefix;
+        return controller->create_network(spec);
+    }
+    const FakeRtnl::Link* device() {
+        auto pods = controller->network("pods");
+        return pods ? rtnl.find(pods->network.vtep_device()) : nullptr;
+    }
+};
+
+TEST_F(PoolWorld, AHostHasAPartAndWaysToTheOthers) {
+    auto made = make_pool("pods", "10.244.0.0/22", 24);
+    ASSERT_TRUE(made) << made.error().message();
+    ASSERT_EQ(made->network.subnets.size(), 1u);
+    EXPECT_EQ(made->network.subnets[0].prefix, prefix("10.244.0.0/24"));
+    EXPECT_EQ(made->network.subnets[0].gateway, ip("10.244.0.1"));
+    EXPECT_EQ(made->network.mtu, 1450u);
+    ASSERT_NE(device(), nullptr);
+    EXPECT_EQ(device()->info.mac, mac("0a:58:0a:f4:00:00"));
+    EXPECT_EQ(device()->addresses, std::vector{prefix("10.244.0.0/32")});
+    EXPECT_TRUE(device()->host_routes.empty());
+
+    b.hear();
+    auto theirs = b.member.lease_subnet(b.member.state().networks[0], ip("192.0.2.9"));
+    ASSERT_TRUE(theirs) << theirs.error().message();
+    hear();
+    const netlink::HostRoute way{theirs->prefix, theirs->mac, ip("192.0.2.9")};
+    EXPECT_EQ(device()->host_routes, std::vector{way});
+    host.member.take({cluster::Away{Error(ErrorKind::kUnavailable, "gone")}});
+    EXPECT_TRUE(controller->create_endpoint(endpoint_spec("pods", "web", "/run/netns/a")))
+        << "its addresses are this host's alone";
+    restart();
+    EXPECT_EQ(device()->host_routes, std::vector{way});
+    EXPECT_EQ(controller->network("pods")->host_subnets.size(), 1u);
+    expect_settled();
+
+    ASSERT_TRUE(controller->delete_endpoint("web"));
+    host.connect(51);
+    etcd.txn({}, {etcd::Delete{"/cnet/v1/subnets/4096/10.244.1.0-24"}}, {});
+    hear();
+    EXPECT_TRUE(device()->host_routes.empty());
+    const std::string name = device()->info.name;
+    ASSERT_TRUE(controller->delete_network("pods"));
+    EXPECT_EQ(rtnl.find(name), nullptr);
+    EXPECT_TRUE(etcd.keys("/cnet/v1/subnets/").empty());
+    expect_settled();
+}
+
+TEST_F(PoolWorld, ANetworkOfAnothersMakingIsHereWithAPart) {
+    ASSERT_TRUE(b.member.refresh());
+    ASSERT_TRUE(b.member.create_network(pool_of("pods", 4100)));
+    hear();
+    ASSERT_NE(device(), nullptr);
+    EXPECT_EQ(etcd.keys("/cnet/v1/subnets/").size(), 1u);
+    restart(); // and etcd forgets
+    etcd = FakeEtcd();
+    host.connect(61);
+    EXPECT_TRUE(controller->follow_cluster());
+    EXPECT_EQ(device(), nullptr) << "nobody used it";
+}
+
+TEST_F(PoolWorld, WhatCannotBeIsRefused) {
+    EXPECT_EQ(make_pool("pods", "10.244.0.0/22", 22).error().message(),
+              "host_prefix 22 is out of range: 23 to 30 for 10.244.0.0/22");
+    EXPECT_EQ(make_pool("pods", "fd00::/48", 24).error().kind(), ErrorKind::kInvalid);
+    control::NetworkSpec spec;
+    spec.name = "pods";
+    spec.subnets = {prefix("10.244.0.0/22")};
+    spec.host_prefix = 24;
+    EXPECT_EQ(controller->create_network(spec).error().message(),
+              "a subnet for each host (host_prefix) needs a cluster and a vni");
+    spec.vni_auto = true;
+    EXPECT_EQ(controller->create_network(spec).error().message(),
+              "network pods has a subnet for each host: its mode is routed");
+    ASSERT_TRUE(make_pool("pods", "10.244.0.0/22", 24));
+    spec = {};
+    spec.name = "other";
+    spec.subnets = {prefix("10.244.3.0/24")};
+    EXPECT_EQ(controller->create_network(spec).error().kind(), ErrorKind::kConflict);
+    EXPECT_EQ(etcd.keys("/cnet/v1/networks/").size(), 1u);
+}
+
 TEST_F(ClusterWorld, AHostAloneHasNoAutomaticVni) {
     cluster = nullptr;
     restart();

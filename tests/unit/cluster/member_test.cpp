@@ -1,6 +1,7 @@
 #include "userspace/cluster/member.h"
 
 #include "tests/unit/cluster/member_world.h"
+#include "userspace/cluster/records.h"
 
 namespace cnet::test {
 namespace {
@@ -272,6 +273,104 @@ TEST_F(Member, AHostForgottenByMistakeComesBackByItself) {
     b.hear();
     EXPECT_EQ(b.member.state().endpoints.size(), 1u);
     EXPECT_EQ(etcd.keys("/cnet/v1/addresses/").size(), 1u);
+}
+
+class Pool : public Hosts {
+protected:
+    void SetUp() override {
+        ASSERT_TRUE(a.member.refresh());
+        ASSERT_TRUE(a.member.create_network(pods));
+        hear();
+    }
+    // What a host does with a network that is new to it.
+    Result<control::ClusterSubnet> lease(Host& host) {
+        auto leased = host.member.lease_subnet(pods, host.own.vteps[0]);
+        if (!leased) return leased;
+        host.own.subnets = {{4096, leased->prefix, "", host.own.vteps[0], leased->mac}};
+        host.publish();
+        return leased;
+    }
+    std::vector<std::string> keys() { return etcd.keys("/cnet/v1/subnets/"); }
+
+    control::Network pods = pool_of("pods", 4096);
+};
+
+TEST_F(Pool, EveryHostGetsAPartOfItsOwn) {
+    auto first = lease(a);
+    ASSERT_TRUE(first) << first.error().message();
+    EXPECT_EQ(first->prefix.to_string(), "10.244.0.0/24");
+    EXPECT_EQ(first->mac, mac("0a:58:0a:f4:00:00"));
+    auto second = lease(b); // without having heard of it
+    ASSERT_TRUE(second) << second.error().message();
+    EXPECT_EQ(second->prefix.to_string(), "10.244.1.0/24");
+    EXPECT_EQ(lease(a)->prefix, first->prefix) << "again is the same";
+    hear();
+    ASSERT_EQ(a.member.state().subnets.size(), 2u);
+    EXPECT_EQ(a.member.state().subnets[1],
+              (control::ClusterSubnet{4096, second->prefix, "b", ip("192.0.2.2"), second->mac}));
+}
+
+TEST_F(Pool, ALostAnswerCostsNoPart) {
+    a.kv.answers_lost = 2;
+    ASSERT_TRUE(lease(a));
+    EXPECT_EQ(keys().size(), 1u);
+    b.hear();
+    b.kv.answers_lost = 100;
+    EXPECT_EQ(lease(b).error().kind(), ErrorKind::kUnknown);
+    EXPECT_EQ(keys().size(), 2u);
+    b.kv.answers_lost = 0;
+    b.hear();
+    EXPECT_EQ(keys().size(), 1u) << "given back";
+    EXPECT_TRUE(lease(b));
+}
+
+TEST_F(Pool, APoolEnds) {
+    for (const char* part : {"0", "1", "2"}) {
+        etcd.txn({},
+                 {etcd::Put{std::string("/cnet/v1/subnets/4096/10.244.") + part + ".0-24",
+                            encode(cluster::SubnetRecord{"hand", ip("192.0.2.7"),
+                                                         mac("02:00:00:00:00:07")})}},
+                 {});
+    }
+    ASSERT_TRUE(lease(a));
+    auto none = lease(b);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().kind(), ErrorKind::kExhausted);
+    EXPECT_EQ(none.error().message(), "every part of 10.244.0.0/22 is a host's: there are 4");
+}
+
+TEST_F(Pool, APartIsKeptUntilItsHostIsForgotten) {
+    auto part = lease(b);
+    ASSERT_TRUE(part);
+    etcd.expire(b.lease);
+    a.hear();
+    EXPECT_EQ(a.member.state().subnets.size(), 1u);
+    Status deleted = a.member.delete_network(pods);
+    ASSERT_FALSE(deleted);
+    EXPECT_EQ(deleted.error().kind(), ErrorKind::kConflict);
+    ASSERT_TRUE(a.member.forget_host("b"));
+    EXPECT_TRUE(keys().empty());
+    ASSERT_TRUE(lease(a));
+    EXPECT_EQ(a.own.subnets[0].prefix, part->prefix);
+    b.connect(22); // its containers still have those addresses
+    b.publish();
+    ASSERT_FALSE(b.member.status().conflicts.empty());
+    EXPECT_NE(b.member.status().conflicts[0].find("10.244.0.0/24"), std::string::npos);
+    EXPECT_EQ(a.member.state().subnets[0].host, "a");
+}
+
+TEST_F(Pool, AHostTellsWhereItIsAndGivesBackWhatItDoesNotHave) {
+    ASSERT_TRUE(lease(a));
+    a.own.subnets[0].vtep = ip("192.0.2.111");
+    a.publish();
+    b.hear();
+    EXPECT_EQ(b.member.state().subnets[0].vtep, ip("192.0.2.111"));
+    EXPECT_TRUE(b.member.delete_network(pods));
+    a.hear();
+    a.own.subnets.clear();
+    a.publish();
+    EXPECT_TRUE(keys().empty());
+    EXPECT_EQ(lease(a).error().kind(), ErrorKind::kNotFound);
 }
 
 TEST_F(Member, ManyEndpointsGoInTransactionsOfASizeThatEtcdTakes) {

@@ -28,6 +28,17 @@ inline control::Network network_of(const std::string& name, uint32_t vni,
     return network;
 }
 
+// Each host has a part of 10.244.0.0/`length`, four in all.
+inline control::Network pool_of(const std::string& name, uint32_t vni, unsigned length = 22) {
+    control::Network network;
+    network.name = name;
+    network.vni = vni;
+    network.mtu_derived = true;
+    network.mode = control::Mode::kRouted;
+    network.pool = control::HostPool{IpPrefix(ip("10.244.0.0"), length), length + 2};
+    return network;
+}
+
 inline control::ClusterEndpoint endpoint_of(const std::string& network, const std::string& name,
                                             const std::string& address,
                                             const std::string& mac_text) {

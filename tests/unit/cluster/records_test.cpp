@@ -40,6 +40,14 @@ TEST(Records, AnMtuThatFollowsTheUnderlayIsEachHostsOwn) {
     EXPECT_TRUE(back->mtu_derived);
 }
 
+TEST(Records, APoolComesBack) {
+    const control::Network pods = test::pool_of("pods", 7);
+    auto back = decode_network(encode(pods));
+    ASSERT_TRUE(back) << back.error().message();
+    EXPECT_EQ(back->pool, pods.pool);
+    EXPECT_TRUE(back->subnets.empty());
+}
+
 TEST(Records, TheOthersComeBackToo) {
     const HostRecord host{"id", {ip("192.0.2.1"), ip("2001:db8::1")}};
     EXPECT_EQ(*decode_host(encode(host)), host);
@@ -47,6 +55,8 @@ TEST(Records, TheOthersComeBackToo) {
     EXPECT_EQ(*decode_claim(encode(claim)), claim);
     const EndpointRecord endpoint{mac("02:00:00:00:00:01"), {ip("10.99.0.2")}, {"www", "db"}};
     EXPECT_EQ(*decode_endpoint(encode(endpoint)), endpoint);
+    const SubnetRecord subnet{"a", ip("192.0.2.1"), mac("0a:58:0a:f4:01:00")};
+    EXPECT_EQ(*decode_subnet_record(encode(subnet)), subnet);
     const EndpointRecord ports{};
     EXPECT_EQ(*decode_endpoint(encode(ports)), ports);
 }
@@ -70,6 +80,21 @@ TEST(Records, WhatMakesNoSenseIsRefused) {
          R"({"v":1,"vni":7,"mode":"odd","subnets":[{"prefix":"10.0.0.0/24","gateway":"10.0.0.1"}]})",
          R"({"v":1,"vni":7,"icc":1,"subnets":[{"prefix":"10.0.0.0/24","gateway":"10.0.0.1"}]})"})
         EXPECT_FALSE(decode_network(text)) << text;
+    for (
+        const char* text :
+        {R"({"v":1,"vni":7,"pool":"10.244.0.0/16"})", R"({"v":1,"vni":7,"host_prefix":24})",
+         R"({"v":1,"vni":7,"pool":"10.244.0.0/16","host_prefix":16})",
+         R"({"v":1,"vni":7,"pool":"10.244.0.0/16","host_prefix":31})",
+         R"({"v":1,"vni":7,"pool":"10.244.1.0/16","host_prefix":24})",
+         R"({"v":1,"vni":7,"pool":"fd00::/16","host_prefix":24})",
+         R"({"v":1,"vni":7,"pool":"10.244.0.0/16","host_prefix":24,"subnets":[{"prefix":"10.0.0.0/24","gateway":"10.0.0.1"}]})"})
+        EXPECT_FALSE(decode_network(text)) << text;
+    for (const char* text : {R"({"v":1,"vtep":"192.0.2.1","mac":"02:00:00:00:00:01"})",
+                             R"({"v":1,"host":"a","mac":"02:00:00:00:00:01"})",
+                             R"({"v":1,"host":"a","vtep":"192.0.2.1"})",
+                             R"({"v":1,"host":"a","vtep":"2001:db8::1","mac":"02:00:00:00:00:01"})",
+                             R"({"v":1,"host":"a","vtep":"192.0.2.1","mac":"03:00:00:00:00:01"})"})
+        EXPECT_FALSE(decode_subnet_record(text)) << text;
     EXPECT_FALSE(decode_endpoint(R"({"v":1,"mac":"01:00:5e:00:00:01"})"));
     EXPECT_FALSE(decode_endpoint(R"({"v":1,"addresses":["x"]})"));
     EXPECT_FALSE(decode_host(R"({"v":1,"vteps":[1]})"));
