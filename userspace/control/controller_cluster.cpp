@@ -94,7 +94,16 @@ Status Controller::Impl::give_back(const Network& network) {
     return made ? Status() : Status(made.error());
 }
 
-// A part of its pool for each network that has one and is not here yet.
+Status Controller::Impl::admissible(const Network& network) const {
+    auto host = host_prefixes();
+    if (!host) return host.error();
+    auto subnets = plan_subnets(spec_of(network), state, *host);
+    if (!subnets) return subnets.error();
+    return check_network(network);
+}
+
+// A part of its pool for each network that has one, is not here yet and can be: what is leased and
+// not used is given back, and leased again with the next news.
 std::vector<std::string> Controller::Impl::lease_parts() {
     std::vector<std::string> complaints;
     std::vector<Network> without;
@@ -104,9 +113,14 @@ std::vector<std::string> Controller::Impl::lease_parts() {
     if (without.empty()) return {};
     publish(); // only who is in the cluster can lease
     for (const Network& network : without) {
-        if (auto leased = lease_part(network); !leased)
+        Status status = check_vni_is_free(network.vni);
+        if (status) status = admissible(network);
+        if (status) {
+            if (auto leased = lease_part(network); !leased) status = leased.error();
+        }
+        if (!status)
             complaints.push_back("network " + network.name +
-                                 " of the cluster is not here: " + leased.error().message());
+                                 " of the cluster is not here: " + status.error().message());
     }
     return complaints;
 }
@@ -133,15 +147,9 @@ Status Controller::Impl::take_part(Network& network) {
 
 Status Controller::Impl::follow() {
     std::vector<std::string> complaints = lease_parts();
-    auto admissible = [&](const Network& network) -> Status {
-        auto host = host_prefixes();
-        if (!host) return host.error();
-        auto subnets = plan_subnets(spec_of(network), state, *host);
-        if (!subnets) return subnets.error();
-        return check_network(network);
-    };
-    FollowPlan plan = plan_follow(
-        {state, observed, parts.cluster->state(), parts.cluster->host(), admissible}, ids);
+    FollowPlan plan = plan_follow({state, observed, parts.cluster->state(), parts.cluster->host(),
+                                   [this](const Network& network) { return admissible(network); }},
+                                  ids);
     for (const Network& network : plan.unknown_to_cluster) {
         if (Status restored = give_back(network); !restored)
             plan.complaints.push_back("network " + network.name +

@@ -54,6 +54,9 @@ struct Controller::Impl {
     Status follow();
     Status follow_now();
     Status give_back(const Network& network);
+    // Whether a network of the cluster's can be here: kConflict with a subnet of this host, say.
+    Status admissible(const Network& network) const;
+    Status check_vni_is_free(uint32_t vni) const;
     std::vector<std::string> lease_parts(); // complaints
     Result<ClusterSubnet> lease_part(const Network& network);
     Status take_part(Network& network);

@@ -36,8 +36,7 @@ void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.allow_spoofing) network.allow_spoofing = *patch.allow_spoofing;
 }
 
-Status check_vni(const Network& network, const NetworkSpec& spec, const State& state,
-                 bool has_cluster) {
+Status check_vni(const Network& network, const NetworkSpec& spec, bool has_cluster) {
     if (spec.vni_auto && !has_cluster)
         return Error(ErrorKind::kInvalid, "vni \"auto\" needs a cluster: hosts by themselves would "
                                           "choose different ones");
@@ -49,11 +48,6 @@ Status check_vni(const Network& network, const NetworkSpec& spec, const State& s
     // The next free pool of one host would not be that of the other.
     if (spec.subnets.empty() && !has_cluster)
         return Error(ErrorKind::kInvalid, "a network with a vni needs a subnet");
-    for (const auto& [id, other] : state.networks) {
-        if (other.vni != network.vni) continue;
-        return Error(ErrorKind::kConflict, "network " + other.name + " has vni " +
-                                               std::to_string(network.vni) + " already");
-    }
     return {};
 }
 
@@ -70,6 +64,15 @@ Status check_no_ports(const Network& network, const State& state) {
 }
 
 } // namespace
+
+Status Controller::Impl::check_vni_is_free(uint32_t vni) const {
+    for (const auto& [id, other] : state.networks) {
+        if (other.vni != vni) continue;
+        return Error(ErrorKind::kConflict,
+                     "network " + other.name + " has vni " + std::to_string(vni) + " already");
+    }
+    return {};
+}
 
 Result<std::vector<HostPrefix>> Controller::Impl::host_prefixes() const {
     auto links = parts.rtnl.links();
@@ -146,7 +149,8 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     network.names = spec.names;
     network.docker = spec.docker;
     auto status = check_network(network);
-    if (status) status = check_vni(network, spec, state, parts.cluster != nullptr);
+    if (status) status = check_vni(network, spec, parts.cluster != nullptr);
+    if (status && spec.vni) status = check_vni_is_free(network.vni);
     if (!status) return status.error();
     return network;
 }

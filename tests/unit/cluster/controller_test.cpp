@@ -311,6 +311,23 @@ TEST_F(PoolWorld, ANetworkOfAnothersMakingIsHereWithAPart) {
     EXPECT_EQ(device(), nullptr) << "nobody used it";
 }
 
+TEST_F(PoolWorld, NothingIsLeasedForANetworkThatCannotBeHere) {
+    make_network("mine", "10.244.1.0/24");
+    ASSERT_TRUE(b.member.refresh());
+    ASSERT_TRUE(b.member.create_network(pool_of("pods", 4100)));
+    const int64_t revision = etcd.revision;
+    for (int times = 0; times < 3; times++)
+        hear();
+    EXPECT_EQ(etcd.revision, revision) << "neither leased nor given back";
+    ASSERT_EQ(conflicts().size(), 1u);
+    EXPECT_NE(conflicts()[0].find("10.244.1.0/24 of network mine"), std::string::npos)
+        << conflicts()[0];
+    ASSERT_TRUE(controller->delete_network("mine"));
+    ASSERT_TRUE(controller->reconcile());
+    EXPECT_NE(device(), nullptr);
+    EXPECT_TRUE(conflicts().empty());
+}
+
 TEST_F(PoolWorld, WhatCannotBeIsRefused) {
     EXPECT_EQ(make_pool("pods", "10.244.0.0/22", 22).error().message(),
               "host_prefix 22 is out of range: 23 to 30 for 10.244.0.0/22");
