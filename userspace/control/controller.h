@@ -103,6 +103,8 @@ public:
     Result<IpPrefix> request_address(const std::string& pool,
                                      const std::optional<IpAddress>& address, bool gateway);
     Status release_address(const std::string& pool, const IpAddress& address);
+    // Those that were requested and that no endpoint is to have (`--aux-address`).
+    Status keep_addresses(const std::vector<IpPrefix>& addresses);
 
     // `spec` as docs/api.md has it: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without
     // `allow_from` everybody may use the port. One that its publisher will hold must be free now.

@@ -11,13 +11,6 @@ namespace {
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
 
-std::vector<IpAddress> addresses_of(const Endpoint& endpoint) {
-    std::vector<IpAddress> addresses;
-    for (const IpPrefix& prefix : endpoint.addresses)
-        addresses.push_back(prefix.address());
-    return addresses;
-}
-
 bool has_any(const Endpoint& endpoint, const std::vector<IpAddress>& addresses) {
     return std::any_of(endpoint.addresses.begin(), endpoint.addresses.end(),
                        [&](const IpPrefix& own) {
@@ -123,8 +116,12 @@ Status Controller::Impl::evict_forgotten(const Network& network,
 
 Status Controller::Impl::collect_docker() {
     const uint64_t now_ns = parts.clock.monotonic_ns();
+    auto status = collect_docker_endpoints(now_ns);
+    return status && !state.docker_pools.empty() ? collect_docker_addresses(now_ns) : status;
+}
+
+Status Controller::Impl::collect_docker_endpoints(uint64_t now_ns) {
     std::vector<EndpointId> forgotten;
-    std::vector<IpAddress> addresses;
     for (const auto& [id, endpoint] : state.endpoints) {
         if (!endpoint.docker || !is_unplaced(endpoint)) {
             unplaced_since_ns.erase(id);
@@ -135,13 +132,10 @@ Status Controller::Impl::collect_docker() {
         log_info("endpoint " + endpoint.name + " has been in no container for " +
                  std::to_string(parts.docker_grace_s) + " s, so Docker has forgotten it: removed");
         forgotten.push_back(id);
-        for (const IpAddress& address : addresses_of(endpoint))
-            addresses.push_back(address);
     }
     std::erase_if(unplaced_since_ns,
                   [&](const auto& entry) { return !state.endpoints.contains(entry.first); });
-    auto status = remove_endpoints(forgotten);
-    return status ? give_back_addresses(addresses) : status;
+    return remove_endpoints(forgotten);
 }
 
 } // namespace cnet::control

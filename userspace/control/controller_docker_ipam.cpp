@@ -128,6 +128,7 @@ Status Controller::release_pool(const std::string& id) {
     if (!status) return status;
     impl.repeatable_pools.erase(id);
     impl.last_given_of_pool.erase(id);
+    std::erase_if(impl.unused_since_ns, [&](const auto& entry) { return entry.first.first == id; });
     return {};
 }
 
@@ -202,18 +203,49 @@ Status Controller::release_address(const std::string& id, const IpAddress& addre
     Edit edit{{store::RemoveDockerAddress{id, address}},
               {store::PutDockerAddress{id, address, given->second}}};
     pool->second.addresses.erase(given);
+    impl.unused_since_ns.erase({id, address});
     return impl.change(std::move(next), std::move(edit));
 }
 
-Status Controller::Impl::give_back_addresses(const std::vector<IpAddress>& addresses) {
+Status Controller::keep_addresses(const std::vector<IpPrefix>& addresses) {
+    State next = impl_->state;
+    Edit edit;
+    for (auto& [id, pool] : next.docker_pools) {
+        for (const IpPrefix& prefix : addresses) {
+            auto given = pool.addresses.find(prefix.address());
+            if (given == pool.addresses.end() || given->second) continue;
+            given->second = true;
+            edit.forward.emplace_back(store::PutDockerAddress{id, given->first, true});
+            edit.backward.emplace_back(store::PutDockerAddress{id, given->first, false});
+        }
+    }
+    return edit.forward.empty() ? Status() : impl_->change(std::move(next), std::move(edit));
+}
+
+Status Controller::Impl::collect_docker_addresses(uint64_t now_ns) {
+    std::set<std::pair<NetworkId, IpAddress>> used;
+    for (const auto& [id, endpoint] : state.endpoints) {
+        for (const IpPrefix& address : endpoint.addresses)
+            used.emplace(endpoint.network_id, address.address());
+    }
     State next = state;
     Edit edit;
     for (auto& [id, pool] : next.docker_pools) {
-        for (const IpAddress& address : addresses) {
-            if (pool.addresses.erase(address) == 0) continue;
-            edit.forward.emplace_back(store::RemoveDockerAddress{id, address});
-            edit.backward.emplace_back(store::PutDockerAddress{id, address, false});
-        }
+        // Of a network of Docker's own bridge we know no endpoint.
+        const Network* network = network_of(pool);
+        std::erase_if(pool.addresses, [&](const auto& given) {
+            const std::pair key(id, given.first);
+            if (!network || given.second || used.contains({network->id, given.first})) {
+                unused_since_ns.erase(key);
+                return false;
+            }
+            const uint64_t since_ns = unused_since_ns.emplace(key, now_ns).first->second;
+            if (now_ns - since_ns < parts.docker_grace_s * uint64_t{1'000'000'000}) return false;
+            unused_since_ns.erase(key);
+            edit.forward.emplace_back(store::RemoveDockerAddress{id, given.first});
+            edit.backward.emplace_back(store::PutDockerAddress{id, given.first, false});
+            return true;
+        });
     }
     return edit.forward.empty() ? Status() : change(std::move(next), std::move(edit));
 }

@@ -137,9 +137,10 @@ struct Controller::Impl {
     // Those that Docker has put into a container once, that are in none now, and that have one of
     // these addresses: it gives them to another.
     Status evict_forgotten(const Network& network, const std::vector<IpAddress>& addresses);
-    // Removes endpoints that Docker has forgotten, and gives their addresses back.
+    // Removes endpoints that Docker has forgotten, and addresses of its pools that none has.
     Status collect_docker();
-    Status give_back_addresses(const std::vector<IpAddress>& addresses);
+    Status collect_docker_endpoints(uint64_t now_ns);
+    Status collect_docker_addresses(uint64_t now_ns);
     Result<DockerPool> plan_pool(const PoolRequest& request) const;
     Result<IpAddress> plan_address(const DockerPool& pool, const std::optional<IpAddress>& address,
                                    bool gateway);
@@ -147,6 +148,7 @@ struct Controller::Impl {
     // The endpoint of this host that has it; null when it is free.
     const Endpoint* endpoint_with(const Network& network, const IpAddress& address) const;
     std::map<EndpointId, uint64_t> unplaced_since_ns;
+    std::map<std::pair<std::string, IpAddress>, uint64_t> unused_since_ns; // by pool
     // What was given before dockerd began, and has not been asked for again: a pool, or an address
     // of it.
     std::set<std::string> repeatable_pools;

@@ -31,9 +31,10 @@ struct DockerEndpoint {
 // Addresses that Docker asked its IPAM driver for.
 struct DockerPool {
     std::string id;
-    IpPrefix prefix;                          // host bits zero
-    std::optional<IpPrefix> range;            // automatic addresses come from here
-    std::map<IpAddress, bool> addresses = {}; // given out; true: as the gateway's
+    IpPrefix prefix;               // host bits zero
+    std::optional<IpPrefix> range; // automatic addresses come from here
+    // Given out; true: to be kept, for the gateway or to be left alone, and false: to an endpoint.
+    std::map<IpAddress, bool> addresses = {};
 
     bool operator==(const DockerPool&) const = default;
 };

@@ -63,6 +63,21 @@ bool has_gateways(const control::Network& network, const NetworkSpec& spec) {
     });
 }
 
+Result<std::vector<IpPrefix>> read_aux_addresses(const Reader& request) {
+    std::vector<IpPrefix> addresses;
+    for (const char* key : {"IPv4Data", "IPv6Data"}) {
+        for (const Reader& data : request.each(key)) {
+            const Reader aux = data.inside("AuxAddresses");
+            for (const auto& [name, value] : aux.object().items()) {
+                if (auto address = aux.parsed<IpPrefix>(name.c_str()))
+                    addresses.push_back(*address);
+            }
+        }
+    }
+    if (auto fault = request.fault(); !fault) return fault.error();
+    return addresses;
+}
+
 Status check_same(const control::Network& network, const NetworkSpec& spec) {
     if (has_subnets(network, spec) && has_gateways(network, spec)) return {};
     std::string subnets;
@@ -108,7 +123,9 @@ Result<Json> NetworkDriver::create_network(const Reader& request) {
     NetworkSpec& spec = options->spec;
     auto status = read_subnets(request, "IPv4Data", spec);
     if (status) status = read_subnets(request, "IPv6Data", spec);
-    if (status) status = request.fault();
+    auto kept = read_aux_addresses(request);
+    if (status && !kept) status = kept.error();
+    if (status) status = controller_.keep_addresses(*kept);
     if (!status) return status.error();
     if (auto known = controller_.docker_network(*id)) {
         status = check_same(known->network, spec);

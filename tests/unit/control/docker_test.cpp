@@ -118,8 +118,32 @@ TEST_F(DockerTest, WhatDockerForgotIsCollectedAfterAWhile) {
     ASSERT_TRUE(controller->sweep());
     EXPECT_FALSE(controller->docker_endpoint("e1"));
     EXPECT_TRUE(controller->docker_endpoint("e2"));
+    clock.advance_s(60);
+    ASSERT_TRUE(controller->sweep());
     EXPECT_TRUE(controller->request_address(pool->id, ip("10.88.0.2"), false));
     expect_settled();
+}
+
+TEST_F(DockerTest, AddressesThatNoEndpointHasAreGivenBack) {
+    auto pool = controller->request_pool({prefix("10.88.0.0/24"), {}, false});
+    auto bridges = controller->request_pool({prefix("10.99.0.0/24"), {}, false});
+    ASSERT_TRUE(pool && bridges);
+    ASSERT_TRUE(controller->request_address(pool->id, {}, true));
+    for (const char* address : {"10.88.0.2", "10.88.0.3", "10.88.0.4"})
+        ASSERT_TRUE(controller->request_address(pool->id, ip(address), false));
+    ASSERT_TRUE(controller->request_address(bridges->id, ip("10.99.0.2"), false));
+    ASSERT_TRUE(controller->keep_addresses({prefix("10.88.0.4/24")}));
+    move(make("e1", "10.88.0.2"), "/run/netns/a");
+    ASSERT_TRUE(controller->sweep());
+    clock.advance_s(60);
+    ASSERT_TRUE(controller->sweep());
+    EXPECT_FALSE(controller->request_address(pool->id, ip("10.88.0.2"), false));
+    EXPECT_TRUE(controller->request_address(pool->id, ip("10.88.0.3"), false));
+    EXPECT_FALSE(controller->request_address(pool->id, ip("10.88.0.4"), false));
+    EXPECT_FALSE(controller->request_address(bridges->id, ip("10.99.0.2"), false));
+    // Given anew, it has its time again.
+    ASSERT_TRUE(controller->sweep());
+    EXPECT_FALSE(controller->request_address(pool->id, ip("10.88.0.3"), false));
 }
 
 TEST_F(DockerTest, AddressOfAForgottenEndpointIsTheNextOnes) {
