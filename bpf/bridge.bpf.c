@@ -4,7 +4,7 @@
  * at another one goes there at once; so does what the host sends out of the bridge's own device,
  * since the bridge, which sees nothing of the rest, would flood it before long.
  */
-#include "lib/adopted.h"
+#include "lib/adopted_nat.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -15,6 +15,9 @@ int cnet_bridgeport(struct __sk_buff* skb) {
     int verdict = adopted_admit(skb, &pkt, &port);
 
     if (verdict == V_NEXT) verdict = adopted_learn(&pkt, port);
+    if (verdict == V_NEXT && pkt.port_flags & CNET_PORT_MASQUERADE &&
+        mac_equal(pkt.dst_mac, port->gateway_mac))
+        verdict = adopted_route(skb, &pkt);
     if (verdict == V_NEXT) verdict = adopted_forward(skb, &pkt);
     return tc_exit(&pkt, verdict);
 }
@@ -25,6 +28,8 @@ int cnet_bridge(struct __sk_buff* skb) {
     struct cnet_port* port;
     int verdict = adopted_admit(skb, &pkt, &port);
 
+    /* Of stranger_send(): a container that forwards the packet would forward the mark. */
+    if (skb->tc_index) skb->tc_index = 0;
     if (verdict == V_NEXT) verdict = adopted_from_host(skb, &pkt);
     return tc_exit(&pkt, verdict);
 }

@@ -4,6 +4,7 @@
  * gets a port of its own, as netfilter would give it; and what the kernel forwarded from a network
  * is translated, or does not leave.
  */
+#include "lib/masquerade.h"
 #include "lib/uplink.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -61,6 +62,50 @@ VERIFIED_ONCE int egress_collision(struct cnet_pkt* pkt) {
     return V_NEXT;
 }
 
+/* Has the kernel translated it already? By itself, since the stack below egress_adopted() is full.
+ */
+VERIFIED_ONCE int egress_is_hosts(const struct cnet_pkt* pkt) {
+    return pkt && is_host_addr(&pkt->tuple.src);
+}
+
+/* A flow for what the kernel forwards of an adopted bridge's, out of this uplink. By itself too. */
+VERIFIED_ONCE int egress_masquerade(struct cnet_pkt* pkt, __u32 network_id, __u32 ifindex) {
+    struct cnet_uplink* uplink = bpf_map_lookup_elem(&cnet_uplinks, &ifindex);
+    struct scratch* scratch = scratch_get();
+    union cnet_addr source = {};
+    struct flow_new* flow;
+
+    if (!pkt) return V_DROP;
+    if (!(pkt->flags & PKT_HAS_TUPLE) || !ct_may_begin(pkt)) return drop(pkt, CNET_R_LEAK);
+    if (!scratch || !uplink || !uplink_source(uplink, &pkt->tuple.dst, &pkt->tuple.dst, &source))
+        return drop(pkt, CNET_R_NO_UPLINK_ADDR);
+    flow = flow_prepare(scratch, CNET_CT_SNAT, network_id, 0);
+    flow_tuple_of(&flow->forward, pkt, network_id);
+    flow_tuple(&flow->reply, CNET_ZONE_WORLD, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
+               pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
+    flow->keep_port = !l4_is_known(pkt->tuple.l4_proto);
+    flow_port_range(flow, pkt->tuple.src_port_be);
+    return V_NEXT;
+}
+
+/*
+ * Forwarded by the kernel out of an adopted bridge that we masquerade for. V_NEXT: the kernel has
+ * translated it itself, a connection from before the bridge was adopted: it is the host's own.
+ */
+VERIFIED_ONCE int egress_adopted(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 network_id) {
+    int verdict = V_NEXT;
+
+    if (!pkt) return V_DROP;
+    if (egress_is_hosts(pkt)) return V_NEXT;
+    if (pkt->flags & PKT_FRAGMENT) verdict = frag_track(skb, pkt, network_id);
+    if (verdict == V_NEXT && pkt->flags & PKT_HAS_TUPLE)
+        verdict = nat_forward(skb, pkt, network_id, 0);
+    else if (verdict == V_NEXT && pkt->flags & PKT_ICMP_ERROR)
+        verdict = icmp_error_nat(skb, pkt, network_id, 0);
+    if (verdict != V_NEXT) return verdict;
+    return nat_begin(skb, pkt, network_id, egress_masquerade(pkt, network_id, skb->ifindex));
+}
+
 static __always_inline enum cnet_verdict egress_send(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                      __u32 l2_len) {
     __u32 from_ifindex = skb->ingress_ifindex;
@@ -71,12 +116,12 @@ static __always_inline enum cnet_verdict egress_send(struct __sk_buff* skb, stru
     pkt->len = skb->len;
     if (from_ifindex && skb->tc_index == CNET_TRANSLATED) return pass(pkt, CNET_R_TRANSLATED);
     if (unlikely(from_ifindex)) from = bpf_map_lookup_elem(&cnet_port, &from_ifindex);
-    if (from && from->flags & CNET_PORT_BRIDGED)
-        from = NULL; /* the kernel routes, and translates */
     verdict = uplink_parse(skb, pkt, l2_len);
-    if (unlikely(from))
+    if (unlikely(from && !(from->flags & CNET_PORT_BRIDGED)))
         return verdict == V_NEXT ? egress_forwarded(skb, pkt, from->network_id)
                                  : drop(pkt, CNET_R_LEAK);
+    if (verdict == V_NEXT && unlikely(from && from->flags & CNET_PORT_MASQUERADE))
+        verdict = egress_adopted(skb, pkt, from->network_id);
     if (verdict != V_NEXT) return verdict;
     if (unlikely(pkt->flags & PKT_FRAGMENT)) return pass(pkt, CNET_R_UPLINK_FRAGMENT);
     if (!(pkt->flags & PKT_HAS_TUPLE)) return pass(pkt, CNET_R_NOT_OURS);

@@ -25,6 +25,7 @@ static __always_inline enum cnet_verdict adopted_admit(struct __sk_buff* skb, st
     *port_out = port;
     pkt->network_id = port->network_id;
     pkt->port_flags = port->flags;
+    pkt->host_ifindex = port->host_ifindex;
     if (eth_parse(pkt, tc_data(skb), tc_data_end(skb)) != PARSE_OK) return to_bridge(pkt);
     if (skb->vlan_present) pkt->flags |= PKT_VLAN;
     return V_NEXT;

@@ -87,7 +87,9 @@ static __always_inline long tc_send_to_host(struct __sk_buff* skb, const struct 
     return bpf_redirect(pkt->host_ifindex, BPF_F_INGRESS);
 }
 
+/* From a bridge's port the bridge brings it there. */
 static __always_inline enum cnet_verdict punt_to_host(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    if (pkt->hook == CNET_HOOK_BRIDGE_PORT) return pass(pkt, CNET_R_TO_BRIDGE);
     return redirected(pkt, tc_send_to_host(skb, pkt), CNET_R_TO_HOST);
 }
 

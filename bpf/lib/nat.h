@@ -78,6 +78,8 @@ static __always_inline enum cnet_verdict nat_too_big(struct __sk_buff* skb, stru
                                                      __u32 mtu) {
     if (pkt->flags & PKT_MAY_SPLIT && pkt->hook == CNET_HOOK_ENDPOINT)
         return redirected(pkt, tc_send_to_host(skb, pkt), CNET_R_SPLIT);
+    if (pkt->flags & PKT_MAY_SPLIT && pkt->hook == CNET_HOOK_BRIDGE_PORT)
+        return pass(pkt, CNET_R_SPLIT);
     return icmp_too_big(skb, pkt, mtu);
 }
 

@@ -78,6 +78,80 @@ Packet frame(const char* src, const char* dst, size_t size = 100) {
            Udp{.src_port = 4000, .dst_port = 53} / Raw{Bytes(size - 28, 'x')};
 }
 
+class AdoptedNat : public Adopted {
+protected:
+    void SetUp() override {
+        Adopted::SetUp();
+        if (IsSkipped()) return;
+        shell("ip addr add 10.3.0.1/24 dev br1 && sysctl -qw net.ipv4.conf.br1.forwarding=1");
+        add_host_addr("10.3.0.1", "br1");
+        for (const char* device : {"ab1", "ab2", "br1"}) {
+            cnet_port port = **maps().port.lookup(ifindex(device));
+            port.flags |= CNET_PORT_MASQUERADE;
+            port.gateway4_be = IpAddress::parse("10.3.0.1")->to_abi().words_be[3];
+            const Bytes mac = mac_bytes(kMacBridge);
+            std::copy(mac.begin(), mac.end(), port.gateway_mac);
+            ASSERT_TRUE(maps().port.update(ifindex(device), port));
+        }
+        cnet_network network = **maps().network.lookup(kNetwork);
+        network.flags = CNET_NETWORK_OPEN;
+        network.mtu = 1500;
+        ASSERT_TRUE(maps().network.update(kNetwork, network));
+    }
+};
+
+Packet tcp_to(const char* dst, uint8_t tcp_flags, uint16_t port = 80) {
+    return Ethernet{.src = kMacOne, .dst = kMacBridge} / Ipv4{.src = "10.3.0.2", .dst = dst} /
+           Tcp{.src_port = 40000, .dst_port = port, .flags = tcp_flags} / Raw{"to the world"};
+}
+
+TEST_F(AdoptedNat, NewFlowsAreTranslated) {
+    auto outcome = port("ab1", tcp_to(kWorld, kSyn));
+    EXPECT_EQ(outcome.verdict, Verdict::kRedirect);
+    EXPECT_EQ(outcome.counted, (std::vector<HookReason>{{CNET_HOOK_BRIDGE_PORT, CNET_R_SNAT}}));
+    EXPECT_EQ(port("ab1", tcp_to(kWorld, kAck)).counted.at(0).second, CNET_R_SNAT);
+    check_flows();
+    auto reply = Ethernet{.src = kMacRouter, .dst = kMacUp} /
+                 Ipv4{.src = kWorld, .dst = kHostAddr} /
+                 Tcp{.src_port = 80, .dst_port = 40000, .flags = kSyn | kAck} / Raw{"answer"};
+    auto in = reply;
+    in.get<Ipv4>().dst = "10.3.0.2";
+    in.get<Ipv4>().ttl--;
+    expect(uplink(reply), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_SNAT_REPLY, in);
+}
+
+TEST_F(AdoptedNat, WhatRunsAlreadyIsTheKernels) {
+    for (uint8_t flags : {kAck, kFin, kRst, uint8_t(kSyn | kAck)})
+        expect_bridged("ab1", tcp_to(kWorld, flags));
+    EXPECT_EQ(flows(), 0u);
+}
+
+TEST_F(AdoptedNat, WhatIsNotForBeyondIsTheBridges) {
+    expect_bridged("ab1", tcp_to("10.3.0.1", kSyn));
+    expect_bridged("ab1", tcp_to(kHostAddr, kSyn));
+    expect_bridged("ab1", tcp_to("10.3.0.77", kSyn)); // a sibling, by way of the gateway
+    expect_bridged("ab1", tcp_to("224.0.0.5", kSyn));
+    auto piece = tcp_to(kWorld, kSyn);
+    piece.get<Ipv4>().fragment = 0x2000;
+    expect_bridged("ab1", piece);
+    auto old = tcp_to(kWorld, kSyn);
+    old.get<Ipv4>().ttl = 1;
+    expect_bridged("ab1", old);
+    expect_bridged("ab1", Ethernet{.src = kMacOne, .dst = kMacBridge, .type = 0x88b5} /
+                              Raw{"neither IPv4 nor IPv6, and for the host"});
+    auto left = tcp_to(kWorld, kSyn);
+    left.get<Ethernet>().src = kMacThree;
+    expect_bridged("ab3", left);
+}
+
+TEST_F(AdoptedNat, OtherNetworksAreReachedByPublishedPortsAlone) {
+    expect_drop(port("ab1", tcp_to(kEp1, kSyn)), CNET_HOOK_BRIDGE_PORT, CNET_R_OTHER_NETWORK);
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    auto outcome = port("ab1", tcp_to(kHostAddr, kSyn, 8080));
+    EXPECT_EQ(outcome.verdict, Verdict::kRedirect);
+    EXPECT_EQ(outcome.counted.at(0).second, CNET_R_HAIRPIN);
+}
+
 TEST_F(Adopted, KnownUnicastGoesPastTheBridge) {
     expect_bridged("ab1", frame(kMacOne, kMacTwo)); // nobody knows it yet
     expect_switched("ab2", frame(kMacTwo, kMacOne));

@@ -10,15 +10,17 @@ class Machine:
 
     def __init__(self, bridge, label, number):
         self.namespace, self.device = Namespace(label), f"v{label}"
-        self.address = f"{bridge.prefix}.{number}"
+        self.address, self.address6 = f"{bridge.prefix}.{number}", f"{bridge.prefix6}{number}"
         bridge.namespace.ip(
             f"link add {self.device} type veth peer name eth0 netns {self.namespace.name}",
             f"link set {self.device} master {bridge.name} up",
         )
         self.namespace.ip(
             f"addr add {self.address}/24 dev eth0",
+            f"addr add {self.address6}/64 dev eth0 nodad",
             "link set eth0 up",
             f"route add default via {bridge.address}",
+            f"route add default via {bridge.address6}",
         )
         self.mac = self.namespace.mac("eth0")
 
@@ -28,7 +30,8 @@ class LinuxBridge:
 
     def __init__(self, host, name="lab0", prefix="10.77.0", options="forward_delay 0"):
         self.namespace, self.name, self.prefix = host.namespace, name, prefix
-        self.address = f"{prefix}.1"
+        self.prefix6 = f"fd00:77:{prefix.rsplit('.', maxsplit=1)[1]}::"
+        self.address, self.address6 = f"{prefix}.1", f"{self.prefix6}1"
         self.machines = []
         self.make(options)
 
@@ -36,6 +39,7 @@ class LinuxBridge:
         self.namespace.ip(
             f"link add {self.name} type bridge {options}",
             f"addr add {self.address}/24 dev {self.name}",
+            f"addr add {self.address6}/64 dev {self.name} nodad",
             f"link set {self.name} up",
         )
 

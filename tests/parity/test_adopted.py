@@ -11,7 +11,7 @@ from scapy.layers.l2 import Dot1Q, Ether
 from harness.bridge_host import BridgeHost
 from harness.frames import BROADCAST, Tap, containing, marked_frame
 from harness.icmp import ping
-from harness.sockets import TcpServer, UdpServer, hash_back, send_and_compare, tcp_talk, udp_talk
+from harness.sockets import TcpServer, UdpServer, hash_back, send_and_compare, tcp_talk, udp_icmp_error, udp_talk
 from harness.world import IPV4
 
 
@@ -88,3 +88,29 @@ def test_before_during_after(host, world, docker, red, alpha, beta):
         assert seen() == before
         host.cli("release", "br-red")
         assert seen() == before
+
+
+def out(world, red, alpha, family):
+    with TcpServer(world.far) as tcp, UdpServer(world.near) as udp:
+        return {
+            "ping": ping(alpha.namespace, family.far).outcome,
+            "large": ping(alpha.namespace, family.far, size=4000).outcome,
+            "tcp": tcp_talk(alpha.namespace, family.far, tcp.port, source_port=4001).outcome,
+            "udp": udp_talk(alpha.namespace, family.near, udp.port, source_port=4002).outcome,
+            "peers": (set(tcp.peers), set(udp.peers)),
+            "hops": udp_icmp_error(alpha.namespace, family.far, 33434, 1),
+            "closed": udp_icmp_error(alpha.namespace, family.far, 33434, 9),
+            "gateway": ping(alpha.namespace, red.gateway).outcome,
+            "from outside": tcp_talk(world.near, alpha.address, 80, timeout=0.5).outcome,
+        }
+
+
+def test_masquerade_in_place_of_rules(host, world, docker, red, alpha):
+    """Docker's rules, and then ours alone with `--masquerade on`."""
+    before = out(world, red, alpha, IPV4)
+    assert before["peers"] == ({(IPV4.host, 4001)}, {(IPV4.host, 4002)})
+    for table in ("raw", "nat", "filter"):
+        host.namespace.run("iptables", "-t", table, "-F")
+    host.namespace.run("iptables", "-P", "FORWARD", "ACCEPT")
+    host.cli("adopt", "br-red", "--masquerade", "on")
+    assert out(world, red, alpha, IPV4) == before

@@ -171,6 +171,7 @@ std::string render(const control::AdoptedView& view) {
     json["ifindex"] = view.ifindex;
     json["state"] = view.state;
     json["left"] = text_or_null(view.left);
+    json["masquerade"] = view.masquerade;
     json["ports"] = Json::array();
     for (const control::AdoptedPortView& port : view.ports) {
         Json item;

@@ -11,9 +11,9 @@ void add_adopted_routes(Router& router, control::Controller& controller) {
                 }});
     router.add(
         {"POST", "/v1/adopted", 201, {}, [&controller](const Call& call) -> Result<std::string> {
-             auto bridge = parse_single(call.body, "bridge");
-             if (!bridge) return bridge.error();
-             return answer(controller.adopt_bridge(*bridge));
+             auto spec = parse_adopt_spec(call.body);
+             if (!spec) return spec.error();
+             return answer(controller.adopt_bridge(*spec));
          }});
     router.add({"DELETE",
                 "/v1/adopted/{name}",

@@ -165,6 +165,13 @@ Result<PeerRequest> parse_peer_request(std::string_view body) {
     });
 }
 
+Result<control::AdoptSpec> parse_adopt_spec(std::string_view body) {
+    return parse_with<control::AdoptSpec>(body, [](ObjectReader& in, control::AdoptSpec& out) {
+        in.read_required("bridge", out.bridge);
+        in.read("masquerade", out.masquerade);
+    });
+}
+
 Result<FdbRequest> parse_fdb_deletion(std::string_view body) {
     return parse_with<FdbRequest>(body, [](ObjectReader& in, FdbRequest& out) {
         in.read_required("network", out.network);

@@ -37,6 +37,7 @@ Result<PortRequest> parse_port_publication(std::string_view body);
 Result<PortRequest> parse_port_patch(std::string_view body);
 Result<FdbRequest> parse_fdb_addition(std::string_view body);
 Result<PeerRequest> parse_peer_request(std::string_view body);
+Result<control::AdoptSpec> parse_adopt_spec(std::string_view body);
 Result<FdbRequest> parse_fdb_deletion(std::string_view body);
 // {"network"}, {"name"}, {"device"}: the one string below `key`.
 Result<std::string> parse_single(std::string_view body, const char* key);

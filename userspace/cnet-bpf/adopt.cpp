@@ -25,6 +25,7 @@ View adopted_view() {
         {"BRIDGE", key("bridge")},
         {"STATE", key("state")},
         {"PORTS", plain(ports_text), Align::kLeft, true},
+        {"MASQUERADE", key("masquerade")},
         {"LEFT", key("left"), Align::kLeft, true},
         {"IFINDEX", key("ifindex"), Align::kRight, false, true},
         {"ID", key("id"), Align::kRight, false, true},
@@ -38,10 +39,12 @@ std::string describe(const Json& answer) {
     return text;
 }
 
-int adopt(Context& context, const Verb&, const Arguments& arguments) {
+int adopt(Context& context, const Verb& verb, const Arguments& arguments) {
     const auto bridge = arguments.positional(0);
     if (!bridge) return show_list(context, kAdopted, adopted_view());
-    return change(context, "POST", kAdopted, {{"bridge", *bridge}}, describe);
+    Json body = {{"bridge", *bridge}};
+    body.update(body_of(verb, arguments));
+    return change(context, "POST", kAdopted, body, describe);
 }
 
 int release(Context& context, const Verb&, const Arguments& arguments) {
@@ -57,7 +60,8 @@ Object adopt_object() {
               "Has frames between the ports of a bridge go past it; without BRIDGE lists the "
               "bridges adopted.",
               {{"BRIDGE", false}},
-              {},
+              {{"--masquerade", OptionKind::kOnOff, "on|off",
+                "translate what leaves the host from it; off unless given", "masquerade"}},
               adopt,
               Verb::Repeat::kWatch}}};
 }

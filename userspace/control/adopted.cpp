@@ -34,10 +34,32 @@ const netlink::BridgeInfo* find_usable(const AdoptedBridge& adopted, const Obser
     return &info->second;
 }
 
-uint32_t flags_of(const AdoptedPort& port) {
-    if (!port.left.empty()) return CNET_PORT_LEARNING | CNET_PORT_BRIDGED;
-    const bool straight = port.info->far_mac && !port.info->shaped;
-    return straight ? CNET_PORT_LEARNING | CNET_PORT_PEER : CNET_PORT_LEARNING;
+uint32_t flags_of(const AdoptedPort& port, const AdoptedBridge& adopted) {
+    uint32_t flags = CNET_PORT_LEARNING;
+    if (!port.left.empty()) return flags | CNET_PORT_BRIDGED;
+    if (port.info->far_mac && !port.info->shaped) flags |= CNET_PORT_PEER;
+    if (adopted.masquerade) flags |= CNET_PORT_MASQUERADE;
+    return flags;
+}
+
+// What every port, and the bridge's own device, has in common.
+cnet_port shared_part(const AdoptedBridge& adopted, const netlink::LinkInfo& link,
+                      const Observed& observed) {
+    cnet_port port{};
+    port.network_id = adopted.network_id;
+    port.host_ifindex = link.ifindex;
+    if (!adopted.masquerade) return port;
+    copy_mac(port.gateway_mac, link.mac);
+    auto addresses = observed.addresses.find(link.ifindex);
+    if (addresses == observed.addresses.end()) return port;
+    for (const netlink::AddressInfo& address : addresses->second) {
+        const IpAddress& own = address.prefix.address();
+        if (!address.is_stable()) continue;
+        if (own.is_v4() && port.gateway4_be == 0) port.gateway4_be = own.to_abi().words_be[3];
+        if (!own.is_v4() && IpAddress::from_abi(port.gateway6).is_unspecified())
+            port.gateway6 = own.to_abi();
+    }
+    return port;
 }
 
 void add_stated(MapContents& maps, const AdoptedBridge& adopted, const netlink::BridgeInfo& info,
@@ -58,6 +80,8 @@ void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::
                 const State& state, const Observed& observed) {
     const netlink::LinkInfo& link = *find_adopted_link(adopted, observed);
     cnet_network network{};
+    // Nobody states who is on it; the kernel's neighbour table knows.
+    if (adopted.masquerade) network.flags = CNET_NETWORK_OPEN;
     network.mac_limit = kAdoptedMacLimit;
     network.ageing_s = ageing_of(info);
     network.host_ifindex = link.ifindex;
@@ -66,16 +90,15 @@ void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::
     maps.fdb_count[adopted.network_id] = 0;
     add_stated(maps, adopted, info, link.ifindex);
 
-    cnet_port shared{};
-    shared.network_id = adopted.network_id;
-    shared.host_ifindex = link.ifindex;
+    const cnet_port shared = shared_part(adopted, link, observed);
     for (const AdoptedPort& one : adopted_ports(adopted, state, observed)) {
         cnet_port& port = maps.port[one.link->ifindex] = shared;
-        port.flags = flags_of(one);
+        port.flags = flags_of(one, adopted);
         if (one.info->far_mac) copy_mac(port.mac, *one.info->far_mac);
     }
     cnet_port& own = maps.port[link.ifindex] = shared;
     own.flags = CNET_PORT_HOST | CNET_PORT_BRIDGED;
+    if (adopted.masquerade) own.flags |= CNET_PORT_MASQUERADE;
     copy_mac(own.mac, link.mac);
 }
 

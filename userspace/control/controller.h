@@ -72,7 +72,7 @@ public:
     Result<NetworkView> attach_device(const std::string& network, const std::string& device);
     Result<NetworkView> detach_device(const std::string& network, const std::string& device);
     // A bridge that somebody else made is gone past, or left alone again.
-    Result<AdoptedView> adopt_bridge(const std::string& bridge);
+    Result<AdoptedView> adopt_bridge(const AdoptSpec& spec);
     Status release_bridge(const std::string& bridge);
     std::vector<AdoptedView> adopted() const;
     std::vector<NetworkView> networks() const;

@@ -52,6 +52,7 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     AdoptedView view;
     view.bridge = adopted.bridge;
     view.id = adopted.network_id;
+    view.masquerade = adopted.masquerade;
     view.state = "gone";
     const netlink::LinkInfo* link = find_adopted_link(adopted, observed);
     if (!link) return view;
@@ -66,8 +67,9 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     return view;
 }
 
-Result<AdoptedView> Controller::adopt_bridge(const std::string& bridge) {
+Result<AdoptedView> Controller::adopt_bridge(const AdoptSpec& spec) {
     Impl& impl = *impl_;
+    const std::string& bridge = spec.bridge;
     if (!valid_ifname(bridge))
         return Error(ErrorKind::kInvalid, "\"" + bridge + "\" is no device name");
     if (impl.state.adopted.contains(bridge))
@@ -81,7 +83,7 @@ Result<AdoptedView> Controller::adopt_bridge(const std::string& bridge) {
     if (!status) return status.error();
 
     State next = impl.state;
-    const AdoptedBridge adopted{bridge, ++impl.ids.network};
+    const AdoptedBridge adopted{bridge, ++impl.ids.network, spec.masquerade};
     next.adopted[bridge] = adopted;
     // Netlink's news may not have come yet.
     auto looked = observe_links(impl.observed, next, impl.parts.rtnl);

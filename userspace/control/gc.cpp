@@ -78,6 +78,9 @@ public:
         for (const auto& [id, network] : state.networks) {
             if (state.is_open(network)) open_.insert(id);
         }
+        for (const auto& [bridge, adopted] : state.adopted) {
+            if (adopted.masquerade) open_.insert(adopted.network_id);
+        }
         for (const auto& [id, endpoint] : state.endpoints) {
             for (const IpPrefix& address : endpoint.addresses) {
                 addresses_.emplace(endpoint.network_id, address.address());
@@ -96,7 +99,7 @@ public:
         if (entry.type == CNET_CT_HOST_XLAT) return true;
         if (entry.binding_id != 0 && !has_port(entry.binding_id, forward)) return false;
         const cnet_ct_key& tuple = inside_of(forward, entry);
-        if (!state_.networks.contains(tuple.zone)) return false;
+        if (!state_.networks.contains(tuple.zone) && !open_.contains(tuple.zone)) return false;
         if (forward.mapping && is_published(entry.other)) return false;
         return open_.contains(tuple.zone) ||
                addresses_.contains({tuple.zone, IpAddress::from_abi(tuple.src)});

@@ -179,6 +179,7 @@ struct AttachedDevice {
 struct AdoptedBridge {
     std::string bridge;
     NetworkId network_id = 0; // no network of State's; the maps know it by this
+    bool masquerade = false;  // what leaves the host from it
 
     bool operator==(const AdoptedBridge&) const = default;
 };

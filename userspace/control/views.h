@@ -67,6 +67,11 @@ struct AttachedView {
     std::string state; // "up", "down", "gone", "unusable" (it has become what can be no port)
 };
 
+struct AdoptSpec {
+    std::string bridge;
+    bool masquerade = false;
+};
+
 struct AdoptedPortView {
     std::string device;
     uint32_t ifindex = 0;
@@ -79,6 +84,7 @@ struct AdoptedView {
     uint32_t ifindex = 0; // 0 while it is gone
     std::string state;    // "adopted", "left" (to itself, as it is set up now), "gone"
     std::string left;     // why
+    bool masquerade = false;
     std::vector<AdoptedPortView> ports;
     std::vector<std::string> warnings; // what does not apply to frames that go past it
 };

@@ -158,6 +158,10 @@ CREATE TABLE host_subnets (
     network_id INTEGER NOT NULL REFERENCES networks, prefix TEXT NOT NULL, host TEXT NOT NULL,
     vtep TEXT NOT NULL, mac TEXT NOT NULL, PRIMARY KEY (network_id, prefix)) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 14;
+)sql",
+                                  R"sql(
+ALTER TABLE adopted ADD COLUMN masquerade INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 15;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -190,10 +190,11 @@ Status write(Database& db, const PutAttached& put) {
 }
 
 Status write(Database& db, const PutAdopted& put) {
-    auto status = run(db,
-                      "INSERT INTO adopted VALUES (?, ?) ON CONFLICT (bridge) DO UPDATE SET "
-                      "network_id = excluded.network_id",
-                      put.adopted.bridge, int64_t{put.adopted.network_id});
+    auto status =
+        run(db,
+            "INSERT INTO adopted VALUES (?, ?, ?) ON CONFLICT (bridge) DO UPDATE SET "
+            "network_id = excluded.network_id, masquerade = excluded.masquerade",
+            put.adopted.bridge, int64_t{put.adopted.network_id}, int64_t{put.adopted.masquerade});
     if (!status) return status;
     return raise_last_id(db, "network", put.adopted.network_id);
 }

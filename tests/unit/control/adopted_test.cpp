@@ -32,12 +32,12 @@ protected:
     }
 
     void adopt() {
-        auto adopted = controller->adopt_bridge("lab0");
+        auto adopted = controller->adopt_bridge({"lab0"});
         ASSERT_TRUE(adopted) << adopted.error().message();
     }
 
     void expect_refused(const std::string& name, ErrorKind kind, const std::string& words) {
-        auto refused = controller->adopt_bridge(name);
+        auto refused = controller->adopt_bridge({name});
         ASSERT_FALSE(refused) << name;
         EXPECT_EQ(refused.error().kind(), kind) << refused.error().message();
         EXPECT_NE(refused.error().message().find(words), std::string::npos)
@@ -207,10 +207,38 @@ TEST_F(AdoptedTest, WhatCannotBeAdoptedIsRefused) {
     EXPECT_FALSE(controller->create_network(spec));
 }
 
+TEST_F(AdoptedTest, Masquerades) {
+    ASSERT_TRUE(controller->adopt_bridge({"lab0", true}));
+    EXPECT_EQ(flags(one), kStraight | CNET_PORT_MASQUERADE);
+    EXPECT_EQ(tables.contents.port.at(bridge).flags,
+              uint32_t{CNET_PORT_HOST | CNET_PORT_BRIDGED | CNET_PORT_MASQUERADE});
+    EXPECT_EQ(tables.contents.port.at(one).gateway4_be, ip("10.77.0.1").to_abi().words_be[3]);
+    EXPECT_EQ(tables.contents.network.at(1).flags, uint32_t{CNET_NETWORK_OPEN});
+    rtnl.bridging_of().ports[two].isolated = true;
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_EQ(flags(two), kLeft) << "its packets are translated when they leave";
+
+    cnet_ct_key inside{}, outside{};
+    inside.zone = 1;
+    inside.src = ip("10.77.0.2").to_abi();
+    outside.zone = CNET_ZONE_WORLD;
+    cnet_ct_entry entry{};
+    entry.kind = CNET_CT_FORWARD;
+    entry.type = CNET_CT_SNAT;
+    entry.network_id = 1;
+    entry.last_seen_ns = clock.monotonic_ns();
+    entry.other = outside;
+    tables.flows[inside] = entry;
+    ASSERT_TRUE(controller->sweep());
+    EXPECT_EQ(tables.flows.size(), 1u);
+    ASSERT_TRUE(controller->release_bridge("lab0"));
+    EXPECT_TRUE(tables.flows.empty());
+}
+
 TEST_F(AdoptedTest, WarnsOfWhatIsBypassed) {
     rtnl.bridging_of().netfilter = true;
     rtnl.bridging_of().rules = true;
-    auto adopted = controller->adopt_bridge("lab0");
+    auto adopted = controller->adopt_bridge({"lab0"});
     ASSERT_TRUE(adopted);
     EXPECT_EQ(adopted->warnings.size(), 2u);
 }

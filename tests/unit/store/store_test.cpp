@@ -141,7 +141,7 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
     expected.sandboxes["box"] = {"box", "/run/netns/box"};
     expected.uplinks = {{"eth0", true}, {"eth1", false}};
     expected.attached["eth7"] = {"eth7", 4, true};
-    expected.adopted["docker0"] = {"docker0", 7};
+    expected.adopted["docker0"] = {"docker0", 7, true};
     expected.fdb = {{4, *MacAddress::parse("02:00:00:00:00:98"), 0, "eth7"},
                     {4, *MacAddress::parse("02:00:00:00:00:99"), 9, ""}};
     expected.peers[5] = {5, "five", *IpAddress::parse("192.0.2.5"), true};
@@ -326,9 +326,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 15");
+    execute("PRAGMA user_version = 16");
     EXPECT_NE(open_error().find(
-                  "has schema version 15, written by a newer cnetd; this one knows up to 14"),
+                  "has schema version 16, written by a newer cnetd; this one knows up to 15"),
               std::string::npos)
         << open_error();
 }
