@@ -92,10 +92,10 @@ class Containerd:
         return self.raw("version").returncode == 0
 
     def _command(self, *arguments):
-        """Where containerd is: ctr itself runs the plugins."""
+        """Where containerd is: ctr itself runs the plugins. --root as in docker.py."""
         socket = os.path.join(self.directory, "containerd.sock")
         return (
-            *("nsenter", "-t", str(self._process.pid), "--mount"),
+            *("nsenter", "-t", str(self._process.pid), "--mount", "--root"),
             *("ctr", "-a", socket, *arguments),
         )
 

@@ -144,8 +144,10 @@ class Dockerd:
             )
 
     def inside(self):
-        """What begins a command that runs where dockerd does."""
-        kinds = ("mount", "pid", "net")
+        """What begins a command that runs where dockerd does; --root, since these tests may run in
+        a chroot, out of which a change of the mount namespace would lead.
+        """
+        kinds = ("mount", "root", "pid", "net")
         return ["nsenter", "-t", str(self.holder_pid), *(f"--{kind}" for kind in kinds)]
 
     def _answers(self):
