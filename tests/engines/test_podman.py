@@ -7,6 +7,7 @@ import pytest
 
 from harness import podman as engine
 from harness import world as outside
+from harness.chroot import why_no_exec
 from harness.wait import wait_until
 
 NETWORK = {
@@ -72,6 +73,7 @@ def test_port_that_is_taken(host, podman):
     assert len(endpoints(host)) == 1
 
 
+@pytest.mark.skipif(why_no_exec() is not None, reason=str(why_no_exec()))
 def test_names_of_containers(podman):
     """podman puts the gateway into resolv.conf, and its own names into the network."""
     podman.run("run", "-d", "--name", "front", *SERVE)

@@ -17,6 +17,7 @@ import subprocess
 import tarfile
 import tempfile
 
+from .chroot import why_no_exec
 from .netns import PREFIX, Namespace, Process
 from .wait import wait_until
 
@@ -49,6 +50,8 @@ while sleep 1000; do :; done
 
 def missing():
     """Why dockerd cannot run here, or None."""
+    if reason := why_no_exec():
+        return reason
     for program in (DOCKER, DOCKERD, "containerd", "runc", "busybox"):
         if not shutil.which(program):
             return f"{os.path.basename(program)} is not installed (tools/setup --engines)"

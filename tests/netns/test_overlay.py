@@ -290,7 +290,7 @@ def test_refusals(make_host, underlay):
     host.cli_fails(3, "no peer", "peer", "delete", address(3))
     host.cli_fails(3, "no peer", *f"fdb add over 02:00:00:00:00:77 peer {address(3)}".split())
     host.cli("network", "create", "local", "--subnet", "10.97.0.0/24")
-    host.cli_fails(2, "no vni", *f"fdb add local 02:00:00:00:00:77 peer {address(2)}".split())
+    host.cli_fails(2, "no segment across hosts", *f"fdb add local 02:00:00:00:00:77 peer {address(2)}".split())
     (peer,) = host.cli("peer", "list")
     assert peer == {"id": 1, "name": "two", "address": address(2), "local": address(1), "origin": "static"}
     host.cli("peer", "delete", address(2))

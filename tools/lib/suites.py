@@ -24,7 +24,7 @@ BUILD = ROOT / os.environ.get("CNET_BUILD_DIR", "build")
 LOGS = BUILD / "test-logs"
 SHOWN_FAILURES = 10
 SHOWN_LINES = 30
-TOGETHER = 2
+TOGETHER = 3
 
 
 @dataclasses.dataclass
@@ -284,7 +284,7 @@ def run_timed(suite, unbuilt):
 
 
 def run_all(suites, unbuilt):
-    """Suites that may have company run in twos: most of them wait most of the time."""
+    """Suites that may have company run in threes: most of them wait most of the time."""
     results = []
     for alone, some in itertools.groupby(suites, lambda suite: suite.alone):
         with concurrent.futures.ThreadPoolExecutor(1 if alone else TOGETHER) as pool:
