@@ -1,4 +1,4 @@
-"""Builds what the chosen suites need, runs them one after the other and sums up.
+"""Builds what the chosen suites need, runs them and sums up.
 
 A suite is a list of commands that each leave a JUnit file (GoogleTest and pytest both can), or whose exit status is
 one test's result. Everything they print goes to build/test-logs.
@@ -48,8 +48,6 @@ NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn")
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),
-    Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
-          targets=("unit_tests",)),
     Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf",
           targets=("bpf_tests",)),
     Suite("netns", "network namespaces end to end", "pytest", select="tests/netns",
@@ -58,6 +56,8 @@ SUITES = [
           select="tests/parity", targets=EXECUTABLES, limit_s=1800),
     Suite("engines", "Debian's container engines on our networks", "pytest", select="tests/engines",
           targets=EXECUTABLES, limit_s=300),
+    Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
+          targets=("unit_tests",)),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300, alone=True),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
@@ -107,20 +107,39 @@ def build_options(variant):
     return {"": [], "asan": ["--sanitize"], "clang": ["--clang"]}[variant]
 
 
-def build(suites):
-    """Builds each variant once, with the targets of all suites that want it. Returns the variants that failed."""
-    wanted = {}
-    for suite in suites:
-        if suite.kind == "lint":
-            continue
-        targets = wanted.setdefault(suite.build, set())
-        targets.update(suite.targets)
-    failed = set()
-    for variant, targets in wanted.items():
-        command = [ROOT / "tools/build", *build_options(variant), *sorted(targets)]
-        if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
-            failed.add(variant)
-    return failed
+class Builds:
+    """Builds each variant once, with the targets of all suites that want it: one variant after the other, while
+    suites of those that are done run. Suites mostly wait, and a niced build takes what they leave.
+    """
+
+    def __init__(self, suites):
+        wanted = {}
+        for suite in suites:
+            if suite.kind != "lint":
+                wanted.setdefault(suite.build, set()).update(suite.targets)
+        self._pool = concurrent.futures.ThreadPoolExecutor(1)
+        self._built = {variant: self._pool.submit(self._build, variant, sorted(targets))
+                       for variant, targets in wanted.items()}
+
+    @staticmethod
+    def _build(variant, targets):
+        command = ["nice", ROOT / "tools/build", *build_options(variant), *targets]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        _running.add(process)
+        try:
+            return process.wait() == 0
+        finally:
+            _running.discard(process)
+
+    def have(self, suite):
+        """Waits for what the suite tests; False when it does not build."""
+        return suite.kind == "lint" or self._built[suite.build].result()
+
+    def wait(self):
+        concurrent.futures.wait(self._built.values())
+
+    def give_up(self):
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def run(command, log, limit_s, env):
@@ -273,26 +292,28 @@ def choose(names, long):
     return [suite for suite in SUITES if long or not suite.long_only]
 
 
-def run_timed(suite, unbuilt):
+def run_timed(suite, builds):
     """(suite, its cases, seconds)"""
+    if not builds.have(suite):
+        return suite, [Case(suite.name, "failed", "what it tests does not build")], 0
     began = time.monotonic()
-    if suite.kind != "lint" and suite.build in unbuilt:
-        cases = [Case(suite.name, "failed", "what it tests does not build")]
-    else:
-        cases = run_suite(suite)
+    cases = run_suite(suite)
     return suite, cases, time.monotonic() - began
 
 
-def run_all(suites, unbuilt):
+def run_all(suites, builds):
     """Suites that may have company run in threes: most of them wait most of the time."""
     results = []
     for alone, some in itertools.groupby(suites, lambda suite: suite.alone):
+        if alone:
+            builds.wait()
         with concurrent.futures.ThreadPoolExecutor(1 if alone else TOGETHER) as pool:
-            running = [pool.submit(run_timed, suite, unbuilt) for suite in some]
+            running = [pool.submit(run_timed, suite, builds) for suite in some]
             try:
                 for done in concurrent.futures.as_completed(running):
                     show(*done.result())
             except BaseException:
+                builds.give_up()
                 pool.shutdown(wait=False, cancel_futures=True)
                 for process in list(_running):
                     os.killpg(process.pid, signal.SIGINT)
@@ -315,9 +336,7 @@ def main():
     started = time.monotonic()
     suites = choose(args.suite, args.long)
     LOGS.mkdir(parents=True, exist_ok=True)
-    unbuilt = build(suites)
-
-    results = run_all(suites, unbuilt)
+    results = run_all(suites, Builds(suites))
 
     print("\n== summary")
     for suite, cases, seconds in results:
