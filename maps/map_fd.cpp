@@ -174,4 +174,21 @@ Status for_each_raw(int fd, const MapInfo& info, size_t value_bytes, const RawVi
     }
 }
 
+Result<std::optional<uint64_t>> count_entries(int fd, const MapInfo& info) {
+    switch (info.type) {
+    case BPF_MAP_TYPE_ARRAY:
+    case BPF_MAP_TYPE_PERCPU_ARRAY:
+    case BPF_MAP_TYPE_SK_STORAGE:
+    case BPF_MAP_TYPE_RINGBUF:
+        return std::optional<uint64_t>();
+    default:
+        break;
+    }
+    uint64_t entries = 0;
+    auto status = for_each_raw(fd, info, info.value_size,
+                               [&](const void*, const void*) { return ++entries != 0; });
+    if (!status) return status.error();
+    return std::optional(entries);
+}
+
 } // namespace cnet::maps

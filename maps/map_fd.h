@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,10 @@ using RawVisitor = std::function<bool(const void* key, const void* value)>;
 Status for_each_raw(int fd, const MapInfo& info, size_t value_bytes, const RawVisitor& visit);
 // The entry-by-entry way alone.
 Status for_each_by_key(int fd, const MapInfo& info, size_t value_bytes, const RawVisitor& visit);
+
+// How many entries there are now. None where that is no figure: arrays have all of theirs, sockets'
+// storage is with the sockets, and of a ring there are but positions.
+Result<std::optional<uint64_t>> count_entries(int fd, const MapInfo& info);
 
 // for_each_raw in pieces, of a map type that has batches: what comes between two pieces is done
 // meanwhile. The descriptor and `info` must outlive it.

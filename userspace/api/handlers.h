@@ -6,6 +6,7 @@
 #include <string>
 
 #include "userspace/api/routes.h"
+#include "userspace/metrics/family.h"
 
 namespace cnet::control {
 class Controller;
@@ -42,7 +43,11 @@ void add_adopted_routes(Router& router, control::Controller& controller);
 void add_switch_routes(Router& router, control::Controller& controller); // fdb, neigh
 void add_flow_routes(Router& router, control::Controller& controller);   // ct, nat, drops
 
-// All of them.
+// `collect` outlives the router's last request.
+using CollectMetrics = std::function<Result<std::vector<metrics::Family>>()>;
+void add_metrics_routes(Router& router, CollectMetrics collect);
+
+// All of them but the metrics'.
 Router make_router(control::Controller& controller, HostInfo host);
 
 } // namespace cnet::api

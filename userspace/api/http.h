@@ -33,6 +33,8 @@ struct Response {
     std::string body;  // JSON
     std::string allow; // methods, with a 405
     Pieces pieces = {};
+    std::string route = {}; // what the request was, of all there are: "/v1/networks/{name}"
+    std::string content_type = "application/json";
 };
 
 using Handler = std::function<Response(const Request&)>;

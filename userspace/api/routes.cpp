@@ -64,10 +64,11 @@ Response Router::handle(const Request& request) const {
         if (!encoded) continue;
         if (route.method == method) {
             auto name = percent_decode(*encoded);
-            if (!name)
-                return error_response(
-                    Error(ErrorKind::kInvalid, "the path is not encoded as a URL is"));
-            return handle_with(route, *name, request);
+            Response response = name ? handle_with(route, *name, request)
+                                     : error_response(Error(ErrorKind::kInvalid,
+                                                            "the path is not encoded as a URL is"));
+            response.route = route.path;
+            return response;
         }
         allow += (allow.empty() ? "" : ", ") + route.method;
     }

@@ -92,7 +92,7 @@ MHD_Result send_response(MHD_Connection* connection, Response response,
                               ? piecewise_body(std::move(response.pieces), std::move(on_progress))
                               : whole_body(std::move(response.body));
     if (!reply) return MHD_NO;
-    MHD_add_response_header(reply, "Content-Type", "application/json");
+    MHD_add_response_header(reply, "Content-Type", response.content_type.c_str());
     if (!response.allow.empty()) MHD_add_response_header(reply, "Allow", response.allow.c_str());
     MHD_Result queued =
         MHD_queue_response(connection, static_cast<unsigned>(response.status), reply);

@@ -7,7 +7,7 @@ Grammar whole_grammar() {
             endpoint_object(), port_object(),    uplink_object(),  peer_object(),
             adopt_object(),    release_object(), fdb_object(),     neigh_object(),
             ct_object(),       nat_object(),     map_object(),     prog_object(),
-            drops_object()};
+            drops_object(),    metrics_object()};
 }
 
 } // namespace cnet::cli

@@ -22,6 +22,7 @@ Object nat_object();
 Object map_object();
 Object prog_object();
 Object drops_object();
+Object metrics_object();
 
 Grammar whole_grammar();
 

@@ -80,14 +80,9 @@ Json memory_of(int fd) {
 
 Result<Json> count_entries(const OpenMap& map) {
     if (is_array(map.info.type)) return Json(map.info.max_entries);
-    // Each socket has its own, and of a ring there are but positions; the kernel keeps no list.
-    if (map.info.type == BPF_MAP_TYPE_SK_STORAGE || map.info.type == BPF_MAP_TYPE_RINGBUF)
-        return Json();
-    uint64_t entries = 0;
-    auto status = maps::for_each_raw(map.fd.get(), map.info, map.info.value_size,
-                                     [&](const void*, const void*) { return ++entries != 0; });
-    if (!status) return status.error();
-    return Json(entries);
+    auto entries = maps::count_entries(map.fd.get(), map.info);
+    if (!entries) return entries.error();
+    return *entries ? Json(**entries) : Json();
 }
 
 Json type_name(uint32_t type) {

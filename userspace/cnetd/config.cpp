@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "userspace/base/file.h"
 #include "userspace/cnetd/config_cluster.h"
@@ -98,6 +99,29 @@ Fault take_resolvers(const toml::node& node, std::vector<std::string>& resolvers
     return {};
 }
 
+// "/run/cnet/metrics.sock", "127.0.0.1:9465", "[::1]:9465"
+Fault take_listen(const toml::node& node, std::optional<ListenAt>& listen) {
+    constexpr auto kFault = "must be an absolute path, or a port of a loopback address "
+                            "(\"127.0.0.1:9465\")";
+    const std::string text = node.value_exact<std::string>().value_or("");
+    if (text.starts_with('/')) {
+        listen = ListenAt{text, {}, 0};
+        return {};
+    }
+    const size_t colon = text.rfind(':');
+    if (colon == text.npos) return kFault;
+    std::string host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    auto address = IpAddress::parse(host);
+    uint16_t port = 0;
+    const char* end = text.data() + text.size();
+    const auto [last, error] = std::from_chars(text.data() + colon + 1, end, port);
+    if (!address || error != std::errc() || last != end || port == 0) return kFault;
+    if (!address->is_loopback()) return kFault;
+    listen = ListenAt{{}, *address, port};
+    return {};
+}
+
 Taken take_setting(std::string_view section, std::string_view key, const toml::node& node,
                    Config& config) {
     if (section == "log" && key == "level") return {true, take_log_level(node, config)};
@@ -115,6 +139,7 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "names" && key == "enabled") return {true, take(node, config.names)};
     if (section == "names" && key == "resolvers")
         return {true, take_resolvers(node, config.resolvers)};
+    if (section == "metrics" && key == "listen") return {true, take_listen(node, config.metrics)};
     if (section == "sock" && key == "enabled") return {true, take(node, config.sock)};
     if (section == "sock" && key == "cgroup")
         return {true, take_absolute_path(node, config.sock_cgroup)};
@@ -134,9 +159,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 11> kSections = {
-        "log",     "maps", "overlay", "conntrack", "api",  "reconcile",
-        "uplinks", "sock", "cluster", "docker",    "names"};
+    constexpr std::array<std::string_view, 12> kSections = {
+        "log",     "maps", "overlay", "conntrack", "api",   "reconcile",
+        "uplinks", "sock", "cluster", "docker",    "names", "metrics"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 
@@ -168,6 +193,12 @@ Result<Config> read_tables(const toml::table& root, const std::string& file) {
 }
 
 } // namespace
+
+std::string ListenAt::text() const {
+    if (!address) return path;
+    const std::string host = address->to_string();
+    return (address->is_v4() ? host : '[' + host + ']') + ':' + std::to_string(port);
+}
 
 Result<Config> parse_config(std::string_view text, const std::string& file) {
     try {

@@ -30,6 +30,15 @@ struct VniRange {
     uint32_t last = (1u << 24) - 1;
 };
 
+// Where the metrics are served for Prometheus: a unix socket, or a port of a loopback address.
+struct ListenAt {
+    std::string path;
+    std::optional<IpAddress> address;
+    uint16_t port = 0;
+
+    std::string text() const;
+};
+
 struct Config {
     LogLevel log_level = LogLevel::kInfo;      // [log] level
     std::map<std::string, uint32_t> map_sizes; // [maps] cnet_ct = 262144, ...
@@ -44,6 +53,7 @@ struct Config {
     uint32_t docker_grace_s = 60;       // [docker] forget_after_s
     bool names = true;                  // [names] enabled
     std::vector<std::string> resolvers; // [names] resolvers; none: those of /etc/resolv.conf
+    std::optional<ListenAt> metrics;    // [metrics] listen
     bool sock = true;                   // [sock] enabled
     std::string sock_cgroup;            // [sock] cgroup; empty: the root of cgroup2
 };

@@ -88,6 +88,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
 Daemon::~Daemon() {
     server_.reset();
     docker_server_.reset();
+    metrics_.reset();
     if (sockets_.api.own) unlink(paths_.socket.c_str());
     if (sockets_.docker.own) unlink(paths_.docker_socket.c_str());
 }
@@ -148,13 +149,20 @@ Status Daemon::open_controller() {
 }
 
 Status Daemon::open_api() {
-    router_ =
-        api::make_router(*controller_, {CNET_VERSION, options_.root.string(), kernel_release(),
-                                        std::string(to_string(data_path_->attach_kind())),
-                                        steady_clock::now(), [this] { return sock_->status(); }});
+    const api::HostInfo host{CNET_VERSION,        options_.root.string(),
+                             kernel_release(),    std::string(to_string(data_path_->attach_kind())),
+                             steady_clock::now(), [this] { return sock_->status(); }};
+    metrics_ = std::make_unique<MetricsPart>(
+        MetricsPart::Sources{*controller_, *data_path_, *sock_, config_, paths_}, host);
+    router_ = api::make_router(*controller_, host);
+    api::add_metrics_routes(router_, [this] { return metrics_->collect(); });
+    const api::Handler route = [this](const api::Request& request) {
+        return router_.handle(request);
+    };
     auto server =
-        api::Server::open(std::move(sockets_.api.fd),
-                          [this](const api::Request& request) { return router_.handle(request); });
+        api::Server::open(std::move(sockets_.api.fd), [this, route](const api::Request& request) {
+            return metrics_->api.serve(route, request);
+        });
     if (!server) return server.error();
     server_ = *std::move(server);
     if (Status status = open_docker(); !status) return status;
@@ -166,6 +174,7 @@ Status Daemon::open_api() {
                       &Daemon::wire_cluster, &Daemon::wire_dhcp, &Daemon::wire_names}) {
         if (Status status = (this->*step)(); !status) return status;
     }
+    serve_metrics();
     return loop_->feed_watchdog();
 }
 
@@ -176,12 +185,23 @@ Status Daemon::open_docker() {
     // closed comes again without its body: it is Docker that closes them.
     api::ServerOptions options;
     options.idle_timeout = options.request_timeout = 24h;
+    const api::Handler call = [this](const api::Request& request) {
+        return docker_->handle(request);
+    };
     auto server = api::Server::open(
         std::move(sockets_.docker.fd),
-        [this](const api::Request& request) { return docker_->handle(request); }, options);
+        [this, call](const api::Request& request) { return metrics_->docker.serve(call, request); },
+        options);
     if (!server) return server.error();
     docker_server_ = *std::move(server);
     return {};
+}
+
+void Daemon::serve_metrics() {
+    api::Server* server = metrics_->follow();
+    if (!server) return;
+    if (Status status = wire_server(*server, metrics_timer_); !status)
+        log_warning(status.error().because("serve metrics").message());
 }
 
 Status Daemon::wire_signals() {
@@ -294,13 +314,20 @@ void Daemon::follow_links() {
 }
 
 void Daemon::reconcile() {
-    report("reconcile", controller_->reconcile(), reconcile_error_);
+    {
+        const metrics::Stopwatch stopwatch(metrics_->reconciles);
+        report("reconcile", controller_->reconcile(), reconcile_error_);
+    }
     sock_->follow();
+    serve_metrics();
     reconcile_timer_.arm(std::chrono::seconds(config_.reconcile_period_s));
 }
 
 void Daemon::sweep() {
-    auto done = controller_->sweep();
+    auto done = [this] {
+        const metrics::Stopwatch stopwatch(metrics_->sweeps);
+        return controller_->sweep();
+    }();
     if (done && !*done) return sweep_timer_.arm(std::chrono::microseconds(0));
     report("collect dead flows", done ? Status() : done.error(), sweep_error_);
     tell_systemd();

@@ -17,6 +17,7 @@
 #include "userspace/cnetd/config.h"
 #include "userspace/cnetd/data_path_hooks.h"
 #include "userspace/cnetd/event_loop.h"
+#include "userspace/cnetd/metrics_part.h"
 #include "userspace/cnetd/names_part.h"
 #include "userspace/cnetd/options.h"
 #include "userspace/cnetd/sock_hooks.h"
@@ -51,6 +52,7 @@ private:
     Status open_controller();
     Status open_api();
     Status open_docker();
+    void serve_metrics();
     Status wire_signals();
     Status wire_server(api::Server& server, Timer& timer);
     Status wire_api();
@@ -93,10 +95,12 @@ private:
     std::unique_ptr<api::Server> server_;
     std::unique_ptr<docker::Plugin> docker_;
     std::unique_ptr<api::Server> docker_server_; // none: Docker's driver is not served
+    std::unique_ptr<MetricsPart> metrics_;
     std::unique_ptr<EventLoop> loop_;
 
     Timer api_timer_;
     Timer docker_timer_;
+    Timer metrics_timer_;
     Timer links_timer_;
     Timer reconcile_timer_;
     Timer sweep_timer_;

@@ -68,6 +68,13 @@ void listen_for_docker(const std::filesystem::path& path, Sockets& sockets) {
 
 } // namespace
 
+api::SocketMode mode_for(const std::string& group) {
+    api::SocketMode access;
+    access.group = find_group(group);
+    if (access.group) access.mode = 0660;
+    return access;
+}
+
 Result<Sockets> open_sockets(const Paths& paths, const std::string& group) {
     auto handed_over = sockets_from_systemd();
     if (!handed_over) return handed_over.error();
@@ -82,10 +89,7 @@ Result<Sockets> open_sockets(const Paths& paths, const std::string& group) {
         return Error(ErrorKind::kInvalid,
                      "systemd handed over several sockets and none is named \"api\"");
     if (!sockets.api.fd) {
-        api::SocketMode access;
-        access.group = find_group(group);
-        if (access.group) access.mode = 0660;
-        auto fd = api::listen_unix(paths.socket, access);
+        auto fd = api::listen_unix(paths.socket, mode_for(group));
         if (!fd) return fd.error();
         sockets.api = {std::move(*fd), true};
     }

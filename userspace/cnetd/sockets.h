@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "userspace/api/server.h"
 #include "userspace/base/paths.h"
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
@@ -23,6 +24,9 @@ struct Sockets {
 // From systemd, "docker" is Docker's and "api", or the only other one, the API's; what it does not
 // hand over of the two is not served, unless there is none for the API. An own API socket is 0660
 // with the group when there is such a group, else 0600; Docker's is root's.
+// 0660 with this group, or 0600 where there is no such group.
+api::SocketMode mode_for(const std::string& group);
+
 Result<Sockets> open_sockets(const Paths& paths, const std::string& group);
 
 } // namespace cnet::daemon

@@ -139,6 +139,7 @@ public:
     using Connections = std::function<Result<std::optional<std::vector<CtView>>>()>;
     Result<Connections> connections(const CtFilter& filter = {}) const;
     Result<CtCount> count_connections() const;
+    FlowFigures flow_figures() const;
     Result<uint64_t> flush_connections(const CtFilter& filter); // how many flows went
     Result<std::vector<NatView>> nat() const;
 

@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "maps/reasons.h"
 #include "userspace/control/controller_impl.h"
@@ -64,6 +65,26 @@ Result<CtCount> Controller::count_connections() const {
         });
     if (!status) return status.error();
     return count;
+}
+
+FlowFigures Controller::flow_figures() const {
+    const Collector& collector = impl_->collector;
+    FlowFigures figures;
+    figures.collected_flows = collector.collected_flows();
+    figures.collected_macs = collector.collected_macs();
+    const FlowCensus* census = collector.census();
+    if (!census) return figures;
+    figures.entries = census->entries;
+    std::map<std::pair<std::string, std::string>, uint64_t> kinds;
+    for (const auto& [kind, flows] : census->flows) {
+        std::string protocol = protocol_name(kind.first);
+        // As a number, one of 256.
+        if (std::isdigit(static_cast<unsigned char>(protocol.front()))) protocol = "other";
+        kinds[{std::move(protocol), flow_state_name(kind.second)}] += flows;
+    }
+    for (const auto& [kind, flows] : kinds)
+        figures.kinds.push_back({kind.first, kind.second, flows});
+    return figures;
 }
 
 Result<uint64_t> Controller::flush_connections(const CtFilter& filter) {

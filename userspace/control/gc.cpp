@@ -193,6 +193,7 @@ public:
 
     uint64_t now_ns() const { return now_ns_; }
     uint64_t flows() const { return flows_; }
+    FlowCensus take_census() { return std::move(census_); }
     uint64_t collected = 0;
 
 private:
@@ -200,6 +201,7 @@ private:
 
     void see(const cnet_ct_key& key, const cnet_ct_entry& entry, const Living& living,
              bool mapped) {
+        census_.entries++;
         if (entry.kind == CNET_CT_REVERSE) {
             const uint64_t flow = hash_of(entry.other);
             reverses_.push_back(flow);
@@ -207,7 +209,10 @@ private:
             return;
         }
         forwards_.push_back(hash_of(key));
-        if (!key.mapping) flows_++;
+        if (!key.mapping) {
+            flows_++;
+            census_.flows[{key.l4_proto, entry.state}]++;
+        }
         if (!living.has(key, entry)) {
             dead_.push_back(flow_candidate(key, 0));
         } else if (idle_longer(now_ns_, entry.last_seen_ns,
@@ -246,6 +251,7 @@ private:
     const uint64_t now_ns_;
     const std::vector<uint64_t>& suspected_;
     uint64_t flows_ = 0;
+    FlowCensus census_;
     std::vector<cnet_gc_ct> dead_;
     std::vector<cnet_gc_ct> idle_mappings_;
     std::vector<uint64_t> refreshed_; // ports of endpoints that live flows use
@@ -289,10 +295,13 @@ Result<Collector::Swept> Collector::finish(const AgeingTimes& ageing) {
     swept.done = true;
     swept.flows = sweep->collected + *collected;
     swept.live_flows = sweep->flows() - std::min(sweep->flows(), swept.flows);
+    collected_flows_ += swept.flows;
+    census_ = sweep->take_census();
 
     auto macs = purge_macs_older(sweep->now_ns(), ageing);
     if (!macs) return macs.error();
     swept.macs = *macs;
+    collected_macs_ += swept.macs;
     const uint64_t patience_ns = timeouts_.fragment * kSecondNs;
     if (sweep->now_ns() > patience_ns) {
         auto status = tables_.drop_fragments_before(sweep->now_ns() - patience_ns);

@@ -7,6 +7,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "maps/abi.h"
@@ -48,6 +50,12 @@ struct Timeouts {
 // Of each network that there is: seconds after which a learned MAC goes, 0: never.
 using AgeingTimes = std::map<NetworkId, uint32_t>;
 
+// What a sweep saw in the connection table.
+struct FlowCensus {
+    std::map<std::pair<uint8_t, uint8_t>, uint64_t> flows; // by protocol and state
+    uint64_t entries = 0;                                  // of every kind
+};
+
 class Collector {
 public:
     struct Swept {
@@ -73,6 +81,11 @@ public:
     Result<uint64_t> purge_macs(const MacMatch& match);
 
     const Timeouts& timeouts() const { return timeouts_; }
+    // Of the last sweep that came to its end; null before.
+    const FlowCensus* census() const { return census_ ? &*census_ : nullptr; }
+    // Collected by sweeps, since the start.
+    uint64_t collected_flows() const { return collected_flows_; }
+    uint64_t collected_macs() const { return collected_macs_; }
 
 private:
     class Sweep;
@@ -87,6 +100,9 @@ private:
     // Flows that REVERSE entries named and that were missing in the last sweep: sorted hashes.
     std::vector<uint64_t> suspected_;
     std::unique_ptr<Sweep> sweep_; // under way
+    std::optional<FlowCensus> census_;
+    uint64_t collected_flows_ = 0;
+    uint64_t collected_macs_ = 0;
 };
 
 } // namespace cnet::control

@@ -289,6 +289,19 @@ struct ReconcileStatus {
     std::optional<std::string> last_error; // since the last full round began
 };
 
+// Of the connection table, as of the last sweep.
+struct FlowFigures {
+    struct Kind {
+        std::string protocol; // "tcp", "udp", "icmp", "icmpv6", "sctp", "other"
+        std::string state;
+        uint64_t flows = 0;
+    };
+    std::vector<Kind> kinds;
+    std::optional<uint64_t> entries; // none: there was no sweep yet
+    uint64_t collected_flows = 0;    // since the start, here and below
+    uint64_t collected_macs = 0;
+};
+
 struct StatusView {
     size_t networks = 0;
     size_t endpoints = 0;

@@ -85,6 +85,23 @@ resolvers = ["192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"]
     EXPECT_FALSE(config->auto_uplinks);
 }
 
+TEST(Config, MetricsListenOnThisHostAlone) {
+    auto listen = [](const std::string& text) {
+        return parse_config("[metrics]\nlisten = \"" + text + "\"", "f");
+    };
+    for (const char* right : {"127.0.0.1:9465", "127.9.9.9:1", "[::1]:65535", "/run/cnet/m.sock"}) {
+        auto config = listen(right);
+        ASSERT_TRUE(config) << right;
+        ASSERT_TRUE(config->metrics);
+        EXPECT_EQ(config->metrics->text(), right);
+    }
+    for (const char* wrong :
+         {"", "9465", "0.0.0.0:9465", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
+          "127.0.0.1:9x", "[::]:9465", "localhost:9465", "m"})
+        EXPECT_FALSE(listen(wrong)) << wrong;
+    EXPECT_FALSE(parse_config("[metrics]\nlisten = 9465", "f"));
+}
+
 TEST(Config, NamesTheLineOfWhatItDoesNotKnow) {
     EXPECT_EQ(fault_of("[log]\nlevel = \"info\"\nlevle = \"info\"\n"),
               "cnetd.toml:3: unknown key [log] levle");
