@@ -8,6 +8,7 @@ import json
 import pytest
 
 from harness.netns import Namespace
+from harness.wait import wait_until
 
 SUBNETS = ("--subnet", "10.88.1.0/24", "--subnet", "fd00:88:1::/64")
 GATEWAYS = {"10.88.1.1/24", "fd00:88:1::1/64"}
@@ -106,7 +107,12 @@ def test_modes_change_under_an_endpoint(host, inside):
     host.cli("network", "set", "dual", "--mode", "nat")
     assert set(addresses(host.namespace, "cngw1")) == GATEWAYS
     assert default_routes(inside) == {"10.88.1.1", "fd00:88:1::1"}
-    inside.run("ping", "-c1", "-W5", "10.88.1.1")
+    # The first may still be behind the resolution that nobody answered.
+    wait_until(
+        lambda: inside.run("ping", "-c1", "-W5", "10.88.1.1", check=False).returncode == 0,
+        30,
+        "an answer of the gateway",
+    )
     assert host.cli("status")["reconcile"]["last_error"] is None
 
 
