@@ -9,8 +9,8 @@ import json
 import os
 import shutil
 
-from .host import BIN
 from .netns import PREFIX
+from .engine import cni_plugin, why_missing
 from .wait import wait_until
 
 APPLETS = ("sh", "sleep", "ip", "wget", "httpd", "nslookup")
@@ -38,16 +38,11 @@ address = "{0}/containerd.sock"
 address = "{0}/ttrpc.sock"
 """
 
-PLUGIN = """#!/bin/sh
-CNET_ROOT={root} exec {bin}/cnet-cni
-"""
-
 
 def missing():
     """Why containerd cannot run here, or None."""
-    for program in ("containerd", "ctr", "runc", "busybox"):
-        if not shutil.which(program):
-            return f"{program} is not installed (tools/setup --engines)"
+    if reason := why_missing("containerd", "ctr", "runc", "busybox"):
+        return reason
     # A bind mount needs something to lie on.
     if not os.path.isdir("/etc/cni"):
         return "there is no /etc/cni"
@@ -61,7 +56,7 @@ class Containerd:
         self.rootfs = os.path.join(self.directory, "rootfs")
         os.makedirs(os.path.join(self.directory, "cni", "net.d"))
         self._write("config.toml", CONFIG.format(self.directory))
-        self._write("plugin", PLUGIN.format(root=host.root, bin=BIN))
+        self._write("plugin", cni_plugin(host))
         self._write("cni/net.d/50-cnet.conflist", json.dumps(network))
         self._make_rootfs()
         self._running = {}

@@ -19,6 +19,7 @@ import tempfile
 
 from .chroot import why_no_exec
 from .netns import PREFIX, Namespace, Process
+from .engine import why_missing
 from .wait import wait_until
 
 DOCKER = "/usr/bin/docker"  # another client may come first on PATH
@@ -50,11 +51,9 @@ while sleep 1000; do :; done
 
 def missing():
     """Why dockerd cannot run here, or None."""
-    if reason := why_no_exec():
+    programs = (DOCKER, DOCKERD, "containerd", "runc", "busybox")
+    if reason := why_no_exec() or why_missing(*programs):
         return reason
-    for program in (DOCKER, DOCKERD, "containerd", "runc", "busybox"):
-        if not shutil.which(program):
-            return f"{os.path.basename(program)} is not installed (tools/setup --engines)"
     with open("/proc/filesystems", encoding="ascii") as file:
         if "\toverlay\n" not in file.read():
             return "the kernel has no overlayfs"

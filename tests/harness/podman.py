@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tarfile
 
-from .host import BIN
+from .engine import cni_plugin, why_missing
 
 APPLETS = ("sh", "cat", "sleep", "ip", "wget", "httpd", "nc", "nslookup")
 
@@ -27,17 +27,10 @@ default_ulimits = ["nofile=1024:4096", "nproc=20000:20000"]
 """
 
 # podman's clean-up process has an environment of its own.
-PLUGIN = """#!/bin/sh
-CNET_ROOT={root} exec {bin}/cnet-cni
-"""
-
 
 def missing():
     """Why podman cannot run here, or None."""
-    for program in ("podman", "runc", "conmon", "busybox"):
-        if not shutil.which(program):
-            return f"{program} is not installed"
-    return None
+    return why_missing("podman", "runc", "conmon", "busybox")
 
 
 class Podman:
@@ -47,7 +40,7 @@ class Podman:
         plugins, networks = (os.path.join(self.directory, name) for name in ("plugins", "networks"))
         for directory in (plugins, networks):
             os.makedirs(directory)
-        self._write(plugins, "cnet", PLUGIN.format(root=host.root, bin=BIN))
+        self._write(plugins, "cnet", cni_plugin(host))
         os.chmod(os.path.join(plugins, "cnet"), 0o755)
         self._write(networks, "50-web.conflist", json.dumps(network))
         config = CONTAINERS_CONF.format(plugins=plugins, networks=networks)
