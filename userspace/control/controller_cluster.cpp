@@ -56,18 +56,19 @@ ClusterEndpoint Controller::Impl::cluster_record(const Endpoint& endpoint) const
 
 OwnRecords Controller::Impl::own_records() const {
     OwnRecords own;
-    for (const IpAddress& any : {IpAddress::from_v4(0), IpAddress()}) {
-        if (const auto vtep = local_vtep(state, observed, any)) own.vteps.push_back(vtep->address);
+    const auto vtep4 = local_vtep(state, observed, IpAddress::from_v4(0));
+    const auto vtep6 = local_vtep(state, observed, IpAddress());
+    for (const auto& vtep : {vtep4, vtep6}) {
+        if (vtep) own.vteps.push_back(vtep->address);
     }
     for (const auto& [id, endpoint] : state.endpoints) {
         if (state.networks.at(endpoint.network_id).clustered)
             own.endpoints.push_back(cluster_record(endpoint));
     }
     for (const auto& [id, network] : state.networks) {
-        const auto vtep = local_vtep(state, observed, IpAddress::from_v4(0));
-        if (!network.clustered || !network.pool || !vtep) continue;
+        if (!network.clustered || !network.pool || !vtep4) continue;
         const IpPrefix& part = network.subnets.front().prefix;
-        own.subnets.push_back({network.vni, part, "", vtep->address, vtep_mac(part)});
+        own.subnets.push_back({network.vni, part, "", vtep4->address, vtep_mac(part)});
     }
     for (const auto& [device, attached] : state.attached) {
         const Network& network = state.networks.at(attached.network_id);

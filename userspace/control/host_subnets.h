@@ -10,9 +10,6 @@
 
 namespace cnet::control {
 
-// Null while it does not exist, or is of another configuration.
-const netlink::LinkInfo* find_vtep(const Network& network, const State& state,
-                                   const Observed& observed);
 std::vector<Change> missing_vteps(const State& desired, const Observed& observed);
 // MTU, up, the subnet's own address.
 std::vector<Change> vtep_settings(const State& desired, const Observed& observed);
