@@ -5,14 +5,15 @@
 #include <netlink/cache.h>
 #include <netlink/errno.h>
 #include <netlink/route/neighbour.h>
-#include <netlink/route/route.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <map>
 
+#include "userspace/netlink/address.h"
 #include "userspace/netlink/cache.h"
 #include "userspace/netlink/message.h"
+#include "userspace/netlink/read.h"
 
 namespace cnet::netlink {
 
@@ -39,30 +40,36 @@ Message route_request(int type, int flags, uint32_t ifindex, const HostRoute& ro
     return message;
 }
 
-Message neighbour_request(int type, int flags, uint32_t ifindex, const HostRoute& route) {
+// What the kernel keeps by MAC and address of a device.
+struct Table {
+    uint8_t family;
+    uint16_t state;
+    uint8_t flags;
+};
+constexpr Table kNeighbours{AF_INET, NUD_PERMANENT, 0};
+// NTF_SELF: of the vxlan device's own table, not of a bridge that it might be a port of.
+constexpr Table kForwarding{AF_BRIDGE, NUD_PERMANENT | NUD_NOARP, NTF_SELF};
+
+Message entry_request(int type, int flags, const Table& table, uint32_t ifindex,
+                      const MacAddress& mac, const IpAddress& to) {
     Message message(type, flags);
     ndmsg header{};
-    header.ndm_family = AF_INET;
+    header.ndm_family = table.family;
     header.ndm_ifindex = static_cast<int>(ifindex);
-    header.ndm_state = NUD_PERMANENT;
+    header.ndm_state = table.state;
+    header.ndm_flags = table.flags;
     message.append(header);
-    message.put(NDA_DST, wire_bytes(route.subnet.network()));
-    message.put(NDA_LLADDR, route.mac.bytes());
+    message.put(NDA_LLADDR, mac.bytes());
+    message.put(NDA_DST, wire_bytes(to));
     return message;
 }
 
-// NTF_SELF: of the vxlan device's own table, not of a bridge that it might be a port of.
+Message neighbour_request(int type, int flags, uint32_t ifindex, const HostRoute& route) {
+    return entry_request(type, flags, kNeighbours, ifindex, route.mac, route.subnet.network());
+}
+
 Message fdb_request(int type, int flags, uint32_t ifindex, const HostRoute& route) {
-    Message message(type, flags);
-    ndmsg header{};
-    header.ndm_family = AF_BRIDGE;
-    header.ndm_ifindex = static_cast<int>(ifindex);
-    header.ndm_state = NUD_PERMANENT | NUD_NOARP;
-    header.ndm_flags = NTF_SELF;
-    message.append(header);
-    message.put(NDA_LLADDR, route.mac.bytes());
-    message.put(NDA_DST, wire_bytes(route.vtep));
-    return message;
+    return entry_request(type, flags, kForwarding, ifindex, route.mac, route.vtep);
 }
 
 Status absent_is_success(Status status) {
@@ -71,58 +78,36 @@ Status absent_is_success(Status status) {
     return errno_value == ESRCH || errno_value == ENOENT ? Status() : status;
 }
 
-std::optional<IpAddress> ip_of(const nl_addr* address) {
-    if (!address) return std::nullopt;
-    auto ip = IpAddress::from_bytes(nl_addr_get_binary_addr(address), nl_addr_get_len(address));
-    return ip ? std::optional(*ip) : std::nullopt;
-}
-
-std::optional<MacAddress> mac_of(const nl_addr* address) {
-    if (!address || nl_addr_get_len(address) != CNET_MAC_LEN) return std::nullopt;
-    std::array<uint8_t, CNET_MAC_LEN> bytes{};
-    std::memcpy(bytes.data(), nl_addr_get_binary_addr(address), bytes.size());
-    return MacAddress(bytes);
-}
-
-// Entries of one device: of its neighbours (AF_INET), or of its forwarding table (AF_BRIDGE).
 template <typename Visit>
-Status for_each_neighbour(nl_sock* socket, int family, uint32_t ifindex, Visit visit) {
+Status for_each_entry(nl_sock* socket, const Table& table, uint32_t ifindex, Visit visit) {
     nl_cache* made = nullptr;
     if (const int code = nl_cache_alloc_name("route/neigh", &made); code < 0)
         return nl_error("list the neighbours", code);
     const Cache cache(made);
     // libnl's own request is too short for what the kernel wants of one for AF_BRIDGE.
     ndmsg header{};
-    header.ndm_family = static_cast<uint8_t>(family);
+    header.ndm_family = table.family;
     int code = nl_send_simple(socket, RTM_GETNEIGH, NLM_F_DUMP, &header, sizeof(header));
     if (code >= 0) code = nl_cache_pickup(socket, made);
     if (code < 0) return nl_error("list the neighbours", code);
     for_each(made, [&](nl_object* object) {
         auto* entry = reinterpret_cast<rtnl_neigh*>(object);
         if (static_cast<uint32_t>(rtnl_neigh_get_ifindex(entry)) != ifindex) return;
-        const auto ip = ip_of(rtnl_neigh_get_dst(entry));
-        const auto mac = mac_of(rtnl_neigh_get_lladdr(entry));
+        const auto ip = to_ip(rtnl_neigh_get_dst(entry));
+        const auto mac = to_mac(rtnl_neigh_get_lladdr(entry));
         if (ip && mac) visit(*ip, *mac);
     });
     return {};
 }
 
 Result<std::vector<IpPrefix>> read_subnets(nl_sock* socket, uint32_t ifindex) {
-    nl_cache* filled = nullptr;
-    if (const int code = rtnl_route_alloc_cache(socket, AF_INET, 0, &filled); code < 0)
-        return nl_error("list the routes", code);
-    const Cache cache(filled);
+    auto routes = read_routes(socket);
+    if (!routes) return routes.error();
     std::vector<IpPrefix> subnets;
-    for_each(filled, [&](nl_object* object) {
-        auto* route = reinterpret_cast<rtnl_route*>(object);
-        rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
-        const auto to = ip_of(rtnl_route_get_dst(route));
-        if (!hop || !to || rtnl_route_get_table(route) != RT_TABLE_MAIN ||
-            rtnl_route_get_protocol(route) != kRouteProtocol ||
-            static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)) != ifindex)
-            return;
-        subnets.emplace_back(*to, nl_addr_get_prefixlen(rtnl_route_get_dst(route)));
-    });
+    for (const RouteInfo& route : *routes) {
+        if (route.ifindex == ifindex && route.protocol == kRouteProtocol)
+            subnets.push_back(route.destination);
+    }
     return subnets;
 }
 
@@ -132,13 +117,13 @@ Result<std::vector<HostRoute>> read_host_routes(nl_sock* socket, uint32_t ifinde
     auto subnets = read_subnets(socket, ifindex);
     if (!subnets) return subnets.error();
     std::map<IpAddress, MacAddress> neighbours;
-    Status read = for_each_neighbour(
-        socket, AF_INET, ifindex,
-        [&](const IpAddress& ip, const MacAddress& mac) { neighbours[ip] = mac; });
+    Status read =
+        for_each_entry(socket, kNeighbours, ifindex,
+                       [&](const IpAddress& ip, const MacAddress& mac) { neighbours[ip] = mac; });
     if (!read) return read.error();
     std::map<MacAddress, IpAddress> vteps;
-    read = for_each_neighbour(socket, AF_BRIDGE, ifindex,
-                              [&](const IpAddress& ip, const MacAddress& mac) { vteps[mac] = ip; });
+    read = for_each_entry(socket, kForwarding, ifindex,
+                          [&](const IpAddress& ip, const MacAddress& mac) { vteps[mac] = ip; });
     if (!read) return read.error();
     std::vector<HostRoute> routes;
     for (const IpPrefix& subnet : *subnets) {

@@ -3,7 +3,6 @@
 #include <linux/if_addr.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <netlink/addr.h>
 #include <netlink/errno.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
@@ -11,6 +10,7 @@
 
 #include <memory>
 
+#include "userspace/netlink/address.h"
 #include "userspace/netlink/cache.h"
 #include "userspace/netlink/socket.h"
 
@@ -20,14 +20,6 @@ namespace {
 struct LinkDeleter {
     void operator()(rtnl_link* link) const { rtnl_link_put(link); }
 };
-
-MacAddress mac_of(rtnl_link* link) {
-    const nl_addr* address = rtnl_link_get_addr(link);
-    if (!address || nl_addr_get_len(address) != CNET_MAC_LEN) return {};
-    std::array<uint8_t, CNET_MAC_LEN> bytes{};
-    std::memcpy(bytes.data(), nl_addr_get_binary_addr(address), bytes.size());
-    return MacAddress(bytes);
-}
 
 std::string text_or_empty(const char* text) {
     return text ? text : "";
@@ -41,7 +33,7 @@ LinkInfo to_link_info(rtnl_link* link) {
     info.name = text_or_empty(rtnl_link_get_name(link));
     info.kind = text_or_empty(rtnl_link_get_type(link));
     info.alias = text_or_empty(rtnl_link_get_ifalias(link));
-    info.mac = mac_of(link);
+    info.mac = to_mac(rtnl_link_get_addr(link)).value_or(MacAddress());
     info.mtu = rtnl_link_get_mtu(link);
     info.up = flags & IFF_UP;
     info.loopback = flags & IFF_LOOPBACK;
@@ -58,11 +50,6 @@ LinkInfo to_link_info(rtnl_link* link) {
 // An optimistic address is used while it is being probed, RFC 4429.
 bool is_tentative(unsigned flags) {
     return (flags & IFA_F_DADFAILED) || ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC));
-}
-
-Result<IpAddress> to_ip(const nl_addr* address) {
-    if (!address) return Error(ErrorKind::kInvalid, "no address");
-    return IpAddress::from_bytes(nl_addr_get_binary_addr(address), nl_addr_get_len(address));
 }
 
 } // namespace
@@ -124,7 +111,8 @@ Result<std::vector<RouteInfo>> read_routes(nl_sock* socket) {
         if (!address || nl_addr_get_prefixlen(to) == 0) return;
         rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
         routes.push_back({IpPrefix(*address, nl_addr_get_prefixlen(to)),
-                          hop ? static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)) : 0});
+                          hop ? static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)) : 0,
+                          rtnl_route_get_protocol(route)});
     });
     return routes;
 }

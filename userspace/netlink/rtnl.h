@@ -48,6 +48,7 @@ struct AddressInfo {
 struct RouteInfo {
     IpPrefix destination; // host bits zero
     uint32_t ifindex = 0; // of its first nexthop, 0 when it has none
+    uint8_t protocol = 0; // RTPROT_*: who made it
 };
 
 // A veth pair whose peer may be created straight in another namespace.
