@@ -204,6 +204,22 @@ private:
         gone_.emplace_back(store::RemovePeer{id});
     }
 
+    // Has `entries`, a part of plan_.next, be what is wanted.
+    template <typename Put, typename Remove, typename Entries>
+    void follow_entries(Entries& entries, const Entries& wanted) {
+        std::erase_if(entries, [&](const auto& entry) {
+            if (wanted.contains(entry.first)) return false;
+            references_gone_.forward.emplace_back(Remove{entry.first.first, entry.first.second});
+            return true;
+        });
+        for (const auto& [key, value] : wanted) {
+            auto known = entries.find(key);
+            if (known != entries.end() && known->second == value) continue;
+            remotes_put_.emplace_back(Put{value});
+            entries[key] = value;
+        }
+    }
+
     void follow_remotes() {
         std::map<std::pair<PeerId, std::string>, RemoteEndpoint> wanted;
         for (const ClusterEndpoint& endpoint : in_.cluster.endpoints) {
@@ -219,18 +235,7 @@ private:
                                                      endpoint.name,      endpoint.mac,
                                                      endpoint.addresses, endpoint.aliases};
         }
-        std::erase_if(plan_.next.remotes, [&](const auto& entry) {
-            if (wanted.contains(entry.first)) return false;
-            references_gone_.forward.emplace_back(
-                store::RemoveRemote{entry.first.first, entry.first.second});
-            return true;
-        });
-        for (const auto& [key, remote] : wanted) {
-            auto known = plan_.next.remotes.find(key);
-            if (known != plan_.next.remotes.end() && known->second == remote) continue;
-            remotes_put_.emplace_back(store::PutRemote{remote});
-            plan_.next.remotes[key] = remote;
-        }
+        follow_entries<store::PutRemote, store::RemoveRemote>(plan_.next.remotes, wanted);
     }
 
     void follow_host_subnets() {
@@ -247,18 +252,8 @@ private:
             wanted[{network->id, subnet.prefix}] = {network->id, subnet.prefix, subnet.host,
                                                     subnet.vtep, subnet.mac};
         }
-        std::erase_if(plan_.next.host_subnets, [&](const auto& entry) {
-            if (wanted.contains(entry.first)) return false;
-            references_gone_.forward.emplace_back(
-                store::RemoveHostSubnet{entry.first.first, entry.first.second});
-            return true;
-        });
-        for (const auto& [key, subnet] : wanted) {
-            auto known = plan_.next.host_subnets.find(key);
-            if (known != plan_.next.host_subnets.end() && known->second == subnet) continue;
-            remotes_put_.emplace_back(store::PutHostSubnet{subnet});
-            plan_.next.host_subnets[key] = subnet;
-        }
+        follow_entries<store::PutHostSubnet, store::RemoveHostSubnet>(plan_.next.host_subnets,
+                                                                      wanted);
     }
 
     // The one here whose pool it is a part of; not what this host has itself.
