@@ -229,7 +229,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     endpoint.name = spec.name;
     endpoint.network_id = (*network)->id;
     endpoint.netns = inside->netns;
-    endpoint.ifname = spec.docker ? endpoint.waiting_ifname() : inside->ifname;
+    endpoint.ifname = spec.docker ? waiting_ifname(endpoint.id) : inside->ifname;
     endpoint.addresses = std::move(*addresses);
     endpoint.mac = *mac;
     endpoint.default_route = spec.default_route;

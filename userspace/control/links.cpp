@@ -101,7 +101,7 @@ void set_mtu(std::vector<Change>& changes, const netlink::LinkInfo& link, const 
 // The MTU is nobody's but ours: Docker leaves it as it finds it.
 void set_up_docker(std::vector<Change>& changes, const netlink::LinkInfo& link,
                    const Endpoint& endpoint, const Network& network, const Observed& observed) {
-    const netlink::LinkInfo* waiting = observed.find(endpoint.waiting_ifname());
+    const netlink::LinkInfo* waiting = observed.find(waiting_ifname(endpoint.id));
     if (waiting && link.peer_here) {
         set_mtu(changes, *waiting, network);
         set_mtu(changes, link, network);

@@ -111,7 +111,7 @@ std::string Network::vtep_device() const {
 std::string Endpoint::host_ifname() const {
     return device_name("cnet", id);
 }
-std::string Endpoint::waiting_ifname() const {
+std::string waiting_ifname(EndpointId id) {
     return device_name("cnep", id);
 }
 

@@ -121,11 +121,13 @@ struct Endpoint {
 
     // "cnet" + id in hex: the host side of the veth.
     std::string host_ifname() const;
-    // "cnep" + id in hex: what its far end is called while that waits in the host's namespace.
-    std::string waiting_ifname() const;
 
     bool operator==(const Endpoint&) const = default;
 };
+
+// "cnep" + id in hex: what the endpoint's far end is called while that waits in the host's
+// namespace.
+std::string waiting_ifname(EndpointId id);
 
 inline constexpr uint32_t kLeaseForever = 0xffffffff;
 

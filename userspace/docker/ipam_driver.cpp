@@ -36,7 +36,7 @@ Result<Json> IpamDriver::release_pool(const Reader& request) {
     const std::string pool = request.text("PoolID");
     auto status = request.fault();
     if (status) status = controller_.release_pool(pool);
-    return status ? Result<Json>(Json::object()) : status.error();
+    return empty_answer(status);
 }
 
 Result<Json> IpamDriver::request_address(const Reader& request) {
@@ -54,7 +54,7 @@ Result<Json> IpamDriver::release_address(const Reader& request) {
     const auto address = request.parsed<IpAddress>("Address");
     auto status = request.fault();
     if (status && address) status = controller_.release_address(pool, *address);
-    return status ? Result<Json>(Json::object()) : status.error();
+    return empty_answer(status);
 }
 
 } // namespace cnet::docker

@@ -129,7 +129,7 @@ Result<Json> NetworkDriver::create_network(const Reader& request) {
     if (!status) return status.error();
     if (auto known = controller_.docker_network(*id)) {
         status = check_same(known->network, spec);
-        return status ? Result<Json>(Json::object()) : status.error();
+        return empty_answer(status);
     }
     spec.docker->id = *id;
     // One that all hosts have is here already when another host's Docker has made it.
@@ -141,14 +141,14 @@ Result<Json> NetworkDriver::create_network(const Reader& request) {
     if (options->network.empty()) {
         if (spec.name.empty()) spec.name = name_of(*id);
         auto made = controller_.create_network(spec);
-        return made ? Result<Json>(Json::object()) : made.error();
+        return empty_answer(made ? Status() : made.error());
     }
     auto existing = controller_.network(options->network);
     if (!existing) return existing.error();
     status = check_same(existing->network, spec);
     spec.docker->made = false;
     if (status) status = controller_.set_docker(options->network, spec.docker);
-    return status ? Result<Json>(Json::object()) : status.error();
+    return empty_answer(status);
 }
 
 Result<Json> NetworkDriver::delete_network(const Reader& request) {
@@ -172,7 +172,7 @@ Result<Json> NetworkDriver::delete_network(const Reader& request) {
                     " stays, although Docker has removed it: " + deleted.error().message());
     }
     auto status = controller_.set_docker(name, std::nullopt);
-    return status ? Result<Json>(Json::object()) : status.error();
+    return empty_answer(status);
 }
 
 Result<Json> NetworkDriver::create_endpoint(const Reader& request) {
@@ -225,7 +225,7 @@ Result<Json> NetworkDriver::delete_endpoint(const Reader& request) {
     auto endpoint = controller_.docker_endpoint(*id);
     if (!endpoint) return Json::object();
     auto status = controller_.delete_endpoint(endpoint->name);
-    return status ? Result<Json>(Json::object()) : status.error();
+    return empty_answer(status);
 }
 
 Result<Json> NetworkDriver::join(const Reader& request) {
@@ -241,7 +241,7 @@ Result<Json> NetworkDriver::join(const Reader& request) {
     auto view = controller_.network(endpoint->network);
     if (!view) return view.error();
     const control::Network& network = view->network;
-    const std::string waiting = "cnep" + endpoint->host_ifname.substr(4);
+    const std::string waiting = control::waiting_ifname(endpoint->id);
     const std::string gateway4 = gateway_of(*endpoint, network, true);
     const std::string gateway6 = gateway_of(*endpoint, network, false);
     Json answer = {
@@ -291,7 +291,7 @@ Result<Json> NetworkDriver::revoke_connectivity(const Reader& request) {
     auto endpoint = controller_.docker_endpoint(*id);
     if (!endpoint) return Json::object();
     auto status = unpublish_all(endpoint->name);
-    return status ? Result<Json>(Json::object()) : status.error();
+    return empty_answer(status);
 }
 
 Result<Json> NetworkDriver::discover(const Reader&) {

@@ -72,4 +72,8 @@ void Reader::fail(const std::string& message) const {
     if (!*fault_) *fault_ = Error(ErrorKind::kInvalid, message);
 }
 
+Result<Json> empty_answer(const Status& status) {
+    return status ? Result<Json>(Json::object()) : status.error();
+}
+
 } // namespace cnet::docker

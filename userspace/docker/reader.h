@@ -1,5 +1,6 @@
-// Typed reading of what Docker sends. Keys that nobody asks for are not looked at, since each
-// version of Docker adds some. The first value of a wrong type is kept, for whoever asks fault().
+// Typed reading of what Docker sends, and the answer that says nothing. Keys that nobody asks for
+// are not looked at, since each version of Docker adds some. The first value of a wrong type is
+// kept, for whoever asks fault().
 #pragma once
 
 #include <cstdint>
@@ -52,5 +53,8 @@ private:
     std::string where_;
     std::shared_ptr<std::optional<Error>> fault_;
 };
+
+// To a call that only does something: an empty object, or why it was not done.
+Result<Json> empty_answer(const Status& status);
 
 } // namespace cnet::docker
