@@ -7,6 +7,8 @@
 
 namespace cnet {
 
+inline constexpr uint64_t kSecondNs = 1'000'000'000;
+
 class Clock {
 public:
     virtual ~Clock() = default;
@@ -25,8 +27,7 @@ private:
     static uint64_t now_ns(clockid_t clock) {
         timespec now{};
         clock_gettime(clock, &now);
-        return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u +
-               static_cast<uint64_t>(now.tv_nsec);
+        return static_cast<uint64_t>(now.tv_sec) * kSecondNs + static_cast<uint64_t>(now.tv_nsec);
     }
 };
 

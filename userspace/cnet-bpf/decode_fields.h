@@ -11,6 +11,7 @@
 #include <string>
 
 #include "maps/abi.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/ip.h"
 #include "userspace/cnet-bpf/decode.h"
 #include "userspace/cnet-bpf/view.h"
@@ -101,7 +102,7 @@ inline Json device(uint32_t ifindex, const Decoder& decoder) {
 // Null when never, or when the collector has claimed the entry.
 inline Json seconds_since(uint64_t then_ns, const Decoder& decoder) {
     if (then_ns == 0 || then_ns == CNET_CLAIMED) return {};
-    return then_ns < decoder.now_ns ? (decoder.now_ns - then_ns) / 1'000'000'000u : 0;
+    return then_ns < decoder.now_ns ? (decoder.now_ns - then_ns) / kSecondNs : 0;
 }
 
 inline Json protocol(uint8_t l4_proto) {

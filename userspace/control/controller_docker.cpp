@@ -1,6 +1,7 @@
 // Networks and endpoints of Docker's: what it calls them, where it puts them, and what it forgot.
 #include <algorithm>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/desired_maps.h"
@@ -8,8 +9,6 @@
 namespace cnet::control {
 
 namespace {
-
-constexpr uint64_t kSecondNs = 1'000'000'000;
 
 bool has_any(const Endpoint& endpoint, const std::vector<IpAddress>& addresses) {
     return std::any_of(endpoint.addresses.begin(), endpoint.addresses.end(),

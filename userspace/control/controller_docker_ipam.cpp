@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "userspace/base/clock.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/ipam.h"
 #include "userspace/control/network_rules.h"
@@ -240,7 +241,7 @@ Status Controller::Impl::collect_docker_addresses(uint64_t now_ns) {
                 return false;
             }
             const uint64_t since_ns = unused_since_ns.emplace(key, now_ns).first->second;
-            if (now_ns - since_ns < parts.docker_grace_s * uint64_t{1'000'000'000}) return false;
+            if (now_ns - since_ns < parts.docker_grace_s * kSecondNs) return false;
             unused_since_ns.erase(key);
             edit.forward.emplace_back(store::RemoveDockerAddress{id, given.first});
             edit.backward.emplace_back(store::PutDockerAddress{id, given.first, false});

@@ -1,6 +1,7 @@
 // Leases that DHCP servers give to endpoints: who may have which address, until when.
 #include <algorithm>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/desired_maps.h"
@@ -10,7 +11,6 @@ namespace cnet::control {
 
 namespace {
 
-constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr uint64_t kNever = UINT64_MAX;
 // A client that renews moves its lease's end by a half. What moves it less is not worth a
 // transaction, and costs a container that asks all the time the end that was told last.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "userspace/base/clock.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/overlay.h"
 
@@ -105,7 +106,7 @@ Result<std::vector<FdbView>> Controller::fdb(const std::string& network) const {
                 view.type = entry.port_flags & CNET_PORT_HOST ? "host" : "static";
             } else {
                 view.age_s =
-                    now_ns > entry.last_seen_ns ? (now_ns - entry.last_seen_ns) / 1'000'000'000 : 0;
+                    now_ns > entry.last_seen_ns ? (now_ns - entry.last_seen_ns) / kSecondNs : 0;
             }
             views.push_back(std::move(view));
         });

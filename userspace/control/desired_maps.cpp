@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "userspace/base/clock.h"
 #include "userspace/control/adopted.h"
 #include "userspace/control/attached.h"
 #include "userspace/control/desired_bindings.h"
@@ -12,8 +13,6 @@
 namespace cnet::control {
 
 namespace {
-
-constexpr uint32_t kSecondNs = 1'000'000'000;
 
 // The first subnet of a family is the one whose gateway the data path answers for.
 const Subnet* first_subnet(const Network& network, bool v4) {
@@ -192,7 +191,8 @@ void add_network(MapContents& maps, const Network& network, const HostPort& host
     entry.flood_ports = place_flood_ports(maps.flood, network.id, flood, observed.maps.flood);
     entry.mac_limit = network.mac_limit;
     entry.ageing_s = network.ageing_s;
-    if (network.flood_limit > 0) entry.flood_interval_ns = kSecondNs / network.flood_limit;
+    if (network.flood_limit > 0)
+        entry.flood_interval_ns = static_cast<uint32_t>(kSecondNs / network.flood_limit);
     entry.host_ifindex = host ? host.outer->ifindex : 0;
     maps.network[network.id] = entry;
     maps.fdb_count[network.id] = 0;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "userspace/base/clock.h"
+
 namespace cnet::control {
 
 namespace {
@@ -16,7 +18,7 @@ constexpr const char* kTypes[] = {"snat", "dnat", "hairpin", "host", "routed"};
 constexpr const char* kProtocols[] = {"tcp", "udp", "icmp", "icmpv6", "sctp"};
 
 uint64_t seconds_since(uint64_t now_ns, uint64_t then_ns) {
-    return now_ns > then_ns ? (now_ns - then_ns) / 1'000'000'000 : 0;
+    return now_ns > then_ns ? (now_ns - then_ns) / kSecondNs : 0;
 }
 
 // As protocol_name() writes those without a name.

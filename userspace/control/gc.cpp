@@ -15,8 +15,6 @@ namespace cnet::control {
 
 namespace {
 
-constexpr uint64_t kSecondNs = 1'000'000'000;
-
 // The clock was read before the walk, so an entry may have been seen since.
 bool idle_longer(uint64_t now_ns, uint64_t last_seen_ns, uint64_t seconds) {
     return last_seen_ns != CNET_CLAIMED && now_ns > last_seen_ns &&
