@@ -5,6 +5,7 @@
  * since the bridge, which sees nothing of the rest, would flood it before long.
  */
 #include "lib/adopted_nat.h"
+#include "lib/adopted_rules.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -14,6 +15,8 @@ int cnet_bridgeport(struct __sk_buff* skb) {
     struct cnet_port* port;
     int verdict = adopted_admit(skb, &pkt, &port);
 
+    if (verdict == V_NEXT && unlikely(pkt.port_flags & ADOPTED_LIMITED))
+        verdict = adopted_limit(skb, &pkt);
     if (verdict == V_NEXT) verdict = adopted_learn(&pkt, port);
     if (verdict == V_NEXT && pkt.port_flags & CNET_PORT_MASQUERADE &&
         mac_equal(pkt.dst_mac, port->gateway_mac))
@@ -27,9 +30,12 @@ int cnet_bridge(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_BRIDGE};
     struct cnet_port* port;
     int verdict = adopted_admit(skb, &pkt, &port);
+    int marked = skb->tc_index == CNET_TRANSLATED;
 
     /* Of stranger_send(): a container that forwards the packet would forward the mark. */
     if (skb->tc_index) skb->tc_index = 0;
+    if (verdict == V_NEXT && pkt.port_flags & ADOPTED_GUARDED)
+        verdict = adopted_guard(skb, &pkt, marked);
     if (verdict == V_NEXT) verdict = adopted_from_host(skb, &pkt);
     return tc_exit(&pkt, verdict);
 }

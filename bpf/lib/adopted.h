@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Stages: a bridge that somebody else made, gone past by what may go past it. Everything else is
- * the bridge's, as if we were not there: nothing is ever dropped here.
+ * the bridge's, as if we were not there: nothing is ever dropped here (adopted_rules.h does).
  */
 #ifndef CNET_LIB_ADOPTED_H
 #define CNET_LIB_ADOPTED_H

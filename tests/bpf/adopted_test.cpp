@@ -245,6 +245,80 @@ TEST_F(Adopted, TheHostsFramesDoNotFlood) {
     EXPECT_EQ(learned(kMacBridge)->flags, uint32_t{CNET_FDB_STATIC});
 }
 
+class AdoptedLimits : public AdoptedNat {
+protected:
+    void limit(uint32_t flags) {
+        for (const char* device : {"ab1", "ab2", "ab3", "br1"}) {
+            cnet_port port = **maps().port.lookup(ifindex(device));
+            port.flags |= flags;
+            ASSERT_TRUE(maps().port.update(ifindex(device), port));
+        }
+    }
+    void expect_forbidden(const char* device, const Packet& packet, cnet_reason reason) {
+        expect_drop(port(device, packet), CNET_HOOK_BRIDGE_PORT, reason);
+    }
+    void expect_host_alone(const char* device, const Packet& packet) {
+        expect(port(device, packet), Verdict::kRedirect, CNET_HOOK_BRIDGE_PORT, CNET_R_TO_HOST,
+               packet);
+    }
+};
+
+TEST_F(AdoptedLimits, IccOffLetsNothingGoFromPortToPort) {
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    limit(CNET_PORT_ICC_OFF);
+    const char* left = "ab3";
+    expect_forbidden("ab1", frame(kMacOne, kMacTwo), CNET_R_ICC_OFF);
+    expect_forbidden("ab1", frame(kMacOne, kMacStranger), CNET_R_ICC_OFF); // nobody knows it
+    expect_forbidden(left, frame(kMacThree, kMacTwo), CNET_R_ICC_OFF);
+    // Whatever would be left to the bridge: its own MAC as a source, a fragment, a tag.
+    expect_forbidden("ab1", frame(kMacBridge, kMacTwo), CNET_R_ICC_OFF);
+    auto piece = frame(kMacOne, kMacTwo);
+    piece.get<Ipv4>().fragment = 0x2000;
+    expect_forbidden("ab1", piece, CNET_R_ICC_OFF);
+    for (const char* mac : {kMacTwo, kMacBroadcast})
+        expect_forbidden("ab1",
+                         Ethernet{.src = kMacOne, .dst = mac, .type = 0x8100} /
+                             Raw{"\1\5\x08\1 tagged, and of some length"},
+                         CNET_R_ICC_OFF);
+    // An address of a sibling behind a group's MAC is the host's alone to see.
+    expect_host_alone("ab1", frame(kMacOne, kMacBroadcast));
+    expect_host_alone(left, frame(kMacThree, "01:00:5e:00:00:fb"));
+    expect_bridged("ab1", frame(kMacOne, kMacBridge));
+    expect_bridged("ab1", frame(kMacOne, "01:80:c2:00:00:00"));
+    const Packet asked = Ethernet{.src = kMacOne, .dst = kMacBroadcast, .type = 0x0806} /
+                         Raw{"an ARP request or nearly so"};
+    expect_bridged("ab1", asked);
+}
+
+TEST_F(AdoptedLimits, InternalReachesTheHostAlone) {
+    port("ab2", frame(kMacTwo, kMacBroadcast));
+    limit(CNET_PORT_INTERNAL);
+    expect_switched("ab1", frame(kMacOne, kMacTwo));
+    expect_bridged("ab1", tcp_to("10.3.0.1", kSyn));
+    expect_bridged("ab1", tcp_to(kHostAddr, kSyn));
+    expect_bridged("ab1", frame(kMacOne, kMacBroadcast));
+    expect_forbidden("ab1", tcp_to(kWorld, kSyn), CNET_R_INTERNAL);
+    expect_forbidden("ab1", tcp_to(kEp1, kSyn), CNET_R_INTERNAL);
+    auto left = tcp_to(kWorld, kAck);
+    left.get<Ethernet>().src = kMacThree;
+    expect_forbidden("ab3", left, CNET_R_INTERNAL);
+    auto piece = tcp_to(kWorld, kSyn);
+    piece.get<Ipv4>().fragment = 0x2000;
+    expect_forbidden("ab1", piece, CNET_R_INTERNAL);
+    expect_forbidden("ab1",
+                     Ethernet{.src = kMacOne, .dst = kMacBridge, .type = 0x8100} /
+                         Raw{"\1\5\x08\1 tagged, and of some length"},
+                     CNET_R_INTERNAL);
+    expect_bridged("ab1", Ethernet{.src = kMacOne, .dst = kMacBridge} /
+                              Ipv6{.src = "fe80::2", .dst = "fe80::1"} /
+                              Udp{.src_port = 546, .dst_port = 547} / Raw{"on the link"});
+    expect_forbidden("ab1",
+                     Ethernet{.src = kMacOne, .dst = kMacBridge} /
+                         Ipv6{.src = "fd00:3::2", .dst = kWorld6} /
+                         Udp{.src_port = 4000, .dst_port = 53} / Raw{"to the world"},
+                     CNET_R_INTERNAL);
+}
+
 TEST_F(Adopted, ADeviceWithoutAnEntryIsTheBridges) {
     port("ab2", frame(kMacTwo, kMacBroadcast));
     ASSERT_TRUE(maps().port.erase(ifindex("ab1")));

@@ -113,6 +113,81 @@ def test_running_connections_stay_with_the_kernel(host, world, lab):
     assert host.cli("ct", "list") == []
 
 
+def answered(*pairs):
+    return all(ping(source.namespace, address) == "reply" for source, address in pairs)
+
+
+def test_icc_off(host, lab, adopted):
+    """No connection between ports, past the bridge, through it, or by the host; on again, all is as before."""
+    del adopted
+    one, two = lab.machines
+
+    def kept_apart():
+        for source, target in ((one, two), (two, one)):
+            assert ping(source.namespace, target.address, timeout=0.5) == "silent"
+            assert ping(source.namespace, target.address6, timeout=0.5) == "silent"
+            assert udp_talk(source.namespace, target.address, udp[target].port, timeout=0.5) == "silent"
+        assert answered((one, lab.address), (one, lab.address6), (host, two.address), (host, two.address6),
+                        (two, outside.FAR))
+
+    with UdpServer(one.namespace) as first, UdpServer(two.namespace) as second:
+        udp = {one: first, two: second}
+        assert ping(one.namespace, two.address) == "reply"
+        host.cli("adopt", lab.name, "--icc", "off")
+        kept_apart()
+        assert host.drops("icc_off", "bridge_port") > 0
+        one.namespace.ip(f"route add {two.address} via {lab.address}")
+        assert ping(one.namespace, two.address, timeout=0.5) == "silent"
+        assert host.drops("icc_off", "bridge") > 0
+        one.namespace.ip(f"route del {two.address}")
+        lab.set_port(two, "isolated", "on")
+        wait_until(lambda: host.cli("adopt")[0]["ports"][1]["left"], what="the port being left")
+        kept_apart()
+        lab.set_port(two, "isolated", "off")
+        host.restart()
+        kept_apart()
+        host.cli("adopt", lab.name, "--icc", "on")
+        for pair in ((one, two.address), (two, one.address), (one, two.address6)):
+            # Neighbour discovery that has failed rests for a moment.
+            wait_until(lambda pair=pair: answered(pair), what="the ports reaching each other again")
+
+
+def test_internal(host, world, lab, adopted):
+    del adopted
+    assert world.far
+    one, two = lab.machines
+    world.near.ip(f"route add {lab.prefix}.0/24 via {outside.HOST}")
+    with TcpServer(one.namespace) as server:
+        host.cli("adopt", lab.name, "--internal", "on")
+        assert answered((one, two.address), (one, lab.address), (host, one.address))
+        for target in (outside.FAR, outside.IPV6.far):
+            assert ping(one.namespace, target, timeout=0.5) == "silent"
+        assert tcp_talk(world.near, one.address, server.port, timeout=0.5) == "silent"
+        assert host.drops("internal", "bridge_port") > 0 and host.drops("internal", "bridge") > 0
+        host.cli("adopt", lab.name, "--internal", "off")
+        assert ping(one.namespace, outside.FAR) == "reply"
+
+
+def test_isolation_between_adopted_bridges(host, lab, adopted):
+    """Of two that we do NAT for neither reaches the other; one that others look after is theirs."""
+    del adopted
+    one, _ = lab.machines
+    with LinuxBridge(host, "lab1", "10.77.1") as second:
+        other = second.machine("other")
+        host.cli("adopt", "lab1")
+        assert answered((one, other.address), (one, other.address6))
+        host.cli("adopt", "lab1", "--masquerade", "on")
+        for source, target in ((one, other), (other, one)):
+            assert ping(source.namespace, target.address, timeout=0.5) == "silent"
+            assert ping(source.namespace, target.address6, timeout=0.5) == "silent"
+            assert ping(source.namespace, outside.FAR) == "reply"
+        assert ping(one.namespace, second.address) == "reply", "the host's own address"
+        assert host.drops("other_network", "bridge") > 0
+        host.cli("adopt", "lab1", "--masquerade", "off")
+        assert ping(one.namespace, other.address) == "reply"
+        host.cli("release", "lab1")
+
+
 def test_isolation_between_networks(host, lab, adopted, red, alpha):
     """To each other neither way, but for a published port."""
     del adopted, red

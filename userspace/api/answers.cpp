@@ -172,6 +172,8 @@ std::string render(const control::AdoptedView& view) {
     json["state"] = view.state;
     json["left"] = text_or_null(view.left);
     json["masquerade"] = view.masquerade;
+    json["icc"] = view.icc;
+    json["internal"] = view.internal;
     json["ports"] = Json::array();
     for (const control::AdoptedPortView& port : view.ports) {
         Json item;

@@ -168,7 +168,9 @@ Result<PeerRequest> parse_peer_request(std::string_view body) {
 Result<control::AdoptSpec> parse_adopt_spec(std::string_view body) {
     return parse_with<control::AdoptSpec>(body, [](ObjectReader& in, control::AdoptSpec& out) {
         in.read_required("bridge", out.bridge);
-        in.read("masquerade", out.masquerade);
+        in.read_optional("masquerade", out.masquerade);
+        in.read_optional("icc", out.icc);
+        in.read_optional("internal", out.internal);
     });
 }
 

@@ -26,6 +26,8 @@ View adopted_view() {
         {"STATE", key("state")},
         {"PORTS", plain(ports_text), Align::kLeft, true},
         {"MASQUERADE", key("masquerade")},
+        {"ICC", key("icc")},
+        {"INTERNAL", key("internal")},
         {"LEFT", key("left"), Align::kLeft, true},
         {"IFINDEX", key("ifindex"), Align::kRight, false, true},
         {"ID", key("id"), Align::kRight, false, true},
@@ -54,16 +56,20 @@ int release(Context& context, const Verb&, const Arguments& arguments) {
 } // namespace
 
 Object adopt_object() {
-    return {"adopt",
-            "bridges that somebody else made, gone past",
-            {{{""},
-              "Has frames between the ports of a bridge go past it; without BRIDGE lists the "
-              "bridges adopted.",
-              {{"BRIDGE", false}},
-              {{"--masquerade", OptionKind::kOnOff, "on|off",
-                "translate what leaves the host from it; off unless given", "masquerade"}},
-              adopt,
-              Verb::Repeat::kWatch}}};
+    return {
+        "adopt",
+        "bridges that somebody else made, gone past",
+        {{{""},
+          "Has frames between the ports of a bridge go past it, or changes options of one that "
+          "is adopted; without BRIDGE lists the bridges adopted.",
+          {{"BRIDGE", false}},
+          {{"--masquerade", OptionKind::kOnOff, "on|off",
+            "translate what leaves the host from it (off)", "masquerade"},
+           {"--icc", OptionKind::kOnOff, "on|off", "let its ports reach each other (on)", "icc"},
+           {"--internal", OptionKind::kOnOff, "on|off",
+            "nothing beyond the host, nor from there (off)", "internal"}},
+          adopt,
+          Verb::Repeat::kWatch}}};
 }
 
 Object release_object() {

@@ -34,8 +34,16 @@ const netlink::BridgeInfo* find_usable(const AdoptedBridge& adopted, const Obser
     return &info->second;
 }
 
+// Of every port, also of one that is left to the bridge, and of the bridge's own device.
+uint32_t limits_of(const AdoptedBridge& adopted) {
+    uint32_t flags = 0;
+    if (!adopted.icc) flags |= CNET_PORT_ICC_OFF;
+    if (adopted.internal) flags |= CNET_PORT_INTERNAL;
+    return flags;
+}
+
 uint32_t flags_of(const AdoptedPort& port, const AdoptedBridge& adopted) {
-    uint32_t flags = CNET_PORT_LEARNING;
+    uint32_t flags = CNET_PORT_LEARNING | limits_of(adopted);
     if (!port.left.empty()) return flags | CNET_PORT_BRIDGED;
     if (port.info->far_mac && !port.info->shaped) flags |= CNET_PORT_PEER;
     if (adopted.masquerade) flags |= CNET_PORT_MASQUERADE;
@@ -62,15 +70,16 @@ cnet_port shared_part(const AdoptedBridge& adopted, const netlink::LinkInfo& lin
     return port;
 }
 
-void add_stated(MapContents& maps, const AdoptedBridge& adopted, const netlink::BridgeInfo& info,
-                uint32_t bridge) {
-    for (const MacAddress& mac : info.stated) {
+// The bridge alone sends there.
+void add_stated(MapContents& maps, const AdoptedBridge& adopted, const std::set<MacAddress>& macs,
+                uint32_t bridge, uint32_t port_flags) {
+    for (const MacAddress& mac : macs) {
         cnet_fdb_key key{};
         key.network_id = adopted.network_id;
         copy_mac(key.mac, mac);
         cnet_fdb_entry entry{};
         entry.ifindex = bridge;
-        entry.port_flags = CNET_PORT_HOST | CNET_PORT_BRIDGED;
+        entry.port_flags = port_flags | CNET_PORT_BRIDGED;
         entry.flags = CNET_FDB_STATIC;
         maps.fdb[key] = entry;
     }
@@ -88,7 +97,8 @@ void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::
     network.mtu = link.mtu;
     maps.network[adopted.network_id] = network;
     maps.fdb_count[adopted.network_id] = 0;
-    add_stated(maps, adopted, info, link.ifindex);
+    add_stated(maps, adopted, info.stated, link.ifindex, 0);
+    add_stated(maps, adopted, info.own, link.ifindex, CNET_PORT_HOST);
 
     const cnet_port shared = shared_part(adopted, link, observed);
     for (const AdoptedPort& one : adopted_ports(adopted, state, observed)) {
@@ -97,7 +107,7 @@ void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::
         if (one.info->far_mac) copy_mac(port.mac, *one.info->far_mac);
     }
     cnet_port& own = maps.port[link.ifindex] = shared;
-    own.flags = CNET_PORT_HOST | CNET_PORT_BRIDGED;
+    own.flags = CNET_PORT_HOST | CNET_PORT_BRIDGED | limits_of(adopted);
     if (adopted.masquerade) own.flags |= CNET_PORT_MASQUERADE;
     copy_mac(own.mac, link.mac);
 }

@@ -34,6 +34,14 @@ Status check_ports(const netlink::LinkInfo& bridge, const State& state, const Ob
     return {};
 }
 
+// Whether any was given.
+bool set_options(AdoptedBridge& adopted, const AdoptSpec& spec) {
+    adopted.masquerade = spec.masquerade.value_or(adopted.masquerade);
+    adopted.icc = spec.icc.value_or(adopted.icc);
+    adopted.internal = spec.internal.value_or(adopted.internal);
+    return spec.masquerade || spec.icc || spec.internal;
+}
+
 std::vector<std::string> warnings_for(const netlink::Bridging& bridging,
                                       const netlink::BridgeInfo& bridge) {
     std::vector<std::string> warnings;
@@ -53,6 +61,8 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     view.bridge = adopted.bridge;
     view.id = adopted.network_id;
     view.masquerade = adopted.masquerade;
+    view.icc = adopted.icc;
+    view.internal = adopted.internal;
     view.state = "gone";
     const netlink::LinkInfo* link = find_adopted_link(adopted, observed);
     if (!link) return view;
@@ -67,13 +77,26 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     return view;
 }
 
+Result<AdoptedView> Controller::Impl::change_adopted(const AdoptedBridge& before,
+                                                     const AdoptSpec& spec) {
+    AdoptedBridge after = before;
+    if (!set_options(after, spec))
+        return Error(ErrorKind::kConflict, "bridge " + spec.bridge + " is adopted already");
+    State next = state;
+    next.adopted[spec.bridge] = after;
+    auto status =
+        change(std::move(next), {{store::PutAdopted{after}}, {store::PutAdopted{before}}});
+    if (!status) return status.error();
+    return view(after);
+}
+
 Result<AdoptedView> Controller::adopt_bridge(const AdoptSpec& spec) {
     Impl& impl = *impl_;
     const std::string& bridge = spec.bridge;
     if (!valid_ifname(bridge))
         return Error(ErrorKind::kInvalid, "\"" + bridge + "\" is no device name");
-    if (impl.state.adopted.contains(bridge))
-        return Error(ErrorKind::kConflict, "bridge " + bridge + " is adopted already");
+    if (auto known = impl.state.adopted.find(bridge); known != impl.state.adopted.end())
+        return impl.change_adopted(AdoptedBridge(known->second), spec);
     auto link = impl.parts.rtnl.link(bridge);
     if (!link) {
         if (link.error().kind() == ErrorKind::kNotFound) return no_such("bridge", bridge);
@@ -83,7 +106,8 @@ Result<AdoptedView> Controller::adopt_bridge(const AdoptSpec& spec) {
     if (!status) return status.error();
 
     State next = impl.state;
-    const AdoptedBridge adopted{bridge, ++impl.ids.network, spec.masquerade};
+    AdoptedBridge adopted{bridge, ++impl.ids.network};
+    set_options(adopted, spec);
     next.adopted[bridge] = adopted;
     // Netlink's news may not have come yet.
     auto looked = observe_links(impl.observed, next, impl.parts.rtnl);

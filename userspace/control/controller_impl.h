@@ -111,6 +111,7 @@ struct Controller::Impl {
     Status check_attached_mtu(const Network& network) const;
     PeerView view(const Peer& peer) const;
     AdoptedView view(const AdoptedBridge& adopted) const;
+    Result<AdoptedView> change_adopted(const AdoptedBridge& before, const AdoptSpec& spec);
 
     // Adds to `next` and `edit` what it takes to remove the endpoint with its ports and static FDB
     // entries.

@@ -182,6 +182,8 @@ struct AdoptedBridge {
     std::string bridge;
     NetworkId network_id = 0; // no network of State's; the maps know it by this
     bool masquerade = false;  // what leaves the host from it
+    bool icc = true;          // from one port to another
+    bool internal = false;    // nothing beyond the host, nor from there
 
     bool operator==(const AdoptedBridge&) const = default;
 };

@@ -67,9 +67,12 @@ struct AttachedView {
     std::string state; // "up", "down", "gone", "unusable" (it has become what can be no port)
 };
 
+// None: as it is, or as AdoptedBridge has it.
 struct AdoptSpec {
     std::string bridge;
-    bool masquerade = false;
+    std::optional<bool> masquerade = {};
+    std::optional<bool> icc = {};
+    std::optional<bool> internal = {};
 };
 
 struct AdoptedPortView {
@@ -85,6 +88,8 @@ struct AdoptedView {
     std::string state;    // "adopted", "left" (to itself, as it is set up now), "gone"
     std::string left;     // why
     bool masquerade = false;
+    bool icc = true;
+    bool internal = false;
     std::vector<AdoptedPortView> ports;
     std::vector<std::string> warnings; // what does not apply to frames that go past it
 };

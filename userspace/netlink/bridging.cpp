@@ -209,7 +209,9 @@ Status read_stated(nl_sock* socket, uint32_t bridge, BridgeInfo& info) {
         const Attributes<NDA_MAX> in(message, sizeof(ndmsg));
         const auto mac = in.mac(NDA_LLADDR);
         if (!mac || in.u32(NDA_MASTER) != bridge) return;
-        if (neigh->ndm_state & (NUD_PERMANENT | NUD_NOARP) || neigh->ndm_flags & NTF_STICKY)
+        if (neigh->ndm_state & NUD_PERMANENT)
+            info.own.insert(*mac);
+        else if (neigh->ndm_state & NUD_NOARP || neigh->ndm_flags & NTF_STICKY)
             info.stated.insert(*mac);
     });
 }

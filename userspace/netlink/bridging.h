@@ -20,7 +20,8 @@ struct BridgeInfo {
     bool calls_netfilter = false; // of this bridge alone
     uint32_t ageing_s = 0;        // 0: it remembers nothing
     uint32_t forward_delay_s = 0;
-    std::set<MacAddress> stated; // not learned: its own, its ports', and what somebody added
+    std::set<MacAddress> own;    // its own and its ports', and what somebody gave it as that
+    std::set<MacAddress> stated; // what somebody added at a port
 
     bool operator==(const BridgeInfo&) const = default;
 };

@@ -238,6 +238,8 @@ Status load_adopted(Statement& row, State& state) {
     adopted.bridge = row.next_text();
     adopted.network_id = static_cast<control::NetworkId>(row.next_int());
     adopted.masquerade = row.next_int() != 0;
+    adopted.icc = row.next_int() != 0;
+    adopted.internal = row.next_int() != 0;
     state.adopted.emplace(adopted.bridge, adopted);
     return {};
 }
@@ -342,7 +344,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
-        {"SELECT bridge, network_id, masquerade FROM adopted", load_adopted},
+        {"SELECT bridge, network_id, masquerade, icc, internal FROM adopted", load_adopted},
         {"SELECT id, name, address, clustered FROM peers", load_peer},
         {"SELECT peer_id, name, network_id, mac FROM remotes", load_remote},
         {"SELECT peer_id, name, address FROM remote_addresses ORDER BY peer_id, name, position",

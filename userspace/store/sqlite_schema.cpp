@@ -162,6 +162,11 @@ PRAGMA user_version = 14;
                                   R"sql(
 ALTER TABLE adopted ADD COLUMN masquerade INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 15;
+)sql",
+                                  R"sql(
+ALTER TABLE adopted ADD COLUMN icc INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE adopted ADD COLUMN internal INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 16;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

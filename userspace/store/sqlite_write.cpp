@@ -192,9 +192,12 @@ Status write(Database& db, const PutAttached& put) {
 Status write(Database& db, const PutAdopted& put) {
     auto status =
         run(db,
-            "INSERT INTO adopted VALUES (?, ?, ?) ON CONFLICT (bridge) DO UPDATE SET "
-            "network_id = excluded.network_id, masquerade = excluded.masquerade",
-            put.adopted.bridge, int64_t{put.adopted.network_id}, int64_t{put.adopted.masquerade});
+            "INSERT INTO adopted (bridge, network_id, masquerade, icc, internal) "
+            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (bridge) DO UPDATE SET "
+            "network_id = excluded.network_id, masquerade = excluded.masquerade, "
+            "icc = excluded.icc, internal = excluded.internal",
+            put.adopted.bridge, int64_t{put.adopted.network_id}, int64_t{put.adopted.masquerade},
+            int64_t{put.adopted.icc}, int64_t{put.adopted.internal});
     if (!status) return status;
     return raise_last_id(db, "network", put.adopted.network_id);
 }

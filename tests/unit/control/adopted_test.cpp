@@ -1,5 +1,6 @@
 // Bridges that somebody else made.
 #include "tests/unit/control/world.h"
+#include "userspace/control/desired_maps.h"
 
 namespace cnet::test {
 
@@ -16,7 +17,7 @@ protected:
         netlink::BridgeInfo info;
         info.ageing_s = 300;
         info.forward_delay_s = 15;
-        info.stated = {kBridgeMac};
+        info.own = {kBridgeMac};
         rtnl.bridging_of().bridges[bridge] = info;
         one = add_port("one");
         two = add_port("two");
@@ -233,6 +234,36 @@ TEST_F(AdoptedTest, Masquerades) {
     EXPECT_EQ(tables.flows.size(), 1u);
     ASSERT_TRUE(controller->release_bridge("lab0"));
     EXPECT_TRUE(tables.flows.empty());
+}
+
+TEST_F(AdoptedTest, OptionsAreChangedLive) {
+    adopt();
+    rtnl.bridging_of().ports[two].isolated = true;
+    rtnl.bridging_of().bridges[bridge].stated = {kFarMac};
+    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(controller->adopt_bridge({.bridge = "lab0", .icc = false}));
+    EXPECT_EQ(flags(one), kStraight | CNET_PORT_ICC_OFF);
+    EXPECT_EQ(flags(two), kLeft | CNET_PORT_ICC_OFF) << "nothing goes around it there";
+    auto changed =
+        controller->adopt_bridge({.bridge = "lab0", .masquerade = true, .internal = true});
+    ASSERT_TRUE(changed);
+    EXPECT_TRUE(changed->internal && changed->masquerade && !changed->icc);
+    const uint32_t limits = CNET_PORT_ICC_OFF | CNET_PORT_INTERNAL;
+    EXPECT_EQ(flags(one), int64_t{kStraight | CNET_PORT_MASQUERADE | limits});
+    EXPECT_EQ(tables.contents.port.at(bridge).flags,
+              CNET_PORT_HOST | CNET_PORT_BRIDGED | CNET_PORT_MASQUERADE | limits);
+    cnet_fdb_key key{};
+    key.network_id = 1;
+    control::copy_mac(key.mac, kFarMac);
+    EXPECT_EQ(tables.contents.fdb.at(key).port_flags, uint32_t{CNET_PORT_BRIDGED})
+        << "somebody's, and not the host's";
+    restart();
+    EXPECT_TRUE(controller->adopted().at(0).internal);
+    ASSERT_TRUE(controller->adopt_bridge(
+        {.bridge = "lab0", .masquerade = false, .icc = true, .internal = false}));
+    EXPECT_EQ(flags(one), kStraight);
+    EXPECT_FALSE(controller->adopt_bridge({"lab0"})) << "nothing to change";
+    expect_settled();
 }
 
 TEST_F(AdoptedTest, WarnsOfWhatIsBypassed) {
