@@ -1,5 +1,6 @@
 """tools/bench as a whole: it measures every contender and leaves nothing behind, however it ends."""
 
+import collections
 import json
 import os
 import signal
@@ -66,6 +67,32 @@ def test_measures_what_is_asked_for():
     assert "no programs, again" in done.stdout
     assert "crr" not in done.stdout
     assert "cnet-bpf  " not in done.stdout
+
+
+def test_control_plane(tmp_path):
+    figures_file = tmp_path / "figures.json"
+    words = ["--rounds", "1", "--seconds", "0.05", "--endpoints", "20", "--json", str(figures_file)]
+    done = bench("control", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(figures_file.read_text())
+    times = collections.Counter(run["what"] for run in figures["runs"])
+    assert times == {
+        "endpoint create": 2,
+        "endpoint delete": 1,
+        "publish 10000 ports": 1,
+        "unpublish 10000 ports": 1,
+        "endpoint create, up to 20": 20,
+        "start with 20 endpoints": 1,
+    }
+    assert all(run["milliseconds"] > 0 for run in figures["runs"])
+    assert figures["resident_bytes"] > 1 << 20 and figures["map_bytes"] > 1 << 20
+
+
+def test_many_ports():
+    words = ["--rounds", "1", "--seconds", "0.05", "--mode", "rr", "--others", "150"]
+    done = bench("ports", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "cnet-bpf, beside 150" in done.stdout
 
 
 def test_costs_of_programs(tmp_path):

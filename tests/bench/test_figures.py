@@ -1,5 +1,8 @@
 """Ratios, and when a contender gets an error in place of a number."""
 
+import re
+import xml.etree.ElementTree as ElementTree
+
 import pytest
 
 from benchmark.lab import BenchError
@@ -7,6 +10,7 @@ from benchmark.measure import Measurement, aim_results
 from benchmark.path import Contender, Path
 from benchmark.ratios import ratio, spread
 from benchmark.report import as_text
+from benchmark.report_html import as_html
 from benchmark.scenarios import Aim, Scenario
 
 MACHINE = {
@@ -66,7 +70,7 @@ class FakeWorker:
         rate = path.address.rates.pop(0)
         if rate is None:
             raise BenchError("a wrong byte came back")
-        return {"per_second": rate, "transactions": rate, "p50_us": 1.0, "p99_us": 2.0}
+        return {"per_second": rate, "transactions": rate, "p50_us": 1.0, "p99_us": 2.0, "p999_us": 3.0}
 
 
 def measured(*contenders, aims=()):
@@ -109,3 +113,30 @@ def test_an_error_takes_the_place_of_every_number(broken, error):
     assert f"ERROR {error}" in text
     assert "97" not in text
     assert "100" in text
+
+
+def page_of(measurement):
+    """The plots' numbers, the aims' verdicts, and the page."""
+    page = as_html(measurement, MACHINE, SETTINGS, ["a note & more"])
+    plots = [ElementTree.fromstring(plot) for plot in re.findall(r"<svg.*?</svg>", page)]
+    texts = [text.text for plot in plots for text in plot.iter("text")]
+    return texts, re.findall(r'<tr class="(\w+)">', page), page
+
+
+def test_the_page_shows_what_the_table_says():
+    _, measurement = measured(
+        Fake("veth", [100, 100, 100]),
+        Fake("cnet", [97, 96, 99]),
+        aims=[Aim("rr", "veth", 0.97), Aim("rr", "veth", 0.98)],
+    )
+    texts, verdicts, page = page_of(measurement)
+    assert texts == ["the veth", "1.000 (1.000..1.000)", "the cnet", "0.970 (0.960..0.990)"]
+    assert verdicts == ["met", "missed"]
+    assert "a note &amp; more" in page and "http" not in page
+
+
+def test_the_page_has_no_number_of_what_failed():
+    _, measurement = measured(Fake("veth", [100, 100, 100]), Fake("cnet", [97, None]))
+    texts, verdicts, page = page_of(measurement)
+    assert texts == ["the veth", "1.000 (1.000..1.000)"] and verdicts == []
+    assert "error: rr: a wrong byte came back" in page

@@ -23,6 +23,7 @@ from .path import Contender, Path
 
 NETWORK = "bench"
 OTHER_PORTS_FROM = 20000
+PORTS_AT_ONCE = 100
 
 
 class Cnetd:
@@ -35,11 +36,24 @@ class Cnetd:
         # No process of the host dials a published port here, and others' processes are left alone.
         (self.root / "etc").mkdir(parents=True)
         (self.root / "etc" / "cnetd.toml").write_text("[sock]\nenabled = false\n")
-        self._process = lab.daemon(host, bin_dir / "cnetd", "--root", self.root, log=self._log)
+        self._lab = lab
+        self.start()
+
+    def start(self):
+        program = self._bin / "cnetd"
+        self._process = self._lab.daemon(self.host, program, "--root", self.root, log=self._log)
         try:
             poll(self._answers, 60, "an answer of cnetd")
         except BenchError as error:
             raise self.explained(error) from None
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def explained(self, error):
         """The error, with what cnetd said last."""
@@ -74,7 +88,7 @@ class Cnetd:
 
     def cpu_seconds(self):
         """CPU time that cnetd has used."""
-        with open(f"/proc/{self._process.pid}/stat", encoding="ascii") as file:
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -99,8 +113,8 @@ class Cnetd:
 class CnetHost:
     """Built at first use and shared by the contenders below."""
 
-    def __init__(self, bin_dir, others):
-        self._bin, self._others = bin_dir, others
+    def __init__(self, bin_dir, others=0, label="cnet"):
+        self._bin, self._others, self._label = bin_dir, others, label
         self.daemon = self._failure = None
 
     @property
@@ -123,13 +137,16 @@ class CnetHost:
 
     def _start(self, lab):
         self.host, self.outside = wired_host(lab, lab.namespace("host"))
-        self.daemon = Cnetd(lab, self._bin, self.host, "cnet")
+        self.daemon = Cnetd(lab, self._bin, self.host, self._label)
         self.daemon.cli("network", "create", NETWORK, "--subnet", SUBNET, "--gateway", GATEWAY)
         self.first = self.daemon.container(lab, "first", FIRST)
         self.second = self.daemon.container(lab, "second", SECOND)
         self.daemon.ensure_uplink()
-        for number in range(self._others):
-            self.daemon.cli("port", "publish", "second", f"{OTHER_PORTS_FROM + number}:{1 + number}")
+        # One by one takes a process each; to a packet a port of a range is as any other.
+        for first in range(0, self._others, PORTS_AT_ONCE):
+            last = min(first + PORTS_AT_ONCE, self._others) - 1
+            host_ports = f"{OTHER_PORTS_FROM + first}-{OTHER_PORTS_FROM + last}"
+            self.daemon.cli("port", "publish", "second", f"{host_ports}:{1 + first}-{1 + last}")
         self.daemon.cli("port", "publish", "first", f"{HOST_PORT}:{SERVER_PORT}")
 
 

@@ -7,15 +7,16 @@ import pathlib
 import signal
 import sys
 
-from . import attach, machine, programs, report
+from . import attach, control, machine, programs, report
 from .lab import BenchError, Lab
 from .measure import Measurement
+from .report_html import as_html
 from .scenarios import MODES, US, scenarios
 from .work import Worker
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 QUICK = {"rounds": 9, "seconds": 0.15}
-FULL = {"rounds": 15, "seconds": 1.0}
+DEFAULT = {"rounds": 15, "seconds": 1.0}
 HIGHEST_PRIORITY = -20
 
 PROGRAMS = ("empty", "redirect", "redirect_out", "vxlan_in", "vxlan_out")
@@ -34,19 +35,25 @@ def parse(arguments):
         description="Measures the same work on several data paths, side by side.",
         epilog="tools/bench prog: nanoseconds a packet of each BPF program.\n"
         "tools/bench add: how long a container waits for its network, by CNI.\n"
+        "tools/bench control: endpoints and ports made, a daemon started, memory.\n"
         "tools/bench --list: the scenarios and their contenders.\n"
         "docs/bench.md explains the figures.",
     )
     parser.add_argument(
-        "scenario", nargs="*", help="only these; `prog` for the cost of each BPF program, `add` for CNI"
+        "scenario",
+        nargs="*",
+        help="only these; `prog` for the cost of each BPF program, `add` for CNI, `control` for cnetd",
     )
     parser.add_argument(
         "--quick",
         action="store_true",
         help=f"{QUICK['rounds']} rounds of {QUICK['seconds']} s: under a minute",
     )
-    parser.add_argument("--rounds", type=int, help=f"how many (default {FULL['rounds']})")
-    parser.add_argument("--seconds", type=float, help=f"of each run (default {FULL['seconds']:g})")
+    parser.add_argument(
+        "--full", action="store_true", help="what to publish: every scenario, those of minutes too"
+    )
+    parser.add_argument("--rounds", type=int, help=f"how many (default {DEFAULT['rounds']})")
+    parser.add_argument("--seconds", type=float, help=f"of each run (default {DEFAULT['seconds']:g})")
     parser.add_argument("--mode", action="append", choices=MODES, help="only this work")
     parser.add_argument(
         "--skip", action="append", default=[], metavar="CONTENDER", help="leave this one out"
@@ -57,6 +64,9 @@ def parse(arguments):
         default=0,
         metavar="N",
         help="publish N more ports beside the measured one",
+    )
+    parser.add_argument(
+        "--endpoints", type=int, default=1000, metavar="N", help="of `control` (default %(default)s)"
     )
     parser.add_argument("--cpu", type=int, help="run on this CPU (default: the last one)")
     parser.add_argument(
@@ -69,10 +79,13 @@ def parse(arguments):
         "--json", type=pathlib.Path, metavar="FILE", help="write every figure there too"
     )
     parser.add_argument(
+        "--html", type=pathlib.Path, metavar="FILE", help="write a page with plots there too"
+    )
+    parser.add_argument(
         "--list", action="store_true", help="list scenarios and contenders, and stop"
     )
     options = parser.parse_args(arguments)
-    preset = QUICK if options.quick else FULL
+    preset = QUICK if options.quick else DEFAULT
     options.rounds = options.rounds or preset["rounds"]
     options.seconds = options.seconds or preset["seconds"]
     options.modes = options.mode or list(MODES)
@@ -85,7 +98,7 @@ def parse(arguments):
     return options
 
 
-def choose(everything, names, skipped):
+def choose(everything, names, skipped, full=False):
     known = {scenario.name: scenario for scenario in everything}
     contenders = {contender.name for scenario in everything for contender in scenario.contenders}
     for kind, wanted, there in (("scenario", names, known), ("contender", skipped, contenders)):
@@ -95,7 +108,9 @@ def choose(everything, names, skipped):
                 f"no {kind} {', '.join(unknown)}; there are: {', '.join(sorted(there))}"
             )
     chosen = [
-        scenario.without(skipped) for scenario in everything if not names or scenario.name in names
+        scenario.without(skipped)
+        for scenario in everything
+        if scenario.name in names or (not names and (full or not scenario.only_by_name))
     ]
     return [scenario for scenario in chosen if scenario.contenders]
 
@@ -130,6 +145,9 @@ def compare(options, cnet, chosen):
         for name in ("rounds", "seconds", "cpu", "nice", "modes", "others")
     }
     print(report.as_text(measurement, description, settings, notes), end="")
+    if options.html:
+        page = as_html(measurement, description, settings, notes)
+        options.html.write_text(page, encoding="utf-8")
     if options.json:
         figures = report.as_json(measurement, description, settings, notes)
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -149,13 +167,16 @@ def run(arguments):
     need(bin_dir(), "cnet-bench-worker", *(f"bench_{name}.bpf.o" for name in PROGRAMS))
     if US not in options.skip:
         need(bin_dir(), "cnetd", "cnet-bpf")
+    if options.scenario == ["control"]:
+        return control.run(options, bin_dir(), say)
     if options.scenario == ["add"]:
         need(bin_dir(), "cnet-cni")
         return attach.run(options, bin_dir(), say)
     if options.scenario[:1] == ["prog"]:
         chosen = choose(everything, options.scenario[1:], [])
         return programs.run(options, chosen, bin_dir(), say)
-    return compare(options, cnet, choose(everything, options.scenario, options.skip))
+    chosen = choose(everything, options.scenario, options.skip, options.full)
+    return compare(options, cnet, chosen)
 
 
 def interrupted(number, _):

@@ -46,6 +46,7 @@ def _contender_json(measurement, scenario, mode, contender):
         "per_second": spread_json(measurement.spread(scenario, mode, name)),
         "p50_us": spread_json(measurement.spread(scenario, mode, name, "p50_us")),
         "p99_us": spread_json(measurement.spread(scenario, mode, name, "p99_us")),
+        "p999_us": spread_json(measurement.spread(scenario, mode, name, "p999_us")),
         "ratio_to": {
             other.name: spread_json(measurement.ratio(scenario, mode, name, other.name))
             for other in scenario.contenders
@@ -56,7 +57,7 @@ def _contender_json(measurement, scenario, mode, contender):
 
 
 def as_text(measurement, machine, settings, notes):
-    lines = [*_heading(machine, settings), ""]
+    lines = [*heading(machine, settings), ""]
     for scenario in measurement.scenarios:
         lines += [scenario.title]
         for mode in measurement.modes:
@@ -65,7 +66,7 @@ def as_text(measurement, machine, settings, notes):
     return "\n".join(lines) + "\n"
 
 
-def _heading(machine, settings):
+def heading(machine, settings):
     kind = ", virtual" if machine["virtual"] else ""
     yield (
         f"Linux {machine['kernel']} {machine['machine']}, {machine['cpus']} CPUs,"

@@ -16,6 +16,7 @@ from .overlay_paths import CnetOverlay, Vxlan
 from .redirect_path import BareRedirect, BareRedirectAcross, BareVxlan
 
 US = "cnet"
+MANY_PORTS = 10_000
 MODES = {
     "rr": "one byte each way over one TCP connection",
     "crr": "connect, one byte each way, close with RST",
@@ -40,10 +41,33 @@ class Scenario:
     again: str  # the limit built a second time: what differs between the two is noise
     contenders: list
     aims: list
+    only_by_name: bool = False  # or with --full
 
     def without(self, skipped):
         kept = [one for one in self.contenders if one.name not in skipped]
         return dataclasses.replace(self, contenders=kept)
+
+
+def _ports(bin_dir, others):
+    """Does one port's cost depend on how many there are?"""
+    beside = f"beside {others:,}"
+    return Scenario(
+        "ports",
+        f"a published port alone, and {beside} others",
+        "alone",
+        "alone-again",
+        [
+            CnetPort("alone", "cnet-bpf, alone", CnetHost(bin_dir, 0, "alone")),
+            CnetPort("alone-again", "cnet-bpf, alone, again", CnetHost(bin_dir, 0, "again")),
+            IptablesPort("iptables-alone", "iptables, alone"),
+            IptablesPort("iptables", f"iptables, {beside}", others),
+            NftablesPort("nftables-alone", "nftables map, alone"),
+            NftablesPort("nftables", f"nftables map, {beside}", others),
+            CnetPort(US, f"cnet-bpf, {beside}", CnetHost(bin_dir, others, "beside")),
+        ],
+        [Aim("rr", "alone", 0.97), Aim("crr", "alone", 0.97)],
+        only_by_name=True,
+    )
 
 
 def _overlay(bin_dir):
@@ -122,4 +146,5 @@ def scenarios(bin_dir, others):
             [Aim("rr", "none", 0.98)],
         ),
         _overlay(bin_dir),
+        _ports(bin_dir, others or MANY_PORTS),
     ]

@@ -1,0 +1,140 @@
+"""What the control plane takes: endpoints made and deleted one by one, a range of ports published, a daemon that starts
+with many endpoints, and what it and the maps hold in memory then. Asked on the API's socket, as plugins do.
+"""
+
+import dataclasses
+import http.client
+import json
+import os
+import socket
+import time
+
+from .attach import percentile
+from .cnet_paths import NETWORK, Cnetd
+from .kernel_paths import wired_host
+from .lab import Lab
+
+ENDPOINTS_A_SECOND = 20  # of --seconds
+RANGE = 10000
+FIRST_PORT = 20000
+
+
+@dataclasses.dataclass
+class Taken:
+    what: str
+    milliseconds: float
+
+
+class Api(http.client.HTTPConnection):
+    """A connection to cnetd's socket, kept."""
+
+    def __init__(self, path):
+        super().__init__("cnetd", timeout=60)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+    def ask(self, method, path, body=None):
+        """The answer's object, None for an empty one."""
+        self.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+        response = self.getresponse()
+        text = response.read()
+        if response.status >= 300:
+            raise http.client.HTTPException(f"{method} {path}: {response.status} {text.decode()}")
+        return json.loads(text) if text else None
+
+
+class Host:
+    """One host with cnetd, a network, and a namespace in which all its endpoints are."""
+
+    def __init__(self, lab, bin_dir):
+        host, _ = wired_host(lab, lab.namespace("host"))
+        self._pod = lab.namespace("pod")
+        self._daemon = Cnetd(lab, bin_dir, host, "cnet")
+        self._daemon.cli("network", "create", NETWORK, "--subnet", "10.88.0.0/16")
+        self._api = Api(self._daemon.root / "run" / "cnetd.sock")
+        self.taken = []
+
+    def _timed(self, what, *request):
+        start = time.perf_counter()
+        answer = self._api.ask(*request)
+        self.taken.append(Taken(what, (time.perf_counter() - start) * 1e3))
+        return answer
+
+    def create(self, number, what):
+        body = {
+            "network": NETWORK, "name": f"e{number}", "netns": str(self._pod.path), "ifname": f"e{number}",
+            "default_route": False,
+        }
+        self._timed(what, "POST", "/v1/endpoints", body)
+
+    def create_and_delete(self, number):
+        self.create(number, "endpoint create")
+        self._timed("endpoint delete", "DELETE", f"/v1/endpoints/e{number}")
+
+    def publish_range(self):
+        spec = f"{FIRST_PORT}-{FIRST_PORT + RANGE - 1}:1-{RANGE}/tcp"
+        port = {"endpoint": "e0", "spec": spec}
+        self.create(0, "endpoint create")
+        self._timed(f"publish {RANGE} ports", "POST", "/v1/ports", port)
+        self._timed(f"unpublish {RANGE} ports", "DELETE", "/v1/ports", port)
+        self._api.ask("DELETE", "/v1/endpoints/e0")
+
+    def fill(self, many):
+        for number in range(1, many + 1):
+            self.create(number, f"endpoint create, up to {many}")
+
+    def restart(self, what):
+        """Killed, and started again with all that it had, until it answers."""
+        self._api.close()
+        self._daemon.kill()
+        start = time.perf_counter()
+        self._daemon.start()
+        self.taken.append(Taken(what, (time.perf_counter() - start) * 1e3))
+
+    def memory(self):
+        """(resident bytes of cnetd, bytes of all maps)"""
+        with open(f"/proc/{self._daemon.pid}/status", encoding="ascii") as file:
+            (resident,) = (line.split()[1] for line in file if line.startswith("VmRSS:"))
+        maps = self._daemon.cli("map", "list")
+        return int(resident) * 1024, sum(one["memory_bytes"] or 0 for one in maps)
+
+
+def table(taken):
+    lines = [f"{'milliseconds':32} {'median':>8} {'90 %':>8} {'99 %':>8} {'longest':>8} {'times':>6}"]
+    for what in dict.fromkeys(one.what for one in taken):
+        values = [one.milliseconds for one in taken if one.what == what]
+        shares = "".join(f" {percentile(values, share):8.1f}" for share in (0.5, 0.9, 0.99, 1))
+        lines.append(f"{what:32}{shares} {len(values):6}")
+    return "\n".join(lines)
+
+
+def run(options, bin_dir, say):
+    # The daemon inherits it: what is measured is how long it takes, not who else has the CPU.
+    os.nice(options.nice)
+    with Lab() as lab:
+        host = Host(lab, bin_dir)
+        for number in range(options.rounds):
+            say(f"round {number + 1} of {options.rounds}")
+            for _ in range(max(1, int(options.seconds * ENDPOINTS_A_SECOND))):
+                host.create_and_delete(0)
+            host.publish_range()
+        say(f"creating {options.endpoints} endpoints")
+        host.fill(options.endpoints)
+        for number in range(options.rounds):
+            say(f"start {number + 1} of {options.rounds}")
+            host.restart(f"start with {options.endpoints} endpoints")
+        resident, maps = host.memory()
+    print(table(host.taken))
+    print(
+        f"with {options.endpoints} endpoints: cnetd {resident / 2**20:.1f} MiB resident,"
+        f" maps {maps / 2**20:.1f} MiB"
+    )
+    if options.json:
+        rows = [dataclasses.asdict(one) for one in host.taken]
+        figures = {"runs": rows, "resident_bytes": resident, "map_bytes": maps}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return 0
