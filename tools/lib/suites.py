@@ -333,6 +333,8 @@ def main():
             print(f"{suite.name:14} {suite.what}{' (--long)' if suite.long_only else ''}")
         return 0
 
+    # Whoever limits the time ends this by SIGTERM: nothing of it may go on, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     suites = choose(args.suite, args.long)
     LOGS.mkdir(parents=True, exist_ok=True)
