@@ -28,7 +28,7 @@ def bin_dir():
     ).resolve()
 
 
-def parse(arguments):
+def make_parser():
     parser = argparse.ArgumentParser(
         prog="tools/bench",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -84,6 +84,11 @@ def parse(arguments):
     parser.add_argument(
         "--list", action="store_true", help="list scenarios and contenders, and stop"
     )
+    return parser
+
+
+def parse(arguments):
+    parser = make_parser()
     options = parser.parse_args(arguments)
     preset = QUICK if options.quick else DEFAULT
     options.rounds = options.rounds or preset["rounds"]
