@@ -48,11 +48,11 @@ class Api(http.client.HTTPConnection):
 
 
 class Host:
-    """One host with cnetd, a network, and a namespace in which all its endpoints are."""
+    """One host with cnetd and a network."""
 
     def __init__(self, lab, bin_dir):
         host, _ = wired_host(lab, lab.namespace("host"))
-        self._pod = lab.namespace("pod")
+        self._lab, self._pod = lab, lab.namespace("pod")
         self._daemon = Cnetd(lab, bin_dir, host, "cnet")
         self._daemon.cli("network", "create", NETWORK, "--subnet", "10.88.0.0/16")
         self._api = Api(self._daemon.root / "run" / "cnetd.sock")
@@ -64,11 +64,9 @@ class Host:
         self.taken.append(Taken(what, (time.perf_counter() - start) * 1e3))
         return answer
 
-    def create(self, number, what):
-        body = {
-            "network": NETWORK, "name": f"e{number}", "netns": str(self._pod.path), "ifname": f"e{number}",
-            "default_route": False,
-        }
+    def create(self, number, what, pod=None):
+        netns = str((pod or self._pod).path)
+        body = {"network": NETWORK, "name": f"e{number}", "netns": netns}
         self._timed(what, "POST", "/v1/endpoints", body)
 
     def create_and_delete(self, number):
@@ -85,7 +83,7 @@ class Host:
 
     def fill(self, many):
         for number in range(1, many + 1):
-            self.create(number, f"endpoint create, up to {many}")
+            self.create(number, f"endpoint create, up to {many}", self._lab.namespace("pod"))
 
     def restart(self, what):
         """Killed, and started again with all that it had, until it answers."""
