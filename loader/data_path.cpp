@@ -13,6 +13,7 @@
 
 #include "loader/pin.h"
 #include "loader/probe.h"
+#include "loader/release.h"
 #include "maps/pin_path.h"
 #include "maps/reasons.h"
 
@@ -343,9 +344,7 @@ Result<int> DataPath::program(std::string_view name) const {
 Status DataPath::release() {
     if (parts_.dry_run) return {};
     if (auto status = check_namespace(); !status) return status.error();
-    if (auto status = parts_.sock_links.detach(); !status) return status.error();
-    if (auto status = parts_.links.detach_all(); !status) return status.error();
-    return remove_pins(parts_.paths);
+    return loader::release(parts_.paths);
 }
 
 } // namespace cnet::loader

@@ -2,6 +2,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/cnetd/daemon.h"
+#include "userspace/cnetd/release.h"
 
 namespace {
 
@@ -18,6 +19,10 @@ int fail(const cnet::Error& error) {
 int main(int argc, char** argv) {
     auto invocation = cnet::daemon::parse_command_line(argc, argv);
     if (invocation.exit_status) return *invocation.exit_status;
+    if (invocation.release) {
+        const cnet::Status released = cnet::daemon::release(invocation.options);
+        return released ? 0 : fail(released.error());
+    }
     auto daemon = cnet::daemon::Daemon::start(invocation.options);
     if (!daemon) return fail(daemon.error());
     if (cnet::Status status = (*daemon)->run(); !status) return fail(status.error());

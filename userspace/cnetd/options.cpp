@@ -29,12 +29,15 @@ Invocation parse_command_line(int argc, char** argv) {
     app.add_option("--log-level", log_level, "debug, info, warning or error")
         ->check(CLI::Validator(check_log_level, "LEVEL"))
         ->type_name("");
+    Invocation invocation;
+    app.add_flag(
+        "--release", invocation.release,
+        "Take programs, maps, devices and sandboxes off the host, keep the state, and end");
     app.failure_message([](const CLI::App*, const CLI::Error& error) {
         return std::string("cnetd: ") + error.what() + " (cnetd --help tells the options)\n";
     });
     app.set_version_flag("--version", "cnetd " CNET_VERSION);
 
-    Invocation invocation;
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -19,6 +19,7 @@ struct Options {
 
 struct Invocation {
     Options options;
+    bool release = false;           // --release: take everything off the host and end
     std::optional<int> exit_status; // --help, --version or a mistake: all has been said
 };
 
