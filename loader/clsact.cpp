@@ -52,8 +52,16 @@ Error device_error(const std::string& attempted, uint32_t ifindex, int errno_val
     return Error::system(attempted + " on the " + device, errno_value);
 }
 
+enum class Whose { kAnybodys, kForeign };
+
+// What heads the list of a priority's filters has no handle.
+bool is_ours(const tcmsg& filter) {
+    return TC_H_MAJ(filter.tcm_info) >> 16 == kClsactPriority &&
+           (filter.tcm_handle == 0 || filter.tcm_handle == kClsactHandle);
+}
+
 // Asks the kernel for the filters below `parent` and says whether there is any.
-Result<bool> has_filters(int socket, uint32_t ifindex, uint32_t parent) {
+Result<bool> has_filters(int socket, uint32_t ifindex, uint32_t parent, Whose whose) {
     struct {
         nlmsghdr header;
         tcmsg filter;
@@ -80,7 +88,9 @@ Result<bool> has_filters(int socket, uint32_t ifindex, uint32_t parent) {
                 if (is_absent(error)) return false;
                 return Error::system("list filters", error);
             }
-            found = found || message->nlmsg_type == RTM_NEWTFILTER;
+            if (message->nlmsg_type != RTM_NEWTFILTER) continue;
+            auto* filter = static_cast<const tcmsg*>(NLMSG_DATA(message));
+            found = found || whose == Whose::kAnybodys || !is_ours(*filter);
         }
     }
 }
@@ -100,7 +110,8 @@ Result<bool> clsact_destroy_if_empty(uint32_t ifindex) {
     UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
     if (!socket) return Error::system("open a netlink socket");
     for (uint32_t minor : {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS}) {
-        auto found = has_filters(socket.get(), ifindex, TC_H_MAKE(TC_H_CLSACT, minor));
+        auto found =
+            has_filters(socket.get(), ifindex, TC_H_MAKE(TC_H_CLSACT, minor), Whose::kAnybodys);
         if (!found) return found.error();
         if (*found) return false;
     }
@@ -130,6 +141,13 @@ Result<std::optional<uint32_t>> clsact_query(uint32_t ifindex, TcxSide side) {
     if (error == 0) return std::optional<uint32_t>(options.prog_id);
     if (is_absent(error)) return std::optional<uint32_t>();
     return device_error("look for a filter", ifindex, error);
+}
+
+Result<bool> clsact_has_foreign(uint32_t ifindex, TcxSide side) {
+    UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (!socket) return Error::system("open a netlink socket");
+    const uint32_t minor = side == TcxSide::kIngress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS;
+    return has_filters(socket.get(), ifindex, TC_H_MAKE(TC_H_CLSACT, minor), Whose::kForeign);
 }
 
 Status clsact_detach(uint32_t ifindex, TcxSide side) {

@@ -20,6 +20,8 @@ Result<bool> clsact_destroy_if_empty(uint32_t ifindex);
 Status clsact_attach(uint32_t ifindex, TcxSide side, int prog_fd);
 // The program of the filter with our handle and priority; nothing when there is none, or no device.
 Result<std::optional<uint32_t>> clsact_query(uint32_t ifindex, TcxSide side);
+// Whether somebody else has a filter there; false when there is no such device.
+Result<bool> clsact_has_foreign(uint32_t ifindex, TcxSide side);
 // Absent is success.
 Status clsact_detach(uint32_t ifindex, TcxSide side);
 

@@ -8,7 +8,9 @@ enum ExitStatus : int {
     kUsage = 1,
     kRefused = 2, // by the daemon or the kernel
     kNotFound = 3,
-    kUnreachable = 4,     // the daemon
+    kUnreachable = 4, // the daemon
+    kWarnings = 5,    // of `doctor`: nothing worse
+    kProblems = 6,
     kCannotExecute = 126, // `sandbox exec`, as shells do
     kNoSuchCommand = 127,
 };

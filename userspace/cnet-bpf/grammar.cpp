@@ -14,6 +14,14 @@ std::string join(const std::vector<std::string_view>& words) {
     return result;
 }
 
+bool is_hidden(const Object& object) {
+    return object.hidden;
+}
+
+bool is_hidden(const Verb&) {
+    return false;
+}
+
 // `names_of(item)` are the words for an item; two words of one item do not clash.
 template <typename Item, typename NamesOf>
 Result<const Item*> find(const std::vector<Item>& items, std::string_view word,
@@ -22,8 +30,9 @@ Result<const Item*> find(const std::vector<Item>& items, std::string_view word,
     const Item* match = nullptr;
     for (const Item& item : items) {
         auto names = names_of(item);
-        all.push_back(names[0]);
         if (std::find(names.begin(), names.end(), word) != names.end()) return &item;
+        if (is_hidden(item)) continue;
+        all.push_back(names[0]);
         bool fits = std::any_of(names.begin(), names.end(),
                                 [&](std::string_view name) { return name.starts_with(word); });
         if (!fits || word.empty()) continue;
@@ -95,6 +104,7 @@ std::string help_text(const Grammar& grammar) {
                        "\n"
                        "Objects:\n";
     for (const Object& object : grammar) {
+        if (object.hidden) continue;
         text += "  " + padded(std::string(object.name), 10) + std::string(object.help) + "\n";
     }
     return text + "\n" + std::string(kGlobalOptions) +

@@ -72,6 +72,8 @@ struct Object {
     std::string_view help;
     std::vector<Verb> verbs; // the first is what the object alone means
 
+    bool hidden = false; // neither in --help nor in what an error says there is
+
     bool is_command() const { return verbs.size() == 1 && verbs[0].names[0].empty(); }
 };
 

@@ -23,6 +23,11 @@ Object map_object();
 Object prog_object();
 Object drops_object();
 Object metrics_object();
+Object doctor_object();
+Object dump_object();
+Object completion_object();
+Object topology_object();
+Object complete_object(); // for the scripts of the former
 
 Grammar whole_grammar();
 

@@ -1,0 +1,105 @@
+"""What shells complete, and the picture of who is connected to whom.
+
+    [alpha] --- red, blue --- the host --- [near]
+"""
+
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+from harness.host import BIN
+
+
+@pytest.fixture
+def red(host, world):
+    del world
+    return host.network("red", "10.88.1.0/24")
+
+
+def complete(host, *words):
+    _, done = host.cli_raw("__complete", "--", *words, json_output=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_words(host):
+    assert {"network", "endpoint", "doctor", "topology"} <= set(complete(host, ""))
+    assert "__complete" not in complete(host, "")
+    assert complete(host, "net") == ["network"]
+    assert complete(host, "-j", "--color", "never", "net") == ["network"]
+    assert {"attach", "create", "set"} <= set(complete(host, "network", ""))
+    assert complete(host, "net", "cr") == ["create"]
+    assert complete(host, "network", "create", "web", "--mo") == ["--mode"]
+    assert complete(host, "network", "create", "web", "--mode", "") == ["isolated", "nat", "routed"]
+    assert complete(host, "network", "create", "--icc", "o") == ["off", "on"]
+    assert complete(host, "network", "create", "") == []
+    assert complete(host, "ct", "list", "proto", "t") == ["tcp"]
+    assert "dport" in complete(host, "ct", "list", "proto", "tcp", "")
+    assert complete(host, "completion", "") == ["bash", "fish", "zsh"]
+    assert complete(host, "sandbox", "exec", "box", "--", "") == []
+    assert complete(host, "nothing", "") == []
+
+
+def test_names(host, red, alpha):
+    host.network("blue", "10.88.2.0/24")
+    host.cli("sandbox", "create", "box")
+    assert complete(host, "network", "show", "") == ["blue", "red"]
+    assert complete(host, "endpoint", "delete", "") == ["alpha"]
+    assert complete(host, "port", "publish", "al") == ["alpha"]
+    assert complete(host, "endpoint", "create", "b") == ["blue"]
+    assert complete(host, "endpoint", "create", "blue", "new", "--netns", "") == ["box"]
+    assert "cnet_ct" in complete(host, "map", "dump", "")
+    assert "lo" in complete(host, "network", "attach", "red", "")
+    host.kill9()
+    assert complete(host, "network", "show", "") == []
+
+
+def test_scripts(host, red):
+    def script(shell):
+        _, done = host.cli_raw("completion", shell, json_output=False)
+        assert done.returncode == 0
+        return done.stdout
+
+    for shell in ("zsh", "fish"):
+        assert "cnet-bpf __complete" in script(shell)
+    typed = 'COMP_WORDS=(cnet-bpf network show r); COMP_CWORD=3; _cnet_bpf; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", script("bash") + typed], capture_output=True, text=True, check=True,
+                          env={"PATH": f"{BIN}:/usr/bin:/bin", "CNET_ROOT": host.root})
+    assert done.stdout.split() == ["red"]
+    host.cli_fails(1, "bash, zsh or fish", "completion", "csh")
+
+
+def test_topology(host, red, alpha):
+    host.publish(alpha, 8080, 80)
+    host.cli("network", "create", "over", "--subnet", "10.88.9.0/24", "--vni", "77")
+    host.cli("peer", "add", "198.18.0.9")
+    seen = host.cli("topology")
+    networks = {network["name"]: network for network in seen["networks"]}
+    assert networks["red"]["endpoints"][0]["ports"] == ["0.0.0.0:8080->80/tcp"]
+    assert "vni 77" in networks["over"]["about"] and networks["over"]["endpoints"] == []
+    assert [uplink["name"] for uplink in seen["uplinks"]] == ["uplink0"]
+    assert [peer["name"] for peer in seen["peers"]] == ["198.18.0.9"]
+    _, done = host.cli_raw("topology", json_output=False)
+    assert "`- alpha" in done.stdout and "bit/s in" in done.stdout
+    _, done = host.cli_raw("topology", "--svg", json_output=False)
+    picture = xml.etree.ElementTree.fromstring(done.stdout)
+    words = [node.text for node in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert picture.tag.endswith("svg") and "alpha" in words and "0.0.0.0:8080->80/tcp" in words
+    host.cli("peer", "delete", "198.18.0.9")
+
+
+def test_rates(host, red, alpha, world):
+    stream = subprocess.Popen(["nsenter", f"--net={alpha.namespace.path}", "ping", "-f", "-s", "1200", "-w", "20", red.gateway],
+                              stdout=subprocess.DEVNULL)
+    try:
+        rate = host.cli("topology")["networks"][0]["endpoints"][0]["rate"]
+        assert rate["in_bps"] > 10000
+    finally:
+        stream.kill()
+        stream.wait()
+
+
+def test_cnetd_dead(host):
+    host.kill9()
+    host.cli_fails(4, "cnetd", "topology")

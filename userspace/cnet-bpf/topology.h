@@ -1,0 +1,53 @@
+// Who is connected to whom, as values: read from cnetd and from the devices' counters, drawn as
+// text or as a picture.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "userspace/cnet-bpf/context.h"
+
+namespace cnet::cli {
+
+// Bits a second, seen from the host's side of the device.
+struct Rate {
+    double in = 0;  // what the endpoint, or the world, sent
+    double out = 0; // what it was sent
+};
+
+struct TopologyEndpoint {
+    std::string name;
+    std::string addresses;
+    std::string state;
+    std::vector<std::string> ports;
+    std::string device;
+    Rate rate;
+};
+
+struct TopologyNetwork {
+    std::string name;
+    std::string about;                       // subnets, mode, VNI
+    std::vector<TopologyEndpoint> endpoints; // attached devices too
+};
+
+struct TopologyEdge { // an uplink, or another host
+    std::string name;
+    std::string about;
+    std::string device;
+    Rate rate;
+};
+
+struct Topology {
+    std::vector<TopologyNetwork> networks;
+    std::vector<TopologyEdge> uplinks;
+    std::vector<TopologyEdge> peers;
+};
+
+// The rates are of the half second that this takes.
+Result<Topology> read_topology(Context& context);
+std::string svg_of(const Topology& topology);
+Json json_of(const Topology& topology);
+std::string human_rate(double bits_per_second); // "1.2Mbit/s"
+
+} // namespace cnet::cli
