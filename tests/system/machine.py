@@ -32,15 +32,29 @@ def install(directory):
 
 
 class Machine:
-    def __init__(self):
+    def __init__(self, installed=True):
+        """With the install tree, or with nothing of ours and a /usr that can be written to."""
         self.name = f"cnts{os.getpid()}"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
-        self.stage = install(self.directory / "stage")
-        # The machine's cgroups are those of whoever runs the tests.
-        config = self.stage / "etc/cnet/cnetd.toml"
-        config.write_text(config.read_text().replace("[sock]\n", "[sock]\nenabled = false\n"))
+        self.stage, self.shared = self.directory / "stage", self.directory / "shared"
+        self.shared.mkdir()
+        if installed:
+            install(self.stage)
+            # The machine's cgroups are those of whoever runs the tests.
+            config = self.stage / "etc/cnet/cnetd.toml"
+            config.write_text(config.read_text().replace("[sock]\n", "[sock]\nenabled = false\n"))
+            self._mounts = [f"--overlay-ro=/usr:{self.stage}/usr:/usr", f"--bind-ro={self.stage}/etc/cnet:/etc/cnet"]
+        else:
+            self._mounts = [f"--overlay=/usr:{self.stage}/usr:/usr", f"--bind-ro={self.shared}:/shared"]
+            (self.stage / "usr/lib/systemd/system").mkdir(parents=True)
+            # The running system may forbid that packages start what they bring; this one is asked.
+            policy = self.stage / "usr/sbin/policy-rc.d"
+            policy.parent.mkdir()
+            policy.write_text("#!/bin/sh\nexit 0\n")
+            policy.chmod(0o755)
         self.console = self.directory / "console.log"
-        (self.stage / "usr/lib/systemd/system/cnet-test.target").write_text(TARGET)
+        target = TARGET if installed else TARGET.replace(" cnetd.socket cnet-docker.socket", "")
+        (self.stage / "usr/lib/systemd/system/cnet-test.target").write_text(target)
         self.bpffs = self.directory / "bpf"
         self.bpffs.mkdir()
         subprocess.run(["mount", "-t", "bpf", "bpf", self.bpffs], check=True)
@@ -54,7 +68,7 @@ class Machine:
             self._nspawn = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--boot", "--private-network",
                  "--register=no", *unit, f"--machine={self.name}", "--console=pipe",
-                 f"--overlay-ro=/usr:{self.stage}/usr:/usr", f"--bind-ro={self.stage}/etc/cnet:/etc/cnet",
+                 *self._mounts,
                  f"--bind={self.bpffs}:/sys/fs/bpf", "--capability=all",
                  "--system-call-filter=bpf perf_event_open", "--", "systemd.unit=cnet-test.target"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)

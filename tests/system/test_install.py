@@ -21,6 +21,9 @@ FILES = {
     "usr/share/man/man8/cnet-cni.8": 0o644,
     "usr/share/man/man8/cnet-netavark.8": 0o644,
     "usr/share/man/man5/cnetd.toml.5": 0o644,
+    "usr/share/bash-completion/completions/cnet-bpf": 0o644,
+    "usr/share/zsh/vendor-completions/_cnet-bpf": 0o644,
+    "usr/share/fish/vendor_completions.d/cnet-bpf.fish": 0o644,
 }
 
 

@@ -42,3 +42,23 @@ if(CNET_SCDOC)
 elseif(manuals)
     message(STATUS "scdoc not found: no manual pages")
 endif()
+
+# Shells' completion, printed by the program itself.
+if(TARGET cnet-bpf)
+    set(completions ${CMAKE_BINARY_DIR}/completions)
+    set(scripts)
+    foreach(shell IN ITEMS bash zsh fish)
+        add_custom_command(
+            OUTPUT ${completions}/${shell}
+            COMMAND ${CMAKE_COMMAND} -E make_directory ${completions}
+            COMMAND cnet-bpf completion ${shell} > ${completions}/${shell}
+            DEPENDS cnet-bpf
+            COMMENT "Completion for ${shell}"
+            VERBATIM)
+        list(APPEND scripts ${completions}/${shell})
+    endforeach()
+    add_custom_target(completions ALL DEPENDS ${scripts})
+    install(FILES ${completions}/bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME cnet-bpf)
+    install(FILES ${completions}/zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions RENAME _cnet-bpf)
+    install(FILES ${completions}/fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d RENAME cnet-bpf.fish)
+endif()

@@ -61,7 +61,7 @@ SUITES = [
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300, alone=True),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
-          targets=(*EXECUTABLES, "manuals"), limit_s=300, alone=True),
+          targets=(*EXECUTABLES, "manuals", "completions"), limit_s=600, alone=True),
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
           limit_s=900, alone=True),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
