@@ -318,3 +318,32 @@ def test_what_docker_forgot_is_collected(pair):
     pair.docker.start()
     pair.docker.run("start", "web", "two")
     both_work(pair)
+
+
+def test_cnetd_away_for_longer_than_docker_waits(pair):
+    """Docker gives up on each call after 15 s: what is to be made is not, what is to go is forgotten."""
+    pair.host.kill9()
+    new = pair.docker.begin("run", "-d", "--name", "new", "--network", "net", "box", "sleep", "1000")
+    pair.docker.run("stop", "web")
+    assert new.wait(120) != 0, "a container without its network"
+    pair.docker.run("rm", "new")
+    # The other one never noticed.
+    assert pair.docker.raw("exec", "two", "ping", "-c1", "-W5", "10.79.0.1").returncode == 0
+    pair.host.start()
+    wait_until(lambda: len(pair.host.cli("endpoint", "list")) == 1, what="web's endpoint being collected")
+    assert pair.host.cli("port", "list") == []
+    pair.docker.run("start", "web")
+    both_work(pair)
+
+
+def test_dockerd_starts_while_cnetd_is_away(pair):
+    """It asks for each pool for 15 s; the containers that it left can be started when cnetd is there."""
+    pair.docker.stop()
+    pair.host.kill9()
+    pair.docker.spawn()
+    wait_until(lambda: pair.docker.raw("version").returncode == 0, 120, "dockerd without cnetd")
+    pair.docker.raw("start", "web", timeout=180)
+    pair.host.start()
+    for name in ("web", "two"):
+        wait_until(lambda name=name: pair.docker.raw("start", name).returncode == 0, 60, f"{name} being started")
+    both_work(pair)

@@ -55,7 +55,7 @@ SUITES = [
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
           select="tests/parity", targets=EXECUTABLES, limit_s=1800),
     Suite("engines", "Debian's container engines on our networks", "pytest", select="tests/engines",
-          targets=EXECUTABLES, limit_s=300),
+          targets=EXECUTABLES, limit_s=900),
     Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
           targets=("unit_tests",)),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
