@@ -120,15 +120,21 @@ Status settle_pins(const Paths& paths, bool dry_run, uint64_t cookie,
     return prepare_pins(paths, warnings);
 }
 
+cnet_config config_of(const DataPathSettings& settings, const Features& features) {
+    cnet_config config{};
+    config.dry_run = settings.dry_run ? 1 : 0;
+    config.fib_cache_ms = settings.fib_cache_ms;
+    config.vxlan_port_be = htons(settings.vxlan_port);
+    config.decap_gso = features.decap_gso ? 1 : 0;
+    return config;
+}
+
 Result<std::vector<Object>> load_objects(const std::filesystem::path& pins,
-                                         const DataPathSettings& settings, const Features& features,
+                                         const DataPathSettings& settings,
+                                         const cnet_config& config,
                                          const std::vector<ObjectImage>& images,
                                          std::vector<std::string>& warnings) {
-    ObjectSettings object_settings{pins, settings.max_entries, {}};
-    object_settings.config.dry_run = settings.dry_run ? 1 : 0;
-    object_settings.config.fib_cache_ms = settings.fib_cache_ms;
-    object_settings.config.vxlan_port_be = htons(settings.vxlan_port);
-    object_settings.config.decap_gso = features.decap_gso ? 1 : 0;
+    const ObjectSettings object_settings{pins, settings.max_entries, config};
     std::vector<Object> objects;
     for (const ObjectImage& image : images) {
         std::vector<std::string> said;
@@ -204,14 +210,15 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     if (auto status = settle_pins(paths, settings.dry_run, *cookie, warnings); !status) {
         return status.error();
     }
-    auto objects = load_objects(paths.pins, settings, *features, images, warnings);
+    const cnet_config config = config_of(settings, *features);
+    auto objects = load_objects(paths.pins, settings, config, images, warnings);
     if (!objects) return objects.error();
     auto data_maps = maps::DataPathMaps::open(paths.pins);
     if (!data_maps) return data_maps.error();
     LinkTable links(paths.pins, settings.attach_kind.value_or(features->attach_kind));
-    std::unique_ptr<DataPath> path(
-        new DataPath({paths, settings.dry_run, *cookie, std::move(*objects), std::move(*data_maps),
-                      std::move(links), SockLinks(paths.pins), std::move(warnings)}));
+    std::unique_ptr<DataPath> path(new DataPath(
+        {paths, settings.dry_run, *cookie, config, std::move(*objects), std::move(*data_maps),
+         std::move(links), SockLinks(paths.pins), std::move(warnings)}));
     if (settings.dry_run) return path;
     // From here on the set of maps is complete; nothing was attached before.
     cnet_meta meta{CNET_ABI_VERSION, 0, *cookie};

@@ -85,6 +85,10 @@ public:
     // The loaded program of this name, for BPF_PROG_TEST_RUN. kNotFound when there is none.
     Result<int> program(std::string_view name) const;
 
+    const std::filesystem::path& pins() const { return parts_.paths.pins; }
+    // What programs of ours that run on the same maps are to be told.
+    const cnet_config& config() const { return parts_.config; }
+
     // Detaches everything and removes every pin, and the bpffs if open() mounted one below --root.
     // The maps live on until this object is destroyed; attach() and attachments() must not be
     // called any more.
@@ -95,6 +99,7 @@ private:
         Paths paths;
         bool dry_run;
         uint64_t netns_cookie;
+        cnet_config config;
         std::vector<Object> objects;
         maps::DataPathMaps maps;
         LinkTable links;

@@ -172,6 +172,11 @@ int Object::program_fd(std::string_view name) const {
     return program == nullptr ? -1 : bpf_program__fd(program);
 }
 
+int Object::section_fd(std::string_view section) const {
+    const bpf_map* map = find_section_map(object_.get(), section);
+    return map == nullptr ? -1 : bpf_map__fd(map);
+}
+
 std::vector<std::string> Object::program_names() const {
     std::vector<std::string> names;
     bpf_program* program = nullptr;

@@ -42,6 +42,8 @@ public:
 
     // -1 when it has no program of this name.
     int program_fd(std::string_view name) const;
+    // Of a section's variables, as ".data.trace"; -1 when it has no such section.
+    int section_fd(std::string_view section) const;
     std::vector<std::string> program_names() const;
     // Pins every program, each replacing its predecessor atomically.
     Status pin_programs(const std::filesystem::path& pins) const;

@@ -43,6 +43,18 @@ const Reason& reason(uint32_t number) {
     return number < std::size(kReasons) ? kReasons[number] : kUnknown;
 }
 
+std::string_view hint(uint32_t number) {
+    switch (number) {
+#define CNET_HINT(name, text)                                                                      \
+    case CNET_R_##name:                                                                            \
+        return text;
+#include "maps/hints.def"
+#undef CNET_HINT
+    default:
+        return {};
+    }
+}
+
 std::optional<cnet_reason> parse_reason(std::string_view name) {
     auto found = std::find_if(std::begin(kReasons), std::end(kReasons),
                               [&](const Reason& candidate) { return candidate.name == name; });

@@ -19,6 +19,8 @@ struct Reason {
 };
 
 const Reason& reason(uint32_t number);
+// What to do about a drop; empty for what is none.
+std::string_view hint(uint32_t number);
 std::optional<cnet_reason> parse_reason(std::string_view name);
 std::string_view to_string(ReasonClass reason_class); // "forward", "punt", "drop", "event"
 

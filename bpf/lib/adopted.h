@@ -23,6 +23,7 @@ static __always_inline enum cnet_verdict adopted_admit(struct __sk_buff* skb, st
     port = bpf_map_lookup_elem(&cnet_port, &ifindex);
     if (unlikely(!port)) return to_bridge(pkt);
     *port_out = port;
+    trace_port(port, ifindex);
     pkt->network_id = port->network_id;
     pkt->port_flags = port->flags;
     pkt->host_ifindex = port->host_ifindex;
@@ -88,6 +89,7 @@ static __always_inline enum cnet_verdict adopted_from_host(struct __sk_buff* skb
     struct cnet_fdb_entry* entry = adopted_way(skb, pkt);
 
     if (!entry) return to_bridge(pkt);
+    trace_send(entry->ifindex, CNET_TRACE_SEND_OUT);
     return redirected(pkt, bpf_redirect(entry->ifindex, 0), CNET_R_SWITCHED);
 }
 

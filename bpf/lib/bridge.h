@@ -70,6 +70,7 @@ static __always_inline int flood_skips(const struct cnet_pkt* pkt,
  * too. */
 static __always_inline void flood_copy(struct flood_walk* walk, __u32 ifindex, __u32 port_flags,
                                        __u64 flags) {
+    trace_copy(ifindex);
     if (port_takes(walk->skb, ifindex, port_flags) &&
         (!effects_allowed() || !bpf_clone_redirect(walk->skb, ifindex, flags))) {
         walk->any_sent = 1;

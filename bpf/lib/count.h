@@ -5,6 +5,7 @@
 
 #include "../../maps/defs.bpf.h"
 #include "compat.h"
+#include "trace.h"
 
 const volatile struct cnet_config cnet_cfg = {.fib_cache_ms = 250};
 

@@ -66,16 +66,22 @@ static __always_inline enum parse_result tc_parse_ip6(struct __sk_buff* skb, str
 static __always_inline long tc_send_to_port(struct __sk_buff* skb, __u32 ifindex,
                                             __u32 port_flags) {
     if (likely(port_flags & CNET_PORT_PEER)) {
+        trace_send(ifindex, CNET_TRACE_SEND_PEER);
         if (skb->pkt_type != CNET_PACKET_HOST) bpf_skb_change_type(skb, CNET_PACKET_HOST);
         return bpf_redirect_peer(ifindex, 0);
     }
-    if (port_flags & CNET_PORT_HOST) return bpf_redirect(ifindex, BPF_F_INGRESS);
+    if (port_flags & CNET_PORT_HOST) {
+        trace_send(ifindex, CNET_TRACE_SEND_HOST);
+        return bpf_redirect(ifindex, BPF_F_INGRESS);
+    }
+    trace_send(ifindex, CNET_TRACE_SEND_OUT);
     return bpf_redirect(ifindex, 0);
 }
 
 /* Back out of the device it came from. */
 static __always_inline long tc_send_back(struct __sk_buff* skb, const struct cnet_pkt* pkt) {
     if (pkt->port_flags & CNET_PORT_PEER) return tc_send_to_port(skb, pkt->ifindex, CNET_PORT_PEER);
+    trace_send(skb->ifindex, CNET_TRACE_SEND_OUT);
     return bpf_redirect(skb->ifindex, 0);
 }
 
@@ -84,6 +90,7 @@ static __always_inline long tc_send_back(struct __sk_buff* skb, const struct cne
 static __always_inline long tc_send_to_host(struct __sk_buff* skb, const struct cnet_pkt* pkt) {
     /* A container can set it too (dsmark, before Linux 6.3): the mark is ours alone to give. */
     skb->tc_index = 0;
+    trace_send(pkt->host_ifindex, CNET_TRACE_SEND_HOST);
     return bpf_redirect(pkt->host_ifindex, BPF_F_INGRESS);
 }
 

@@ -21,6 +21,7 @@
 static __always_inline enum cnet_verdict decap_leave(struct cnet_pkt* pkt,
                                                      const struct cnet_vtep* from) {
     if (unlikely(!from->receiver_ifindex)) return pass(pkt, CNET_R_VXLAN_LEFT);
+    trace_send(from->receiver_ifindex, CNET_TRACE_SEND_PEER);
     return redirected(pkt, bpf_redirect_peer(from->receiver_ifindex, 0), CNET_R_VXLAN_LEFT);
 }
 

@@ -26,6 +26,7 @@ static __always_inline enum cnet_verdict encap_by_device(struct __sk_buff* skb,
                                                          struct cnet_pkt* pkt,
                                                          const struct cnet_peer* peer, __u32 vni) {
     if (peer_address_tunnel(skb, peer, vni)) return drop(pkt, CNET_R_REWRITE_FAILED);
+    trace_send(peer->device_ifindex, CNET_TRACE_SEND_OUT);
     return redirected(pkt, bpf_redirect(peer->device_ifindex, 0), CNET_R_VXLAN_DEVICE);
 }
 
@@ -125,6 +126,7 @@ VERIFIED_ONCE int overlay_send(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     peer = peer_lookup(pkt->peer_id);
     if (unlikely(!network || !peer || peer_route(skb, peer, pkt->peer_id, &route)))
         return drop(pkt, CNET_R_PEER_UNREACHABLE);
+    trace_peer(peer, pkt->peer_id, network->vni);
     if (unlikely(!encap_is_plain(pkt))) return encap_by_device(skb, pkt, peer, network->vni);
     overhead = addr_is_v4(&peer->remote) ? sizeof(struct vxlan4_head) : sizeof(struct vxlan6_head);
     if (unlikely(skb->len - ETH_HLEN + overhead > route.mtu)) {

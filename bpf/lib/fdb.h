@@ -33,10 +33,11 @@ static __always_inline struct cnet_fdb_entry* fdb_lookup(__u32 network_id, const
     struct cnet_fdb_key key = fdb_key(network_id, mac);
     struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
 
-    if (!entry || entry->flags & CNET_FDB_STATIC) return entry;
-    if (entry->last_seen_ns == CNET_CLAIMED ||
-        fdb_is_aged(entry, network_id, bpf_ktime_get_coarse_ns()))
-        return NULL;
+    if (entry && !(entry->flags & CNET_FDB_STATIC) &&
+        (entry->last_seen_ns == CNET_CLAIMED ||
+         fdb_is_aged(entry, network_id, bpf_ktime_get_coarse_ns())))
+        entry = NULL;
+    trace_fdb(entry);
     return entry;
 }
 
@@ -92,6 +93,9 @@ static __always_inline int fdb_note(struct cnet_pkt* pkt, const struct cnet_fdb_
                                     struct cnet_fdb_entry* entry) {
     __u64 now_ns;
 
+    trace_learn(!entry                  ? CNET_TRACE_LEARN_NEW
+                : fdb_is_at(entry, pkt) ? CNET_TRACE_LEARN_KNOWN
+                                        : CNET_TRACE_LEARN_MOVED);
     if (!effects_allowed()) return 1;
     now_ns = bpf_ktime_get_coarse_ns();
     if (!entry) return fdb_insert(pkt, key, now_ns);

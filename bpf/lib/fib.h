@@ -57,7 +57,10 @@ VERIFIED_ONCE int fib_lookup(struct __sk_buff* skb, const struct cnet_pkt* pkt, 
 
     if (!pkt || !dst || !route) return -1;
     err = fib_ask(skb, pkt, from_ifindex, dst, 1, &params);
-    if (err && err != BPF_FIB_LKUP_RET_NO_NEIGH) return err;
+    if (err && err != BPF_FIB_LKUP_RET_NO_NEIGH) {
+        trace_no_route(dst, err);
+        return err;
+    }
     fib_take(&params, route);
     /* Without a neighbour the helper returns before it fills the MTU in; a length beyond any MTU
      * makes it tell. */
@@ -65,6 +68,7 @@ VERIFIED_ONCE int fib_lookup(struct __sk_buff* skb, const struct cnet_pkt* pkt, 
         err = fib_ask(skb, pkt, from_ifindex, dst, 0xffff, &params);
         route->mtu = err == BPF_FIB_LKUP_RET_FRAG_NEEDED ? params.mtu_result : 0xffff;
     }
+    trace_route(route->ifindex, route->mtu, &route->nexthop, 0);
     return 0;
 }
 
@@ -77,6 +81,7 @@ static __always_inline long fib_send(const struct fib_route* route) {
         next.nh_family = CNET_AF_INET6;
         __builtin_memcpy(next.ipv6_nh, &route->nexthop, 16);
     }
+    trace_send(route->ifindex, CNET_TRACE_SEND_NEIGH);
     return bpf_redirect_neigh(route->ifindex, &next, sizeof(next), 0);
 }
 

@@ -95,6 +95,10 @@ static long flow_try_port(__u32 attempt, void* data) {
         !flow_port_is_free(walk->skb, flow))
         return 0;
     if (!effects_allowed()) {
+        /* What egress_evict() would have made way for stands as it was. */
+        if (CNET_EXPLAINING && !(flow->type == CNET_CT_HOST_XLAT && flow->keep_port) &&
+            bpf_map_lookup_elem(&cnet_ct, &flow->reply))
+            return 0;
         walk->result = FLOW_OK;
         return 1;
     }
@@ -185,6 +189,14 @@ static __always_inline void flow_entry(struct cnet_ct_entry* entry, const struct
     entry->fib_checked_ns = now_ns;
 }
 
+/* One key for both entries: whoever dials its own mapping. The second insert is what notices. */
+static __always_inline int flow_answers_itself(const struct flow_new* flow) {
+    const struct cnet_ct_key *a = &flow->forward, *b = &flow->reply;
+
+    return addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst) && a->zone == b->zone &&
+           a->src_port_be == b->src_port_be && a->dst_port_be == b->dst_port_be;
+}
+
 /*
  * The flow that flow_prepare() and flow_tuple() described: both entries, or none. FLOW_EXISTS:
  * another CPU began the same flow meanwhile; look it up again. In dry-run mode nothing is inserted;
@@ -206,7 +218,9 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     bpf_loop(FLOW_PORT_TRIES, flow_try_port, &walk, 0);
     if (walk.result != FLOW_OK) return walk.result;
     if (!effects_allowed()) {
+        if (CNET_EXPLAINING && flow_answers_itself(flow)) return FLOW_EXISTS;
         flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
+        trace_new_flow(flow->type, &flow->reply);
         return FLOW_OK;
     }
     slot_hold(&flow->reply, flow->reverse_flags, 1);

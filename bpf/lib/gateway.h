@@ -178,6 +178,7 @@ VERIFIED_ONCE int gateway_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (pkt->flags & PKT_IP6 && addr6_is_link_local(&pkt->tuple.dst)) return punt_to_host(skb, pkt);
     if (!is_routable(pkt)) return drop(pkt, CNET_R_BROADCAST_L3);
     neigh = neigh_lookup(pkt->network_id, &pkt->tuple.dst);
+    trace_neighbour(&pkt->tuple.dst, neigh);
     if (neigh) return gateway_to_sibling(skb, pkt, neigh);
     if (pkt->port_flags & CNET_PORT_INTERNAL) return drop(pkt, CNET_R_INTERNAL);
     if (pkt->flags & PKT_IP6 && !ip6_is_routable(&pkt->tuple.src))
@@ -205,6 +206,7 @@ static __always_inline enum cnet_verdict gateway_forward(struct __sk_buff* skb,
                                                          struct cnet_pkt* pkt) {
     int verdict;
 
+    trace(CNET_STEP_GATEWAY);
     if (unlikely(pkt->port_flags & CNET_PORT_ISOLATED)) return drop(pkt, CNET_R_INTERNAL);
     verdict = gateway_parse(skb, pkt);
     if (verdict == V_NEXT && unlikely(pkt->flags & PKT_FRAGMENT))

@@ -178,6 +178,7 @@ static __always_inline enum cnet_verdict icmp_reply(struct __sk_buff* skb, struc
                                                     enum cnet_reason reason) {
     long err;
 
+    trace_icmp_error(reason, mtu);
     /* A path's MTU is told whatever was told before, as Linux does: without it nothing gets on. */
     if (!icmp_error_allowed(pkt)) return drop(pkt, reason);
     if (cause != ICMP_CAUSE_TOO_BIG && !icmp_rate_allows(pkt)) return drop(pkt, CNET_R_ICMP_RATE);

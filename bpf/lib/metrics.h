@@ -6,8 +6,18 @@
 #include "count.h"
 #include "pkt.h"
 
+static __always_inline void trace_exit(const struct cnet_pkt* pkt) {
+    struct cnet_trace_step* step = trace(CNET_STEP_EXIT);
+
+    if (!step) return;
+    step->detail = pkt->reason;
+    step->id = pkt->network_id;
+    step->key = pkt->tuple;
+}
+
 static __always_inline int tc_exit(const struct cnet_pkt* pkt, int verdict) {
     count(pkt->hook, pkt->reason, pkt->len);
+    trace_exit(pkt);
     if (verdict == V_REDIRECT) return pkt->action;
     return verdict == V_DROP ? TC_ACT_SHOT : CNET_TC_NEXT;
 }

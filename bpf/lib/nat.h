@@ -43,6 +43,7 @@ static __always_inline long flow_route(struct __sk_buff* skb, const struct cnet_
         route->ifindex = owner->fib_ifindex;
         route->mtu = owner->fib_mtu;
         route->nexthop = owner->fib_nexthop;
+        trace_route(route->ifindex, route->mtu, &route->nexthop, 1);
         return 0;
     }
     err = fib_lookup(skb, pkt, pkt->host_ifindex, dst, route);
@@ -106,6 +107,7 @@ static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, s
     struct cnet_network* open = NULL;
     __u32 mtu;
 
+    trace_neighbour(to->dst, neigh);
     if (unlikely(!neigh)) {
         open = network_open(zone);
         if (!open) return drop(pkt, CNET_R_NO_NEIGH);
@@ -144,6 +146,16 @@ static __always_inline enum cnet_verdict nat_translate(struct __sk_buff* skb, st
     return nat_to_network(skb, pkt, hit, &to);
 }
 
+static __always_inline void trace_flow(const struct ct_hit* hit) {
+    struct cnet_trace_step* step = trace(CNET_STEP_FLOW);
+
+    if (!step) return;
+    step->detail = hit->entry->type;
+    step->value = hit->owner->state;
+    step->id = hit->is_reply;
+    step->key = hit->entry->other;
+}
+
 /* Of nat_forward(): flow_begin() has just begun this flow, and its FORWARD entry is in the scratch
  * as well: no look-up, and in a dry run the only place where it is. Beyond every cnet_ct_flag. */
 #define NAT_BEGUN (1u << 8)
@@ -173,6 +185,7 @@ VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
         key.zone = zone;
         if (unlikely(!ct_lookup(&key, &hit))) return V_NEXT;
         if (unlikely(entry_flags & ~hit.entry->flags)) return V_NEXT;
+        trace_flow(&hit);
     }
     return nat_translate(skb, pkt, &hit);
 }

@@ -14,6 +14,7 @@ static __always_inline enum cnet_verdict overlay_network(struct cnet_pkt* pkt, _
     struct cnet_vni* network = bpf_map_lookup_elem(&cnet_vni, &vni);
 
     if (unlikely(!network)) return drop(pkt, CNET_R_VXLAN_VNI);
+    trace_tunnel(network->network_id, peer_id, vni);
     pkt->network_id = network->network_id;
     pkt->port_flags = network->port_flags;
     pkt->ifindex = 0;

@@ -64,6 +64,7 @@ VERIFIED_ONCE int peer_route_ask(struct __sk_buff* skb, __u32 peer_id, struct fi
         err = peer_fib_ask(skb, peer, 0xffff, &params);
         route->mtu = err == BPF_FIB_LKUP_RET_FRAG_NEEDED ? params.mtu_result : 0xffff;
     }
+    trace_route(ifindex, route->mtu, &route->nexthop, 0);
     if (!bpf_map_lookup_elem(&cnet_uplinks, &ifindex)) return -1;
     if (!effects_allowed()) return 0;
     peer->fib_ifindex = ifindex;
@@ -83,6 +84,7 @@ static __always_inline long peer_route(struct __sk_buff* skb, const struct cnet_
     route->ifindex = peer->fib_ifindex;
     route->mtu = peer->fib_mtu;
     route->nexthop = peer->fib_nexthop;
+    trace_route(route->ifindex, route->mtu, &route->nexthop, 1);
     return 0;
 }
 

@@ -178,7 +178,9 @@ static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, str
         allowed = arp_source_allowed(pkt, port, data, data_end);
     else if (pkt->flags & PKT_VLAN)
         return drop(pkt, CNET_R_VLAN_UNCHECKED);
-    return likely(allowed) ? V_NEXT : drop(pkt, CNET_R_SPOOFED_IP);
+    if (unlikely(!allowed)) return drop(pkt, CNET_R_SPOOFED_IP);
+    trace(CNET_STEP_SOURCE);
+    return V_NEXT;
 }
 
 /* What source_check() reads: IPv4 with UDP ports, ARP; IPv6 with an ICMPv6 message and its target.
@@ -197,6 +199,7 @@ static __always_inline enum cnet_verdict port_admit(struct __sk_buff* skb, struc
     port = bpf_map_lookup_elem(&cnet_port, &ifindex);
     if (unlikely(!port)) return drop(pkt, CNET_R_UNKNOWN_PORT);
     *port_out = port;
+    trace_port(port, ifindex);
     pkt->network_id = port->network_id;
     pkt->port_flags = port->flags;
     pkt->host_ifindex = port->host_ifindex;

@@ -7,6 +7,7 @@
 #include "../../maps/defs.bpf.h"
 #include "compat.h"
 #include "pkt.h"
+#include "trace.h"
 
 /* What has no ports shares the slot of ICMP's identifier 0. */
 static __always_inline __u32 l4_index(__u8 proto) {
@@ -80,6 +81,7 @@ static __always_inline struct cnet_binding* binding_lookup(const struct cnet_slo
             CNET_SLOT_INDEX(l4_index(tuple->l4_proto), bpf_ntohs(tuple->dst_port_be)), &tuple->dst);
     if (id == CNET_BINDING_NONE) return NULL;
     binding = bpf_map_lookup_elem(&cnet_binding, &id);
+    if (CNET_EXPLAINING && binding) trace_binding(binding, binding_target(binding, &tuple->src));
     return binding && !addr_is_zero(binding_target(binding, &tuple->src)) ? binding : NULL;
 }
 

@@ -25,6 +25,7 @@ static __always_inline enum cnet_verdict stranger_send(struct __sk_buff* skb, st
     if (unlikely(!pkt->l3_off) && bpf_skb_change_head(skb, ETH_HLEN, 0))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     skb->tc_index = CNET_TRANSLATED;
+    trace_send(host_ifindex, CNET_TRACE_SEND_NEIGH);
     return redirected(pkt, bpf_redirect_neigh(host_ifindex, NULL, 0, 0), reason);
 }
 

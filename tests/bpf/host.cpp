@@ -30,6 +30,13 @@ std::string gateway_mac(uint32_t network) {
     return network == 1 ? kMacGw1 : kMacGw2;
 }
 
+// What becomes of one hangs on those before it, of which explaining keeps none.
+bool is_fragment(const Bytes& frame) {
+    if (frame.size() < 24) return false;
+    if (frame[12] == 0x08 && frame[13] == 0) return (frame[20] & 0x3f) || frame[21];
+    return frame[12] == 0x86 && frame[20] == 44;
+}
+
 void ok(const Status& status) {
     ASSERT_TRUE(status) << status.error().message();
 }
@@ -322,9 +329,27 @@ Outcome HostTest::run(const char* program, const char* device, const Packet& pac
     auto fd = data_path_->program(program);
     EXPECT_TRUE(fd);
     outcome.packet = packet.bytes();
+    const bool explained = explainers_.wants(program);
+    if (explained)
+        outcome.explained =
+            explainers_.explain(*data_path_, program, ifindex(device), outcome.packet, gso_size);
     outcome.counted = counted_by(
         [&] { outcome.verdict = run_once(*fd, ifindex(device), outcome.packet, gso_size); });
+    if (explained) expect_explained(outcome);
     return outcome;
+}
+
+// An event (a table is full) is counted beside the packet's own verdict.
+void HostTest::expect_explained(const Outcome& outcome) {
+    if (is_fragment(outcome.explained.frame)) return;
+    for (const auto& [hook, reason] : outcome.counted) // a full table is noticed by writing to it
+        if (reason == CNET_R_FDB_FULL || reason == CNET_R_MAC_LIMIT) return;
+    EXPECT_EQ(static_cast<Verdict>(outcome.explained.verdict), outcome.verdict);
+    for (const auto& [hook, reason] : outcome.counted) {
+        if (maps::reason(reason).reason_class == maps::ReasonClass::kEvent) continue;
+        if (reason == CNET_R_FLOOD_FAILED) continue; // what devices refuse is known once tried
+        EXPECT_EQ(maps::reason(exit_of(outcome.explained).detail).name, maps::reason(reason).name);
+    }
 }
 
 void HostTest::expect_drop(const Outcome& outcome, cnet_hook hook, cnet_reason reason) {

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "loader/data_path.h"
+#include "tests/bpf/explained.h"
 #include "tests/bpf/packet.h"
 #include "userspace/base/netns.h"
 
@@ -46,6 +47,7 @@ struct Outcome {
     Verdict verdict;
     Bytes packet;
     std::vector<HookReason> counted; // each once per increment
+    loader::Explained explained;     // what was said of it before
 };
 
 // Every (hook, reason) pair that any test saw counted.
@@ -67,7 +69,8 @@ protected:
 
     // Every reason that moved meanwhile, each once per increment.
     std::vector<HookReason> counted_by(const std::function<void()>& action);
-    // `gso_size`: the packet's payload is segments of so many bytes.
+    // Explained first: what that says must come true. `gso_size`: the packet's payload is segments
+    // of so many bytes.
     Outcome run(const char* program, const char* device, const Packet& packet,
                 uint32_t gso_size = 0);
     // The verdict alone; `packet` becomes what the program made of it.
@@ -82,6 +85,7 @@ protected:
     // One reason counted, this verdict, this whole packet.
     static void expect(const Outcome& outcome, Verdict verdict, cnet_hook hook, cnet_reason reason,
                        const Packet& packet);
+    static void expect_explained(const Outcome& outcome);
     static void expect_drop(const Outcome& outcome, cnet_hook hook, cnet_reason reason);
 
     uint32_t ifindex(const char* device) const;
@@ -108,6 +112,7 @@ private:
                        const char* addr, const char* addr6);
 
     std::unique_ptr<NetnsGuard> netns_;
+    Explainers explainers_;
     std::filesystem::path root_;
     std::unique_ptr<loader::DataPath> data_path_;
 };

@@ -202,3 +202,16 @@ def test_restart_by_kernel(scene):
     _published_port_answers(world, alpha, beta)
     assert ping(alpha.namespace, outside.NEAR) == "reply"
     assert host.drops("none") == 0
+
+
+def test_explain_by_kernel(scene):
+    """The builds that explain load too, and say what happens."""
+    host, _, _, beta = scene
+    for words, reason in (
+        (f"from alpha udp {beta.address}:9", "switched"),
+        (f"from alpha tcp {outside.NEAR}:80", "snat"),
+        (f"from beta tcp {outside.HOST}:8080", "hairpin"),
+        (f"from alpha tcp {beta.address}:9 src 10.88.1.77", "spoofed_ip"),
+        (f"in {outside.UPLINK} tcp {outside.NEAR}:5555 to :8080", "dnat"),
+    ):
+        assert host.cli("explain", *words.split())["reason"] == reason, words

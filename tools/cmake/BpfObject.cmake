@@ -1,4 +1,4 @@
-# bpf_object(NAME SOURCE): compiles SOURCE for the BPF target, makes a skeleton of it, and defines the interface
+# bpf_object(NAME SOURCE [DEFINITION...]): compiles SOURCE for the BPF target with those definitions, makes a skeleton of it, and defines the interface
 # target NAME_skel whose users can include "NAME.skel.h". The object lies in build/bin beside the executables.
 if(NOT CNET_BPF_CLANG)
     find_program(CNET_BPF_CLANG_FOUND NAMES clang-16 clang clang-19 clang-14 REQUIRED)
@@ -10,6 +10,7 @@ function(bpf_object name source)
     set(object ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${name}.bpf.o)
     set(skeleton_dir ${CMAKE_BINARY_DIR}/skel)
     set(skeleton ${skeleton_dir}/${name}.skel.h)
+    list(TRANSFORM ARGN PREPEND -D OUTPUT_VARIABLE definitions)
     file(MAKE_DIRECTORY ${skeleton_dir} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
     # -mcpu=v3: v4 does not load on 6.1. -g: BTF, which skeletons, map types and global functions need.
     add_custom_command(
@@ -17,7 +18,7 @@ function(bpf_object name source)
         COMMAND ${CNET_BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Werror
                 -Wno-address-of-packed-member -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
                 -I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/maps -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
-                -MD -MF ${object}.d -MT ${object} -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
+                ${definitions} -MD -MF ${object}.d -MT ${object} -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
         DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}
         DEPFILE ${object}.d
         COMMENT "BPF object ${name}"

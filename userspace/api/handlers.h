@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "userspace/api/explain.h"
 #include "userspace/api/routes.h"
 #include "userspace/metrics/family.h"
 
@@ -47,7 +48,16 @@ void add_flow_routes(Router& router, control::Controller& controller);   // ct, 
 using CollectMetrics = std::function<Result<std::vector<metrics::Family>>()>;
 void add_metrics_routes(Router& router, CollectMetrics collect);
 
-// All of them but the metrics'.
+// What explaining a packet needs of the programs and devices.
+struct ExplainPrograms {
+    std::function<Result<Explanation>(cnet_hook hook, uint32_t ifindex,
+                                      const std::vector<uint8_t>& frame)>
+        run;
+    std::function<MacAddress(const std::string& device)> mac_of;
+};
+void add_explain_routes(Router& router, control::Controller& controller, ExplainPrograms programs);
+
+// All of them but these two.
 Router make_router(control::Controller& controller, HostInfo host);
 
 } // namespace cnet::api

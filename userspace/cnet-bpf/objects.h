@@ -28,6 +28,7 @@ Object dump_object();
 Object completion_object();
 Object topology_object();
 Object complete_object(); // for the scripts of the former
+Object explain_object();
 
 Grammar whole_grammar();
 
