@@ -81,6 +81,16 @@ def test_programs_of_others(host, red, alpha):
     found(host, "warning", "programs", f"tc filter on {device} ingress")
 
 
+def test_xdp_of_others(host, red, alpha, world, tmp_path):
+    uplink = host.cli("uplink", "list")[0]["device"]
+    source, compiled = tmp_path / "x.c", tmp_path / "x.o"
+    source.write_text('__attribute__((section("xdp"), used)) int other_xdp(void *ctx) { return 2; }\n'
+                      '__attribute__((section("license"), used)) char gpl[] = "GPL";\n')
+    subprocess.run(["clang-16", "-target", "bpf", "-O2", "-g", "-c", source, "-o", compiled], check=True)
+    host.namespace.run("ip", "link", "set", "dev", uplink, "xdpgeneric", "obj", str(compiled), "sec", "xdp")
+    assert "xdp off" in found(host, "warning", "programs", f"is on {uplink}")["advice"]
+
+
 def test_mtu(host, red, alpha, world):
     uplink = host.cli("uplink", "list")[0]["device"]
     host.namespace.ip(f"link set {uplink} mtu 1400")
