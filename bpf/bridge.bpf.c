@@ -6,6 +6,7 @@
  */
 #include "lib/adopted_nat.h"
 #include "lib/adopted_rules.h"
+#include "lib/hairpin.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -15,10 +16,11 @@ int cnet_bridgeport(struct __sk_buff* skb) {
     struct cnet_port* port;
     int verdict = adopted_admit(skb, &pkt, &port);
 
+    if (verdict == V_NEXT) verdict = hairpin_answer(skb, &pkt);
     if (verdict == V_NEXT && unlikely(pkt.port_flags & ADOPTED_LIMITED))
         verdict = adopted_limit(skb, &pkt);
     if (verdict == V_NEXT) verdict = adopted_learn(&pkt, port);
-    if (verdict == V_NEXT && pkt.port_flags & CNET_PORT_MASQUERADE &&
+    if (verdict == V_NEXT && pkt.port_flags & ADOPTED_ROUTED &&
         mac_equal(pkt.dst_mac, port->gateway_mac))
         verdict = adopted_route(skb, &pkt);
     if (verdict == V_NEXT) verdict = adopted_forward(skb, &pkt);

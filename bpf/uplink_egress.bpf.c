@@ -89,10 +89,12 @@ VERIFIED_ONCE int egress_masquerade(struct cnet_pkt* pkt, __u32 network_id, __u3
 }
 
 /*
- * Forwarded by the kernel out of an adopted bridge that we masquerade for. V_NEXT: the kernel has
- * translated it itself, a connection from before the bridge was adopted: it is the host's own.
+ * Forwarded by the kernel out of an adopted bridge that we do NAT for. V_NEXT: the kernel has
+ * translated it itself, a connection from before the bridge was adopted: it is the host's own; or
+ * it is no answer from a published port, and the bridge's maker masquerades.
  */
-VERIFIED_ONCE int egress_adopted(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 network_id) {
+VERIFIED_ONCE int egress_adopted(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 network_id,
+                                 __u32 port_flags) {
     int verdict = V_NEXT;
 
     if (!pkt) return V_DROP;
@@ -102,7 +104,7 @@ VERIFIED_ONCE int egress_adopted(struct __sk_buff* skb, struct cnet_pkt* pkt, __
         verdict = nat_forward(skb, pkt, network_id, 0);
     else if (verdict == V_NEXT && pkt->flags & PKT_ICMP_ERROR)
         verdict = icmp_error_nat(skb, pkt, network_id, 0);
-    if (verdict != V_NEXT) return verdict;
+    if (verdict != V_NEXT || !(port_flags & CNET_PORT_MASQUERADE)) return verdict;
     return nat_begin(skb, pkt, network_id, egress_masquerade(pkt, network_id, skb->ifindex));
 }
 
@@ -120,8 +122,9 @@ static __always_inline enum cnet_verdict egress_send(struct __sk_buff* skb, stru
     if (unlikely(from && !(from->flags & CNET_PORT_BRIDGED)))
         return verdict == V_NEXT ? egress_forwarded(skb, pkt, from->network_id)
                                  : drop(pkt, CNET_R_LEAK);
-    if (verdict == V_NEXT && unlikely(from && from->flags & CNET_PORT_MASQUERADE))
-        verdict = egress_adopted(skb, pkt, from->network_id);
+    if (verdict == V_NEXT &&
+        unlikely(from && from->flags & (CNET_PORT_MASQUERADE | CNET_PORT_PUBLISHED)))
+        verdict = egress_adopted(skb, pkt, from->network_id, from->flags);
     if (verdict != V_NEXT) return verdict;
     if (unlikely(pkt->flags & PKT_FRAGMENT)) return pass(pkt, CNET_R_UPLINK_FRAGMENT);
     if (!(pkt->flags & PKT_HAS_TUPLE)) return pass(pkt, CNET_R_NOT_OURS);

@@ -112,6 +112,7 @@ CNET_SIZE(struct cnet_port, 8 * 4 + 6 + 6 + 4 + 3 * 16);
 enum cnet_network_flag {
     CNET_NETWORK_OPEN = 1 << 0, /* some port may have addresses that the control plane never heard
                                    of: the kernel's neighbour table knows them */
+    CNET_NETWORK_ADOPTED = 1 << 1, /* a bridge that somebody else made; comes with it */
 };
 
 struct cnet_network {

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stages: what comes from an adopted bridge and is for beyond the host, where we masquerade for it.
- * New flows are ours from their first packet. What runs already, what is fragmented, and whatever
- * else we would not carry goes on to the bridge and the kernel; should the kernel forward it out of
- * an uplink untranslated, `uplink_egress` masquerades it there.
+ * Stages: what comes from an adopted bridge and is for a published port of the host, or for beyond
+ * the host where we masquerade for it. New flows are ours from their first packet. What runs
+ * already, what is fragmented, and whatever else we would not carry goes on to the bridge and the
+ * kernel; should the kernel forward it out of an uplink untranslated, `uplink_egress` masquerades
+ * it there.
  */
 #ifndef CNET_LIB_ADOPTED_NAT_H
 #define CNET_LIB_ADOPTED_NAT_H
 
 #include "adopted.h"
 #include "gateway.h"
+
+/* What makes a port's packets to the bridge's own MAC ours to look at. */
+#define ADOPTED_ROUTED (CNET_PORT_MASQUERADE | CNET_PORT_PUBLISHED)
 
 /* A TCP connection of which we have not seen the beginning is the kernel's. */
 static __always_inline int adopted_may_begin(const struct cnet_pkt* pkt) {
@@ -26,6 +30,7 @@ VERIFIED_ONCE int adopted_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (!pkt) return V_DROP;
     if (!adopted_may_begin(pkt)) return to_bridge(pkt);
     if (is_host_addr(&pkt->tuple.dst)) return gateway_to_host(skb, pkt);
+    if (!(pkt->port_flags & CNET_PORT_MASQUERADE)) return to_bridge(pkt);
     if (!is_routable(pkt) || pkt->ttl <= 1) return to_bridge(pkt);
     if (pkt->flags & PKT_IP6 && !ip6_is_routable(&pkt->tuple.src)) return to_bridge(pkt);
     if (fib_lookup(skb, pkt, pkt->host_ifindex, &pkt->tuple.dst, &route)) return to_bridge(pkt);

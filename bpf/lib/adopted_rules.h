@@ -63,6 +63,24 @@ VERIFIED_ONCE int adopted_limit(struct __sk_buff* skb, struct cnet_pkt* pkt) {
 }
 
 /*
+ * A connection that begins elsewhere and comes straight to an address behind the bridge, past the
+ * published ports ("direct routing"). What is not TCP does not show where it began, and may be an
+ * answer to what the kernel has translated.
+ */
+VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    int parsed = PARSE_SHORT;
+
+    if (!pkt) return V_DROP;
+    if (is_plain_ip(pkt))
+        parsed = pkt->eth_proto == bpf_htons(ETH_P_IP) ? tc_parse_ip4(skb, pkt, ETH_HLEN)
+                                                       : tc_parse_ip6(skb, pkt, ETH_HLEN);
+    if (parsed == PARSE_OK && pkt->flags & PKT_HAS_TUPLE && pkt->tuple.l4_proto == IPPROTO_TCP &&
+        (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+        return drop(pkt, CNET_R_DIRECT_ROUTING);
+    return V_NEXT;
+}
+
+/*
  * Out of the bridge's own device. What the host itself sends has come in nowhere; what we
  * translated is `marked`; the rest the kernel has forwarded, past whatever is published.
  */
@@ -78,7 +96,8 @@ static __always_inline enum cnet_verdict adopted_guard(struct __sk_buff* skb, st
         return pkt->port_flags & CNET_PORT_ICC_OFF ? drop(pkt, CNET_R_ICC_OFF) : V_NEXT;
     if (!(pkt->port_flags & CNET_PORT_MASQUERADE)) return V_NEXT;
     from = bpf_map_lookup_elem(&cnet_port, &from_ifindex);
-    return from && from->flags & CNET_PORT_MASQUERADE ? drop(pkt, CNET_R_OTHER_NETWORK) : V_NEXT;
+    if (from && from->flags & CNET_PORT_MASQUERADE) return drop(pkt, CNET_R_OTHER_NETWORK);
+    return guard_direct(skb, pkt);
 }
 
 #endif

@@ -45,7 +45,8 @@ static __always_inline void router_address(const struct cnet_pkt* pkt, union cne
     struct cnet_port* port;
 
     *from = pkt->tuple.dst;
-    if (pkt->hook != CNET_HOOK_ENDPOINT || pkt->peer_id) return;
+    if ((pkt->hook != CNET_HOOK_ENDPOINT && pkt->hook != CNET_HOOK_BRIDGE_PORT) || pkt->peer_id)
+        return;
     port = bpf_map_lookup_elem(&cnet_port, &ifindex);
     *from = (union cnet_addr){};
     if (!port) return;

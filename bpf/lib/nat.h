@@ -8,6 +8,7 @@
 #define CNET_LIB_NAT_H
 
 #include "conntrack.h"
+#include "fdb.h"
 #include "fib.h"
 #include "flow.h"
 #include "icmp_reply.h"
@@ -99,6 +100,29 @@ static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff* skb, str
     return redirected(pkt, fib_send(&route), nat_reason(hit));
 }
 
+/*
+ * Who is behind an adopted bridge the kernel's neighbour table tells, and at which port the
+ * bridge's learned MACs do: straight there, past the bridge's device. Whatever else it may be takes
+ * that way, V_NEXT, also once the MAC has not been heard of for a while: the kernel asks for it
+ * anew.
+ */
+VERIFIED_ONCE int adopted_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 network_id,
+                                  __u32 bridge_ifindex, const union cnet_addr* dst) {
+    struct bpf_fib_lookup params;
+    struct cnet_fdb_entry* entry;
+
+    if (!pkt || !dst) return V_DROP;
+    if (!pkt->l3_off || fib_ask(skb, pkt, bridge_ifindex, dst, 1, &params) ||
+        params.ifindex != bridge_ifindex)
+        return V_NEXT;
+    entry = fdb_lookup(network_id, params.dmac);
+    if (!entry || entry->flags & CNET_FDB_STATIC || !(entry->port_flags & CNET_PORT_PEER))
+        return V_NEXT;
+    if (eth_rewrite(skb, pkt, params.dmac, params.smac)) return drop(pkt, CNET_R_REWRITE_FAILED);
+    return redirected(pkt, tc_send_to_port(skb, entry->ifindex, entry->port_flags),
+                      CNET_R_SWITCHED);
+}
+
 static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                         const struct ct_hit* hit,
                                                         const struct translation* to) {
@@ -121,7 +145,15 @@ static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, s
     /* point of no return */
     if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to))
         return drop(pkt, CNET_R_REWRITE_FAILED);
-    if (unlikely(!neigh)) return stranger_send(skb, pkt, open->host_ifindex, nat_reason(hit));
+    if (unlikely(!neigh)) {
+        int verdict = open->flags & CNET_NETWORK_ADOPTED
+                          ? adopted_deliver(skb, pkt, zone, open->host_ifindex, to->dst)
+                          : V_NEXT;
+
+        if (verdict == V_NEXT) return stranger_send(skb, pkt, open->host_ifindex, nat_reason(hit));
+        if (verdict == V_REDIRECT) pkt->reason = nat_reason(hit);
+        return verdict;
+    }
     if (eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),

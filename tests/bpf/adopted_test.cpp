@@ -245,6 +245,72 @@ TEST_F(Adopted, TheHostsFramesDoNotFlood) {
     EXPECT_EQ(learned(kMacBridge)->flags, uint32_t{CNET_FDB_STATIC});
 }
 
+class AdoptedPorts : public AdoptedNat {
+protected:
+    void SetUp() override {
+        AdoptedNat::SetUp();
+        if (IsSkipped()) return;
+        for (const char* device : {"ab1", "ab2", "br1"}) {
+            cnet_port port = **maps().port.lookup(ifindex(device));
+            port.flags |= CNET_PORT_PUBLISHED;
+            ASSERT_TRUE(maps().port.update(ifindex(device), port));
+        }
+        cnet_network network = **maps().network.lookup(kNetwork);
+        network.flags |= CNET_NETWORK_ADOPTED;
+        network.host_ifindex = ifindex("br1");
+        ASSERT_TRUE(maps().network.update(kNetwork, network));
+        shell(std::string("ip link set br1 address ") + kMacBridge +
+              " && ip neigh add 10.3.0.2 lladdr " + kMacOne + " dev br1");
+        publish(9, CNET_L4_TCP, 8080, "10.3.0.2", 80, kNetwork);
+    }
+};
+
+Packet tcp(const char* src_mac, const char* dst_mac, const char* src, uint16_t src_port,
+           const char* dst, uint16_t dst_port, uint8_t flags) {
+    return Ethernet{.src = src_mac, .dst = dst_mac} / Ipv4{.src = src, .dst = dst} /
+           Tcp{.src_port = src_port, .dst_port = dst_port, .flags = flags} / Raw{"a port's data"};
+}
+
+TEST_F(AdoptedPorts, FromTheWorldStraightToThePort) {
+    const auto dialled = tcp(kMacRouter, kMacUp, kWorld, 5000, kHostAddr, 8080, kSyn);
+    auto in = tcp(kMacBridge, kMacOne, kWorld, 5000, "10.3.0.2", 80, kSyn);
+    in.get<Ipv4>().ttl--;
+    // Nobody knows its port yet: by the bridge's device, with the header that is there.
+    EXPECT_EQ(uplink(dialled).verdict, Verdict::kRedirect);
+    port("ab1", frame(kMacOne, kMacBroadcast));
+    expect(uplink(dialled), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_DNAT, in);
+    check_flows();
+    auto out = port("ab1", tcp(kMacOne, kMacBridge, "10.3.0.2", 80, kWorld, 5000, kSyn | kAck));
+    EXPECT_EQ(out.verdict, Verdict::kRedirect);
+    EXPECT_EQ(out.counted, (std::vector<HookReason>{{CNET_HOOK_BRIDGE_PORT, CNET_R_DNAT_REPLY}}));
+}
+
+TEST_F(AdoptedPorts, SiblingsAreAnsweredAsTheyDialled) {
+    port("ab1", frame(kMacOne, kMacBroadcast));
+    auto dialled = port("ab2", tcp(kMacTwo, kMacBridge, "10.3.0.3", 5000, kHostAddr, 8080, kSyn));
+    EXPECT_EQ(dialled.counted, (std::vector<HookReason>{{CNET_HOOK_BRIDGE_PORT, CNET_R_HAIRPIN}}));
+    check_flows();
+    // To the sibling's own MAC, past the gateway, and with --icc off too.
+    for (const char* device : {"ab1", "ab2"}) {
+        cnet_port limited = **maps().port.lookup(ifindex(device));
+        limited.flags |= CNET_PORT_ICC_OFF;
+        ASSERT_TRUE(maps().port.update(ifindex(device), limited));
+    }
+    const uint16_t client_port = dialled.packet.at(34) << 8 | dialled.packet.at(35);
+    auto answer =
+        port("ab1", tcp(kMacOne, kMacTwo, "10.3.0.2", 80, "10.3.0.3", client_port, kSyn | kAck));
+    EXPECT_EQ(answer.verdict, Verdict::kRedirect);
+    EXPECT_EQ(answer.counted, (std::vector<HookReason>{{CNET_HOOK_BRIDGE_PORT, CNET_R_HAIRPIN}}));
+    expect_drop(port("ab1", tcp(kMacOne, kMacTwo, "10.3.0.2", 81, "10.3.0.3", client_port, kSyn)),
+                CNET_HOOK_BRIDGE_PORT, CNET_R_ICC_OFF);
+}
+
+TEST_F(AdoptedPorts, WhoeverMasqueradesItsPortsAreOurs) {
+    set_port_flags("ab1", CNET_PORT_LEARNING | CNET_PORT_PEER | CNET_PORT_PUBLISHED);
+    expect_bridged("ab1", tcp_to(kWorld, kSyn));
+    EXPECT_EQ(port("ab1", tcp_to(kHostAddr, kSyn, 8080)).counted.at(0).second, CNET_R_HAIRPIN);
+}
+
 class AdoptedLimits : public AdoptedNat {
 protected:
     void limit(uint32_t flags) {

@@ -88,7 +88,8 @@ const std::set<HookReason> kReachable = [] {
                            CNET_R_FLOOD_LIMIT});
     add(CNET_HOOK_BRIDGE_PORT,
         {CNET_R_SWITCHED, CNET_R_TO_BRIDGE, CNET_R_MAC_LIMIT, CNET_R_FDB_FULL, CNET_R_SNAT,
-         CNET_R_HAIRPIN, CNET_R_OTHER_NETWORK, CNET_R_ICC_OFF, CNET_R_INTERNAL, CNET_R_TO_HOST});
+         CNET_R_HAIRPIN, CNET_R_OTHER_NETWORK, CNET_R_ICC_OFF, CNET_R_INTERNAL, CNET_R_TO_HOST,
+         CNET_R_DNAT_REPLY});
     add(CNET_HOOK_BRIDGE, {CNET_R_SWITCHED, CNET_R_TO_BRIDGE});
     // The rest of what it counts needs the kernel's tunnel: tests/netns meets it.
     add(CNET_HOOK_VXLAN, {CNET_R_VXLAN_STRANGER});

@@ -30,7 +30,7 @@ class LinuxBridge:
 
     def __init__(self, host, name="lab0", prefix="10.77.0", options="forward_delay 0"):
         self.namespace, self.name, self.prefix = host.namespace, name, prefix
-        self.prefix6 = f"fd00:77:{prefix.rsplit('.', maxsplit=1)[1]}::"
+        self.prefix6 = f"fd00:77:{int(prefix.rsplit('.', maxsplit=1)[1]) + 1}::"
         self.address, self.address6 = f"{prefix}.1", f"{self.prefix6}1"
         self.machines = []
         self.make(options)

@@ -264,11 +264,11 @@ def test_refused(host, lab, red):
         "link add one type veth peer name two",
     )
     host.cli("uplink", "add", "up0")
+    host.cli_fails(2, "is an uplink", "adopt", "up0", "--masquerade", "on")
     for name, status, text in (
         ("nowhere0", 3, 'there is no bridge "nowhere0"'),
         ("one", 2, "device one is no bridge"),
         ("dull0", 2, "ageing_time 0"),
-        ("up0", 2, "is an uplink"),
         ("red", 2, "there is a network red already"),
     ):
         host.cli_fails(status, text, "adopt", name)
@@ -277,6 +277,27 @@ def test_refused(host, lab, red):
     host.cli_fails(2, "is adopted already", "adopt", "lab0")
     host.cli_fails(2, "is adopted: release it first", "uplink", "add", "lab0")
     host.cli_fails(2, "there is an adopted bridge lab0", "network", "create", "lab0", "--subnet", "10.9.0.0/24")
+
+
+def test_a_way_out_stays_one(host, lab, alpha, beta, red):
+    """A bridge that leads out, as with a NIC among its ports: [beta] stands for what is out there."""
+    endpoint = host.container(red, "inside")
+    host.namespace.sysctl("net/ipv4/ip_forward", 1)
+    host.cli("uplink", "add", lab.name)
+    host.cli("adopt", lab.name)
+    assert lab.name in str(host.cli("uplink", "list"))
+    host.cli_fails(2, "is an uplink", "adopt", lab.name, "--icc", "off")
+    host.cli_fails(2, "is an uplink", "port", "publish", f"{lab.name}/{alpha.address}", "8080:80")
+    assert ping(alpha.namespace, beta.address) == "reply"
+    assert goes_past(host, alpha, beta)
+    assert ping(host.namespace, beta.address) == "reply"
+    published = host.publish(endpoint, 8080, 80)
+    with TcpServer(endpoint.namespace, published.port), TcpServer(beta.namespace) as outside:
+        assert tcp_talk(beta.namespace, lab.address, 8080) == "echoed"
+        assert tcp_talk(endpoint.namespace, beta.address, outside.port) == "echoed"
+        assert {peer[0] for peer in outside.peers} == {lab.address}
+    host.cli("release", lab.name)
+    assert lab.name in str(host.cli("uplink", "list"))
 
 
 def test_what_is_bypassed_is_said(host, lab):

@@ -38,7 +38,8 @@ inline constexpr Bit kPortFlags[] = {
     {CNET_PORT_REMOTE, "remote"},
     {CNET_PORT_DHCP, "dhcp"},
 };
-inline constexpr Bit kNetworkFlags[] = {{CNET_NETWORK_OPEN, "open"}};
+inline constexpr Bit kNetworkFlags[] = {{CNET_NETWORK_OPEN, "open"},
+                                        {CNET_NETWORK_ADOPTED, "adopted"}};
 inline constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};
 inline constexpr Bit kBindingFlags[] = {{CNET_BINDING_LOOPBACK, "loopback"}};
 inline constexpr Bit kCtFlags[] = {

@@ -71,7 +71,7 @@ int list(Context& context, const Verb&, const Arguments& arguments) {
 Object port_object() {
     return {
         "port",
-        "ports of the host that lead to an endpoint",
+        "ports of the host that lead to an endpoint, or to an address behind an adopted bridge",
         {
             {{"list", "show", "ls"},
              "Every published port, or those of an endpoint.",
@@ -80,7 +80,8 @@ Object port_object() {
              list,
              Verb::Repeat::kWatch},
             {{"publish", "add"},
-             "Publishes SPEC: [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without "
+             "Publishes SPEC of an endpoint, or of BRIDGE/ADDRESS: "
+             "[HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without "
              "HOSTPORT, or with a range of them for one PORT, a free one is chosen and printed.",
              {{"ENDPOINT"}, {"SPEC"}},
              {{"--allow-from", OptionKind::kText, "CIDR", "only to these clients (everybody)",

@@ -42,21 +42,36 @@ uint32_t limits_of(const AdoptedBridge& adopted) {
     return flags;
 }
 
-uint32_t flags_of(const AdoptedPort& port, const AdoptedBridge& adopted) {
-    uint32_t flags = CNET_PORT_LEARNING | limits_of(adopted);
-    if (!port.left.empty()) return flags | CNET_PORT_BRIDGED;
-    if (port.info->far_mac && !port.info->shaped) flags |= CNET_PORT_PEER;
+// What of the bridge's packets are ours to route. Any published port of the host is reached from
+// behind any adopted bridge.
+uint32_t routed_of(const AdoptedBridge& adopted, const State& state) {
+    uint32_t flags = 0;
+    if (adopted.internal || is_way_out(adopted, state)) return flags;
     if (adopted.masquerade) flags |= CNET_PORT_MASQUERADE;
+    if (!state.ports.empty()) flags |= CNET_PORT_PUBLISHED;
     return flags;
+}
+
+uint32_t flags_of(const AdoptedPort& port, const AdoptedBridge& adopted, const State& state) {
+    uint32_t flags = CNET_PORT_LEARNING | limits_of(adopted);
+    if (!port.left.empty()) {
+        flags |= CNET_PORT_BRIDGED;
+        // What the bridge takes there for the host, and is of a published port, is ours as
+        // anywhere.
+        const bool taken = port.info->forwarding && !port.info->locked;
+        return taken ? flags | (routed_of(adopted, state) & CNET_PORT_PUBLISHED) : flags;
+    }
+    if (port.info->far_mac && !port.info->shaped) flags |= CNET_PORT_PEER;
+    return flags | routed_of(adopted, state);
 }
 
 // What every port, and the bridge's own device, has in common.
 cnet_port shared_part(const AdoptedBridge& adopted, const netlink::LinkInfo& link,
-                      const Observed& observed) {
+                      const State& state, const Observed& observed) {
     cnet_port port{};
     port.network_id = adopted.network_id;
     port.host_ifindex = link.ifindex;
-    if (!adopted.masquerade) return port;
+    if (routed_of(adopted, state) == 0) return port;
     copy_mac(port.gateway_mac, link.mac);
     auto addresses = observed.addresses.find(link.ifindex);
     if (addresses == observed.addresses.end()) return port;
@@ -90,7 +105,7 @@ void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::
     const netlink::LinkInfo& link = *find_adopted_link(adopted, observed);
     cnet_network network{};
     // Nobody states who is on it; the kernel's neighbour table knows.
-    if (adopted.masquerade) network.flags = CNET_NETWORK_OPEN;
+    if (routed_of(adopted, state) != 0) network.flags = CNET_NETWORK_OPEN | CNET_NETWORK_ADOPTED;
     network.mac_limit = kAdoptedMacLimit;
     network.ageing_s = ageing_of(info);
     network.host_ifindex = link.ifindex;
@@ -100,15 +115,14 @@ void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::
     add_stated(maps, adopted, info.stated, link.ifindex, 0);
     add_stated(maps, adopted, info.own, link.ifindex, CNET_PORT_HOST);
 
-    const cnet_port shared = shared_part(adopted, link, observed);
+    const cnet_port shared = shared_part(adopted, link, state, observed);
     for (const AdoptedPort& one : adopted_ports(adopted, state, observed)) {
         cnet_port& port = maps.port[one.link->ifindex] = shared;
-        port.flags = flags_of(one, adopted);
+        port.flags = flags_of(one, adopted, state);
         if (one.info->far_mac) copy_mac(port.mac, *one.info->far_mac);
     }
     cnet_port& own = maps.port[link.ifindex] = shared;
-    own.flags = CNET_PORT_HOST | CNET_PORT_BRIDGED | limits_of(adopted);
-    if (adopted.masquerade) own.flags |= CNET_PORT_MASQUERADE;
+    own.flags = CNET_PORT_HOST | CNET_PORT_BRIDGED | limits_of(adopted) | routed_of(adopted, state);
     copy_mac(own.mac, link.mac);
 }
 
@@ -118,6 +132,11 @@ std::string bridge_objection(const netlink::BridgeInfo& bridge) {
     if (bridge.vlan_filtering) return "it filters VLANs (vlan_filtering)";
     if (bridge.ageing_s == 0) return "it remembers no address (ageing_time 0)";
     return {};
+}
+
+bool is_way_out(const AdoptedBridge& adopted, const State& state) {
+    auto uplink = state.uplinks.find(adopted.bridge);
+    return uplink != state.uplinks.end() && uplink->second;
 }
 
 const netlink::LinkInfo* find_adopted_link(const AdoptedBridge& adopted, const Observed& observed) {
@@ -154,7 +173,8 @@ std::vector<AttachHook> adopted_hooks(const State& state, const Observed& observ
     for (const auto& [name, adopted] : state.adopted) {
         if (!find_usable(adopted, observed)) continue;
         const netlink::LinkInfo& bridge = *find_adopted_link(adopted, observed);
-        hooks.push_back({{CNET_HOOK_BRIDGE, bridge.ifindex}, true, bridge.name});
+        if (!is_way_out(adopted, state))
+            hooks.push_back({{CNET_HOOK_BRIDGE, bridge.ifindex}, true, bridge.name});
         for (const AdoptedPort& port : adopted_ports(adopted, state, observed)) {
             hooks.push_back({{CNET_HOOK_BRIDGE_PORT, port.link->ifindex}, true, port.link->name});
         }

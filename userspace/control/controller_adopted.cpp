@@ -10,10 +10,6 @@ namespace {
 Status check_adoptable(const netlink::LinkInfo& link, const State& state) {
     if (link.kind != "bridge")
         return Error(ErrorKind::kInvalid, "device " + link.name + " is no bridge");
-    auto uplink = state.uplinks.find(link.name);
-    if (uplink != state.uplinks.end() && uplink->second)
-        return Error(ErrorKind::kConflict,
-                     "bridge " + link.name + " is an uplink: delete that first");
     for (const auto& [id, network] : state.networks) {
         if (network.name == link.name)
             return Error(ErrorKind::kConflict,
@@ -34,6 +30,14 @@ Status check_ports(const netlink::LinkInfo& bridge, const State& state, const Ob
     return {};
 }
 
+// What the host sends there is the uplink's, and so is what it does about that.
+Status check_way_out(const AdoptedBridge& adopted, const State& state) {
+    if (!is_way_out(adopted, state)) return {};
+    if (!adopted.masquerade && adopted.icc && !adopted.internal) return {};
+    return Error(ErrorKind::kConflict,
+                 "bridge " + adopted.bridge + " is an uplink: it has none of these options");
+}
+
 // Whether any was given.
 bool set_options(AdoptedBridge& adopted, const AdoptSpec& spec) {
     adopted.masquerade = spec.masquerade.value_or(adopted.masquerade);
@@ -51,6 +55,9 @@ std::vector<std::string> warnings_for(const netlink::Bridging& bridging,
     if (bridging.rules)
         warnings.emplace_back("there are nftables rules of the bridge family: they do not see what "
                               "goes past the bridge");
+    if (bridging.ebtables)
+        warnings.emplace_back(
+            "there are ebtables rules: they do not see what goes past the bridge");
     return warnings;
 }
 
@@ -82,6 +89,14 @@ Result<AdoptedView> Controller::Impl::change_adopted(const AdoptedBridge& before
     AdoptedBridge after = before;
     if (!set_options(after, spec))
         return Error(ErrorKind::kConflict, "bridge " + spec.bridge + " is adopted already");
+    if (auto status = check_way_out(after, state); !status) return status.error();
+    if (after.internal) {
+        for (const auto& [id, port] : state.ports) {
+            if (!port.behind || port.behind->network_id != before.network_id) continue;
+            return Error(ErrorKind::kConflict, name_of_target(port) + " publishes " +
+                                                   to_string(port) + ": unpublish it first");
+        }
+    }
     State next = state;
     next.adopted[spec.bridge] = after;
     auto status =
@@ -108,6 +123,8 @@ Result<AdoptedView> Controller::adopt_bridge(const AdoptSpec& spec) {
     State next = impl.state;
     AdoptedBridge adopted{bridge, ++impl.ids.network};
     set_options(adopted, spec);
+    status = check_way_out(adopted, next);
+    if (!status) return status.error();
     next.adopted[bridge] = adopted;
     // Netlink's news may not have come yet.
     auto looked = observe_links(impl.observed, next, impl.parts.rtnl);
@@ -131,8 +148,21 @@ Status Controller::release_bridge(const std::string& bridge) {
     const AdoptedBridge adopted = known->second;
     State next = impl.state;
     next.adopted.erase(bridge);
-    return impl.change(std::move(next),
-                       {{store::RemoveAdopted{bridge}}, {store::PutAdopted{adopted}}});
+    Edit edit{{}, {store::PutAdopted{adopted}}};
+    std::vector<BindingId> released;
+    for (const auto& [id, port] : impl.state.ports) {
+        if (!port.behind || port.behind->network_id != adopted.network_id) continue;
+        next.ports.erase(id);
+        released.push_back(id);
+        edit.forward.emplace_back(store::RemovePort{id});
+        edit.backward.emplace_back(store::PutPort{port});
+    }
+    edit.forward.emplace_back(store::RemoveAdopted{bridge});
+    auto status = impl.change(std::move(next), std::move(edit));
+    if (!status) return status;
+    for (const BindingId id : released)
+        impl.release(id);
+    return {};
 }
 
 std::vector<AdoptedView> Controller::adopted() const {

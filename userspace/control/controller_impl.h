@@ -21,6 +21,16 @@ struct StatedPlace {
     std::string device; // of the host
 };
 
+// Who a published port leads to: one of the two.
+struct PortTarget {
+    EndpointId endpoint_id = 0;
+    std::optional<BridgeTarget> behind = {};
+
+    bool is_of(const PublishedPort& port) const {
+        return port.endpoint_id == endpoint_id && port.behind == behind;
+    }
+};
+
 struct Controller::Impl {
     Impl(Parts parts_, Timeouts timeouts)
         : parts(parts_), collector(parts.tables, parts.hooks, parts.clock, timeouts),
@@ -172,6 +182,11 @@ struct Controller::Impl {
     Status reserve_given(const PublishedPort& port);
     Status reserve_free(PublishedPort& port, const PortSpec& spec);
     Families families_of(const PublishedPort& port) const;
+    // An endpoint, or BRIDGE/ADDRESS.
+    Result<PortTarget> find_target(const std::string& name) const;
+    std::string name_of_target(const PublishedPort& port) const;
+    // Nothing is published from where there is no outside.
+    Status check_target(const PortSpec& spec, const PortTarget& target) const;
     // The one that `spec` names.
     Result<PublishedPort> find_port(const std::string& endpoint, const std::string& spec) const;
     // The sockets of a binding that is gone from the state.

@@ -54,6 +54,7 @@ Status check_vni(const Network& network, const NetworkSpec& spec, bool has_clust
 // Nothing is published from a network that has no outside.
 Status check_no_ports(const Network& network, const State& state) {
     for (const auto& [id, port] : state.ports) {
+        if (port.behind) continue;
         const Endpoint& endpoint = state.endpoints.at(port.endpoint_id);
         if (endpoint.network_id != network.id) continue;
         return Error(ErrorKind::kConflict, "endpoint " + endpoint.name + " of network " +

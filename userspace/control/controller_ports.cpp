@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "userspace/control/adopted.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/free_ports.h"
 #include "userspace/control/port_spec.h"
@@ -31,18 +32,21 @@ std::optional<uint16_t> taken_port(const State& state, const PublishedPort& want
     return first;
 }
 
-Status check_target(const PortSpec& spec, const Endpoint& endpoint, const Network& network) {
-    if (network.is_internal()) {
-        return Error(ErrorKind::kInvalid, "network " + network.name + " is " +
-                                              (network.internal ? "internal" : "isolated") +
-                                              ": its endpoints publish no ports");
-    }
+Status check_family(const PortSpec& spec, const std::string& who, bool has_v4, bool has_v6) {
     if (!spec.host_ip) return {};
     const bool v4 = spec.host_ip->is_v4();
-    if (endpoint.has_family(v4)) return {};
-    return Error(ErrorKind::kInvalid, "endpoint " + endpoint.name + " has no " +
-                                          (v4 ? "IPv4" : "IPv6") + " address to publish on " +
-                                          spec.host_ip->to_string());
+    if (v4 ? has_v4 : has_v6) return {};
+    return Error(ErrorKind::kInvalid, who + " has no " + (v4 ? "IPv4" : "IPv6") +
+                                          " address to publish on " + spec.host_ip->to_string());
+}
+
+Error internal_target(const std::string& what, const char* how) {
+    return {ErrorKind::kInvalid, what + " is " + how + ": nothing is published from there"};
+}
+
+// Every address of its family.
+IpAddress unspecified(bool v4) {
+    return *IpAddress::parse(v4 ? "0.0.0.0" : "::");
 }
 
 bool same_host_ip(const std::optional<IpAddress>& a, const std::optional<IpAddress>& b) {
@@ -57,10 +61,11 @@ bool same_host_ip(const std::optional<IpAddress>& a, const std::optional<IpAddre
 bool matches(const PortSpec& spec, const PublishedPort& port) {
     if (spec.l4 != port.l4 || spec.port != port.port || spec.count != port.count) return false;
     if (!spec.host_ip && !spec.host_port) return true;
+    const bool any_of_family = port.behind && !spec.host_ip && port.host_ip->is_unspecified();
     if (spec.host_port &&
         (port.host_port < *spec.host_port || port.host_port - *spec.host_port >= spec.host_choice))
         return false;
-    return same_host_ip(spec.host_ip, port.host_ip);
+    return any_of_family || same_host_ip(spec.host_ip, port.host_ip);
 }
 
 // What a port chosen by us must keep clear of: other published ports, and what the administrator
@@ -103,7 +108,7 @@ const char* reservation_word(PortReservations::Held held) {
 PortView Controller::Impl::view(const PublishedPort& port) const {
     PortView view;
     view.id = port.id;
-    view.endpoint = state.endpoints.at(port.endpoint_id).name;
+    view.endpoint = name_of_target(port);
     view.host_ip = port.host_ip ? port.host_ip->to_string() : "0.0.0.0";
     view.host_port = port.host_port;
     view.host_port_end = static_cast<uint16_t>(port.host_port + port.count - 1);
@@ -118,7 +123,49 @@ PortView Controller::Impl::view(const PublishedPort& port) const {
 }
 
 Families Controller::Impl::families_of(const PublishedPort& port) const {
+    if (port.behind) return port.behind->address.is_v4() ? Families::kV4 : Families::kV6;
     return control::families_of(state.endpoints.at(port.endpoint_id));
+}
+
+Result<PortTarget> Controller::Impl::find_target(const std::string& name) const {
+    const size_t slash = name.find('/');
+    if (slash == std::string::npos) {
+        auto endpoint = find_endpoint(name);
+        if (!endpoint) return endpoint.error();
+        return PortTarget{(*endpoint)->id};
+    }
+    auto adopted = state.adopted.find(name.substr(0, slash));
+    if (adopted == state.adopted.end()) return no_such("adopted bridge", name.substr(0, slash));
+    auto address = IpAddress::parse(name.substr(slash + 1));
+    if (!address) return address.error();
+    if (address->is_unspecified() || address->is_loopback() || address->is_multicast())
+        return Error(ErrorKind::kInvalid,
+                     address->to_string() + " is no address that a port can lead to");
+    return PortTarget{0, BridgeTarget{adopted->second.network_id, *address}};
+}
+
+std::string Controller::Impl::name_of_target(const PublishedPort& port) const {
+    if (!port.behind) return state.endpoints.at(port.endpoint_id).name;
+    return state.network_name(port.behind->network_id) + "/" + port.behind->address.to_string();
+}
+
+Status Controller::Impl::check_target(const PortSpec& spec, const PortTarget& target) const {
+    if (target.behind) {
+        const std::string bridge = state.network_name(target.behind->network_id);
+        const AdoptedBridge& adopted = state.adopted.at(bridge);
+        if (adopted.internal) return internal_target("bridge " + bridge, "internal");
+        if (is_way_out(adopted, state)) return internal_target("bridge " + bridge, "an uplink");
+        const bool v4 = target.behind->address.is_v4();
+        return check_family(spec, "the port's target " + target.behind->address.to_string(), v4,
+                            !v4);
+    }
+    const Endpoint& endpoint = state.endpoints.at(target.endpoint_id);
+    const Network& network = state.networks.at(endpoint.network_id);
+    if (network.is_internal())
+        return internal_target("network " + network.name,
+                               network.internal ? "internal" : "isolated");
+    return check_family(spec, "endpoint " + endpoint.name, endpoint.has_family(true),
+                        endpoint.has_family(false));
 }
 
 Status Controller::Impl::reserve_given(const PublishedPort& port) {
@@ -127,6 +174,8 @@ Status Controller::Impl::reserve_given(const PublishedPort& port) {
                                                std::to_string(*taken) +
                                                " failed: port is already allocated");
     }
+    // Whoever made the bridge has its ports bound before it publishes them.
+    if (port.behind && port.holder == Holder::kPublisher) return {};
     return reservations.reserve(port, families_of(port));
 }
 
@@ -157,18 +206,20 @@ Status Controller::Impl::reserve_free(PublishedPort& port, const PortSpec& spec)
 Result<PortView> Controller::publish(const std::string& endpoint_name, const std::string& text,
                                      const std::vector<IpPrefix>& allow_from, Holder holder) {
     Impl& impl = *impl_;
-    auto endpoint = impl.find_endpoint(endpoint_name);
-    if (!endpoint) return endpoint.error();
+    auto target = impl.find_target(endpoint_name);
+    if (!target) return target.error();
     auto spec = parse_port_spec(text);
     if (!spec) return spec.error();
-    auto status = check_target(*spec, **endpoint, impl.state.networks.at((*endpoint)->network_id));
+    auto status = impl.check_target(*spec, *target);
     if (status) status = check_allow_from(allow_from);
     if (!status) return status.error();
 
     PublishedPort port;
     port.id = ++impl.ids.binding;
-    port.endpoint_id = (*endpoint)->id;
+    port.endpoint_id = target->endpoint_id;
+    port.behind = target->behind;
     port.host_ip = spec->host_ip;
+    if (port.behind && !port.host_ip) port.host_ip = unspecified(port.behind->address.is_v4());
     port.host_port = spec->host_port.value_or(0);
     port.port = spec->port;
     port.count = spec->count;
@@ -190,13 +241,13 @@ Result<PortView> Controller::publish(const std::string& endpoint_name, const std
 
 Result<PublishedPort> Controller::Impl::find_port(const std::string& endpoint_name,
                                                   const std::string& text) const {
-    auto endpoint = find_endpoint(endpoint_name);
-    if (!endpoint) return endpoint.error();
+    auto target = find_target(endpoint_name);
+    if (!target) return target.error();
     auto spec = parse_port_spec(text);
     if (!spec) return spec.error();
     std::vector<PublishedPort> found;
     for (const auto& [id, port] : state.ports) {
-        if (port.endpoint_id == (*endpoint)->id && matches(*spec, port)) found.push_back(port);
+        if (target->is_of(port) && matches(*spec, port)) found.push_back(port);
     }
     if (found.empty()) {
         return Error(ErrorKind::kNotFound,
@@ -240,15 +291,15 @@ Status Controller::unpublish(const std::string& endpoint_name, const std::string
 }
 
 Result<std::vector<PortView>> Controller::ports(const std::string& endpoint_name) const {
-    EndpointId filter = 0;
+    std::optional<PortTarget> filter;
     if (!endpoint_name.empty()) {
-        auto endpoint = impl_->find_endpoint(endpoint_name);
-        if (!endpoint) return endpoint.error();
-        filter = (*endpoint)->id;
+        auto target = impl_->find_target(endpoint_name);
+        if (!target) return target.error();
+        filter = std::move(*target);
     }
     std::vector<PortView> views;
     for (const auto& [id, port] : impl_->state.ports) {
-        if (filter == 0 || port.endpoint_id == filter) views.push_back(impl_->view(port));
+        if (!filter || filter->is_of(port)) views.push_back(impl_->view(port));
     }
     return views;
 }

@@ -9,14 +9,24 @@ namespace cnet::control {
 
 namespace {
 
-cnet_binding binding_entry(const PublishedPort& port, const Endpoint& endpoint) {
+// The first of a family counts.
+void add_target(cnet_binding& entry, const IpAddress& address) {
+    cnet_addr& target = address.is_v4() ? entry.target4 : entry.target6;
+    if (IpAddress::from_abi(target).is_unspecified()) target = address.to_abi();
+}
+
+cnet_binding binding_entry(const PublishedPort& port, const State& state) {
     cnet_binding entry{};
     entry.id = port.id;
-    entry.network_id = endpoint.network_id;
-    entry.endpoint_id = endpoint.id;
-    for (const IpPrefix& address : endpoint.addresses) {
-        cnet_addr& target = address.is_v4() ? entry.target4 : entry.target6;
-        if (IpAddress::from_abi(target).is_unspecified()) target = address.address().to_abi();
+    if (port.behind) {
+        entry.network_id = port.behind->network_id;
+        add_target(entry, port.behind->address);
+    } else {
+        const Endpoint& endpoint = state.endpoints.at(port.endpoint_id);
+        entry.network_id = endpoint.network_id;
+        entry.endpoint_id = endpoint.id;
+        for (const IpPrefix& address : endpoint.addresses)
+            add_target(entry, address.address());
     }
     entry.host_port = port.host_port;
     entry.target_port = port.port;
@@ -44,13 +54,19 @@ void add_address_slots(MapContents& maps, const PublishedPort& port) {
     }
 }
 
+// Its device, or the bridge while it is one that we adopt.
+bool is_target_here(const MapContents& maps, const PublishedPort& port, const State& state,
+                    const Observed& observed) {
+    if (port.behind) return maps.network.contains(port.behind->network_id);
+    return find_endpoint_link(state.endpoints.at(port.endpoint_id), observed) != nullptr;
+}
+
 } // namespace
 
 void add_bindings(MapContents& maps, const State& state, const Observed& observed) {
     for (const auto& [id, port] : state.ports) {
-        const Endpoint& endpoint = state.endpoints.at(port.endpoint_id);
-        if (!find_endpoint_link(endpoint, observed)) continue;
-        maps.binding[id] = binding_entry(port, endpoint);
+        if (!is_target_here(maps, port, state, observed)) continue;
+        maps.binding[id] = binding_entry(port, state);
         add_allow_list(maps.allow, id, port.allow_from);
         // Commands refuse a wildcard beside a single address on one port, so no slot is both.
         if (port.host_ip) {

@@ -232,6 +232,7 @@ void add_host_addresses(MapContents& maps, const State& state, const Observed& o
 
 void mark_published(MapContents& maps, const State& state, const Observed& observed) {
     for (const auto& [id, port] : state.ports) {
+        if (port.behind) continue; // add_adopted()
         const auto* link = find_endpoint_link(state.endpoints.at(port.endpoint_id), observed);
         if (link) maps.port[link->ifindex].flags |= CNET_PORT_PUBLISHED;
     }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "userspace/control/adopted.h"
 #include "userspace/control/allow_list.h"
 
 namespace cnet::control {
@@ -77,7 +78,9 @@ public:
             if (state.is_open(network)) open_.insert(id);
         }
         for (const auto& [bridge, adopted] : state.adopted) {
-            if (adopted.masquerade) open_.insert(adopted.network_id);
+            if (!adopted.internal && !is_way_out(adopted, state) &&
+                (adopted.masquerade || !state.ports.empty()))
+                open_.insert(adopted.network_id);
         }
         for (const auto& [id, endpoint] : state.endpoints) {
             for (const IpPrefix& address : endpoint.addresses) {

@@ -145,9 +145,17 @@ struct Lease {
 // it published, as podman does.
 enum class Holder { kDaemon, kPublisher };
 
+// Somebody behind an adopted bridge, whom nobody states.
+struct BridgeTarget {
+    NetworkId network_id = 0;
+    IpAddress address;
+
+    bool operator==(const BridgeTarget&) const = default;
+};
+
 struct PublishedPort {
     BindingId id = 0;
-    EndpointId endpoint_id = 0;
+    EndpointId endpoint_id = 0;       // 0: `behind` is there
     std::optional<IpAddress> host_ip; // none: every address of the host
     uint16_t host_port = 0;           // first of the range
     uint16_t port = 0;                // first port at the endpoint
@@ -155,6 +163,8 @@ struct PublishedPort {
     cnet_l4 l4 = CNET_L4_TCP;
     std::vector<IpPrefix> allow_from = {}; // host bits zero; none: everybody
     Holder holder = Holder::kDaemon;
+    // Its host_ip is there too, and of the address's family.
+    std::optional<BridgeTarget> behind = {};
 
     bool operator==(const PublishedPort&) const = default;
 };

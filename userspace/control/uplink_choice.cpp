@@ -48,7 +48,7 @@ std::vector<ChosenUplink> choose_uplinks(const State& state, const Observed& obs
         auto stated = state.uplinks.find(name);
         const bool added = stated != state.uplinks.end() && stated->second;
         const bool deleted = stated != state.uplinks.end() && !stated->second;
-        if (deleted || state.adopted.contains(name)) continue;
+        if (deleted || (state.adopted.contains(name) && !added)) continue;
         if (added || is_vtep(link) || is_default_uplink(link, state, observed))
             chosen.push_back({&link, added});
     }

@@ -175,8 +175,8 @@ struct PoolRequest {
 
 struct PortView {
     BindingId id = 0;
-    std::string endpoint;
-    std::string host_ip; // "0.0.0.0" for every address
+    std::string endpoint; // BRIDGE/ADDRESS behind an adopted bridge
+    std::string host_ip;  // "0.0.0.0" for every address
     uint16_t host_port = 0;
     uint16_t host_port_end = 0;
     uint16_t port = 0;

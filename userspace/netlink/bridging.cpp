@@ -8,11 +8,14 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_bridge/ebtables.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/handlers.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -22,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "userspace/base/unique_fd.h"
 #include "userspace/netlink/socket.h"
 #include "userspace/netlink/sysctl.h"
 
@@ -236,6 +240,22 @@ bool has_bridge_tables() {
     return status && found;
 }
 
+// Asked of tables that are loaded alone, for the question would load them.
+bool has_ebtables_rules() {
+    UniqueFd fd;
+    for (const char* name : {"filter", "nat", "broute"}) {
+        if (access((std::string("/sys/module/ebtable_") + name).c_str(), F_OK) != 0) continue;
+        if (!fd) fd = UniqueFd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+        ebt_replace table{};
+        std::strncpy(table.name, name, sizeof(table.name) - 1);
+        socklen_t size = sizeof(table);
+        if (fd && getsockopt(fd.get(), IPPROTO_IP, EBT_SO_GET_INFO, &table, &size) == 0 &&
+            table.nentries > 0)
+            return true;
+    }
+    return false;
+}
+
 } // namespace
 
 Result<Bridging> read_bridging(nl_sock* socket, const std::set<uint32_t>& bridges) {
@@ -254,6 +274,7 @@ Result<Bridging> read_bridging(nl_sock* socket, const std::set<uint32_t>& bridge
                       sysctl_is_on("bridge-nf-call-ip6tables") ||
                       sysctl_is_on("bridge-nf-call-arptables");
     found.rules = has_bridge_tables();
+    found.ebtables = has_ebtables_rules();
     return found;
 }
 

@@ -43,6 +43,7 @@ struct Bridging {
     std::map<uint32_t, BridgePortInfo> ports;
     bool netfilter = false; // br_netfilter hands bridged packets to iptables, for every bridge
     bool rules = false;     // nftables has tables of the bridge family
+    bool ebtables = false;  // the older ebtables has rules
 
     bool operator==(const Bridging&) const = default;
 };

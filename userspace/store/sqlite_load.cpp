@@ -192,8 +192,13 @@ Status load_port(Statement& row, State& state) {
     control::PublishedPort p;
     p.id = static_cast<control::BindingId>(row.next_int());
     p.endpoint_id = static_cast<control::EndpointId>(row.next_int());
-    auto status = parse_into(p.host_ip, row.next_optional_text(), "port " + std::to_string(p.id));
+    const auto adopted_id = static_cast<control::NetworkId>(row.next_int());
+    const std::string owner = "port " + std::to_string(p.id);
+    std::optional<IpAddress> address;
+    auto status = parse_into(address, row.next_optional_text(), owner);
+    if (status) status = parse_into(p.host_ip, row.next_optional_text(), owner);
     if (!status) return status;
+    if (address) p.behind = {adopted_id, *address};
     p.host_port = static_cast<uint16_t>(row.next_int());
     p.port = static_cast<uint16_t>(row.next_int());
     p.count = static_cast<uint16_t>(row.next_int());
@@ -333,7 +338,8 @@ Status load_state(Database& db, State& state) {
         {"SELECT endpoint_id, alias FROM endpoint_aliases ORDER BY endpoint_id, position",
          load_endpoint_alias},
         {"SELECT endpoint_id, address, duration_s, ends_s FROM leases", load_lease},
-        {"SELECT id, endpoint_id, host_ip, host_port, port, count, l4, holder FROM ports",
+        {"SELECT id, endpoint_id, adopted_id, address, host_ip, host_port, port, count, l4, "
+         "holder FROM ports",
          load_port},
         {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},
         {"SELECT network_id, id, made, iface_prefix, bind, allow_from FROM docker_networks",

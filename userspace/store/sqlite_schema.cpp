@@ -167,6 +167,27 @@ PRAGMA user_version = 15;
 ALTER TABLE adopted ADD COLUMN icc INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE adopted ADD COLUMN internal INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 16;
+)sql",
+                                  R"sql(
+CREATE TABLE published (
+    id INTEGER PRIMARY KEY, endpoint_id INTEGER REFERENCES endpoints,
+    adopted_id INTEGER REFERENCES adopted (network_id), address TEXT, host_ip TEXT,
+    host_port INTEGER NOT NULL, port INTEGER NOT NULL, count INTEGER NOT NULL,
+    l4 INTEGER NOT NULL CHECK (l4 IN (0, 1, 3)), holder INTEGER NOT NULL CHECK (holder BETWEEN 0 AND 1),
+    CHECK ((endpoint_id IS NULL) <> (adopted_id IS NULL)),
+    CHECK ((adopted_id IS NULL) = (address IS NULL))) STRICT;
+INSERT INTO published SELECT id, endpoint_id, NULL, NULL, host_ip, host_port, port, count, l4, holder FROM ports;
+CREATE TABLE published_allow (
+    port_id INTEGER NOT NULL REFERENCES published ON DELETE CASCADE, position INTEGER NOT NULL,
+    prefix TEXT NOT NULL, PRIMARY KEY (port_id, position)) STRICT, WITHOUT ROWID;
+INSERT INTO published_allow SELECT * FROM port_allow;
+DROP TABLE port_allow;
+DROP TABLE ports;
+ALTER TABLE published RENAME TO ports;
+ALTER TABLE published_allow RENAME TO port_allow;
+CREATE INDEX ports_by_endpoint ON ports (endpoint_id);
+CREATE INDEX ports_by_adopted ON ports (adopted_id);
+PRAGMA user_version = 17;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -153,13 +153,23 @@ Status write_allow_from(Database& db, const control::PublishedPort& port) {
 
 Status write(Database& db, const PutPort& put) {
     const control::PublishedPort& p = put.port;
+    // One of the two; the other is NULL.
+    std::optional<int64_t> endpoint, adopted;
+    std::optional<std::string> address;
+    if (p.behind) {
+        adopted = p.behind->network_id;
+        address = p.behind->address.to_string();
+    } else {
+        endpoint = p.endpoint_id;
+    }
     auto status =
         run(db,
-            "INSERT INTO ports VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-            "endpoint_id = excluded.endpoint_id, host_ip = excluded.host_ip, "
+            "INSERT INTO ports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+            "SET endpoint_id = excluded.endpoint_id, adopted_id = excluded.adopted_id, "
+            "address = excluded.address, host_ip = excluded.host_ip, "
             "host_port = excluded.host_port, port = excluded.port, count = excluded.count, "
             "l4 = excluded.l4, holder = excluded.holder",
-            int64_t{p.id}, int64_t{p.endpoint_id}, text(p.host_ip), int64_t{p.host_port},
+            int64_t{p.id}, endpoint, adopted, address, text(p.host_ip), int64_t{p.host_port},
             int64_t{p.port}, int64_t{p.count}, static_cast<int64_t>(p.l4),
             static_cast<int64_t>(p.holder));
     if (status) status = write_allow_from(db, p);

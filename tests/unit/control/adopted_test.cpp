@@ -185,9 +185,6 @@ TEST_F(AdoptedTest, ABridgeThatBecomesAnotherIsLeftAlone) {
 }
 
 TEST_F(AdoptedTest, WhatCannotBeAdoptedIsRefused) {
-    ASSERT_TRUE(controller->add_uplink("lab0"));
-    expect_refused("lab0", ErrorKind::kConflict, "is an uplink");
-    ASSERT_TRUE(controller->delete_uplink("lab0"));
     expect_refused("one", ErrorKind::kInvalid, "is no bridge");
     expect_refused("none", ErrorKind::kNotFound, "there is no bridge");
     expect_refused("a/b", ErrorKind::kInvalid, "is no device name");
@@ -214,7 +211,8 @@ TEST_F(AdoptedTest, Masquerades) {
     EXPECT_EQ(tables.contents.port.at(bridge).flags,
               uint32_t{CNET_PORT_HOST | CNET_PORT_BRIDGED | CNET_PORT_MASQUERADE});
     EXPECT_EQ(tables.contents.port.at(one).gateway4_be, ip("10.77.0.1").to_abi().words_be[3]);
-    EXPECT_EQ(tables.contents.network.at(1).flags, uint32_t{CNET_NETWORK_OPEN});
+    EXPECT_EQ(tables.contents.network.at(1).flags,
+              uint32_t{CNET_NETWORK_OPEN | CNET_NETWORK_ADOPTED});
     rtnl.bridging_of().ports[two].isolated = true;
     ASSERT_TRUE(controller->links_changed());
     EXPECT_EQ(flags(two), kLeft) << "its packets are translated when they leave";
@@ -249,9 +247,8 @@ TEST_F(AdoptedTest, OptionsAreChangedLive) {
     ASSERT_TRUE(changed);
     EXPECT_TRUE(changed->internal && changed->masquerade && !changed->icc);
     const uint32_t limits = CNET_PORT_ICC_OFF | CNET_PORT_INTERNAL;
-    EXPECT_EQ(flags(one), int64_t{kStraight | CNET_PORT_MASQUERADE | limits});
-    EXPECT_EQ(tables.contents.port.at(bridge).flags,
-              CNET_PORT_HOST | CNET_PORT_BRIDGED | CNET_PORT_MASQUERADE | limits);
+    EXPECT_EQ(flags(one), int64_t{kStraight | limits}) << "nothing leaves to be masqueraded";
+    EXPECT_EQ(tables.contents.port.at(bridge).flags, CNET_PORT_HOST | CNET_PORT_BRIDGED | limits);
     cnet_fdb_key key{};
     key.network_id = 1;
     control::copy_mac(key.mac, kFarMac);
@@ -269,9 +266,75 @@ TEST_F(AdoptedTest, OptionsAreChangedLive) {
 TEST_F(AdoptedTest, WarnsOfWhatIsBypassed) {
     rtnl.bridging_of().netfilter = true;
     rtnl.bridging_of().rules = true;
+    rtnl.bridging_of().ebtables = true;
     auto adopted = controller->adopt_bridge({"lab0"});
     ASSERT_TRUE(adopted);
-    EXPECT_EQ(adopted->warnings.size(), 2u);
+    EXPECT_EQ(adopted->warnings.size(), 3u);
+}
+
+TEST_F(AdoptedTest, AWayOutStaysOne) {
+    ASSERT_TRUE(controller->add_uplink("lab0"));
+    auto refused = controller->adopt_bridge({.bridge = "lab0", .masquerade = true});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+    adopt();
+    EXPECT_FALSE(controller->adopt_bridge({.bridge = "lab0", .icc = false}));
+    EXPECT_TRUE(is_uplink("lab0"));
+    EXPECT_EQ(flags(one), kStraight);
+    EXPECT_TRUE(hooks.attached.contains({CNET_HOOK_UPLINK_EGRESS, bridge}));
+    EXPECT_FALSE(hooks.attached.contains({CNET_HOOK_BRIDGE, bridge}));
+    EXPECT_FALSE(controller->publish("lab0/10.77.0.2", "8080:80"));
+    expect_settled();
+    ASSERT_TRUE(controller->delete_uplink("lab0"));
+    EXPECT_TRUE(hooks.attached.contains({CNET_HOOK_BRIDGE, bridge}));
+    expect_settled();
+}
+
+TEST_F(AdoptedTest, PublishesAddressesBehindIt) {
+    adopt();
+    auto published = controller->publish("lab0/10.77.0.2", "18080:80");
+    ASSERT_TRUE(published) << published.error().message();
+    EXPECT_EQ(published->endpoint, "lab0/10.77.0.2");
+    EXPECT_EQ(published->host_ip, "0.0.0.0");
+    auto second = controller->publish("lab0/fd00::2", "18080:80");
+    ASSERT_TRUE(second) << "the other family's: " << second.error().message();
+    EXPECT_EQ(second->host_ip, "::");
+    const cnet_binding& binding = tables.contents.binding.at(published->id);
+    EXPECT_EQ(binding.network_id, 1u);
+    EXPECT_EQ(IpAddress::from_abi(binding.target4), ip("10.77.0.2"));
+    EXPECT_TRUE(IpAddress::from_abi(binding.target6).is_unspecified());
+    EXPECT_EQ(flags(one), kStraight | CNET_PORT_PUBLISHED);
+    EXPECT_EQ(tables.contents.network.at(1).flags,
+              uint32_t{CNET_NETWORK_OPEN | CNET_NETWORK_ADOPTED});
+    rtnl.bridging_of().ports[two].isolated = true;
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_EQ(flags(two), kLeft | CNET_PORT_PUBLISHED);
+    rtnl.bridging_of().ports[two].locked = true;
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_EQ(flags(two), kLeft) << "the bridge takes nothing there";
+    rtnl.bridging_of().ports[two].isolated = rtnl.bridging_of().ports[two].locked = false;
+    ASSERT_TRUE(controller->links_changed());
+    auto taken = controller->publish("lab0/10.77.0.3", "18080:80");
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().message(), "Bind for 0.0.0.0:18080 failed: port is already allocated");
+    for (const char* target : {"lab0/", "lab0/0.0.0.0", "lab0/224.0.0.1", "lab9/10.77.0.2"})
+        EXPECT_FALSE(controller->publish(target, "18081:80")) << target;
+    EXPECT_FALSE(controller->publish("lab0/10.77.0.2", "[::]:18081:80"))
+        << "it has no such address";
+    EXPECT_FALSE(controller->adopt_bridge({.bridge = "lab0", .internal = true}));
+    EXPECT_TRUE(controller->update_port("lab0/10.77.0.2", "18080:80", {prefix("10.0.0.0/8")}));
+    restart();
+    EXPECT_EQ(controller->ports("lab0/fd00::2")->size(), 1u);
+    EXPECT_EQ(controller->ports("lab0/10.77.0.2")->at(0).allow_from.size(), 1u);
+    ASSERT_TRUE(controller->unpublish("lab0/fd00::2", "18080:80"));
+    expect_settled();
+
+    ASSERT_TRUE(rtnl.delete_link("lab0"));
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_TRUE(tables.contents.binding.empty()) << "as long as the bridge is gone";
+    ASSERT_TRUE(controller->release_bridge("lab0"));
+    EXPECT_TRUE(controller->ports()->empty());
+    EXPECT_TRUE(nothing_of_ours());
 }
 
 TEST_F(AdoptedTest, OutlivesTheDaemon) {

@@ -163,7 +163,7 @@ TEST_F(PublishTest, AnInternalNetworkPublishesNothing) {
     namespaces.add("/run/netns/c");
     make_endpoint("inside", "deep", "/run/netns/c");
     EXPECT_EQ(refusal("deep", "8080:80"),
-              "network inside is internal: its endpoints publish no ports");
+              "network inside is internal: nothing is published from there");
 }
 
 TEST_F(PublishTest, AnyPortIsAFreeOneOfTheLocalRange) {
