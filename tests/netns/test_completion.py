@@ -48,6 +48,10 @@ def test_names(host, red, alpha):
     assert complete(host, "endpoint", "delete", "") == ["alpha"]
     assert complete(host, "port", "publish", "al") == ["alpha"]
     assert complete(host, "endpoint", "create", "b") == ["blue"]
+    assert complete(host, "explain", "") == ["from", "in"]
+    assert complete(host, "explain", "from", "") == ["alpha"]
+    assert complete(host, "explain", "in", "") == ["uplink0"]
+    assert complete(host, "explain", "from", "alpha", "t") == ["tcp"]
     assert complete(host, "endpoint", "create", "blue", "new", "--netns", "") == ["box"]
     assert "cnet_ct" in complete(host, "map", "dump", "")
     assert "lo" in complete(host, "network", "attach", "red", "")

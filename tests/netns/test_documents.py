@@ -17,7 +17,8 @@ ROOT = pathlib.Path(REPOSITORY)
 COMMANDS = {
     "network": ["network"], "sandbox": ["sandbox"], "endpoint": ["endpoint show www"], "port": ["port"],
     "uplink": ["uplink"], "peer": ["peer"], "fdb, neigh": ["fdb", "neigh"], "ct, nat": ["ct list"],
-    "drops": ["drops"], "doctor, dump": ["doctor"], "topology": ["topology"], "map": ["map"], "prog": ["prog"],
+    "drops": ["drops"], "doctor, dump": ["doctor"], "topology": ["topology"],
+    "explain": [f"explain from www tcp {outside.NEAR}:443"], "map": ["map"], "prog": ["prog"],
 }
 
 
@@ -51,6 +52,10 @@ def differs(shown, real, path="it"):
         keys = [f"{path}: only one has {key}" for key in sorted(shown.keys() ^ real.keys())]
         return keys + [one for key in shown.keys() & real.keys() for one in differs(shown[key], real[key], f"{path}.{key}")]
     if isinstance(shown, list) and shown and real:
+        # Lists whose elements say of what kind they are: of the same kind, then.
+        kind = isinstance(shown[0], dict) and shown[0].get("step")
+        if kind:
+            return differs(shown[0], next(one for one in real if one["step"] == kind), f"{path}[{kind}]")
         return differs(shown[0], real[0], path + "[0]")
     return []
 

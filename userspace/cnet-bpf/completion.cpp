@@ -124,6 +124,14 @@ Words of_filter(Context& context, const Object& object, const std::string& last)
     return {};
 }
 
+// The first words of a packet; the rest is addresses.
+Words of_packet(Context& context, const Object& object, size_t position, const std::string& last) {
+    if (position == 0) return {"from", "in"};
+    if (last == "from") return values_of(context, object, "ENDPOINT");
+    if (last == "in") return names_in(context, "/v1/uplinks", "device");
+    return position == 2 ? Words{"tcp", "udp", "icmp", "arp"} : Words{};
+}
+
 // `words` follow the verb, the last one is to be completed.
 Words of_verb(Context& context, const Object& object, const Verb& verb, const Words& words) {
     size_t position = 0;
@@ -156,6 +164,8 @@ Words of_verb(Context& context, const Object& object, const Verb& verb, const Wo
         verb.positionals[std::min(position, verb.positionals.size() - 1)];
     if (positional.name == "FILTER" && position % 2 == 1)
         return of_filter(context, object, words[words.size() - 2]);
+    if (positional.name == "PACKET")
+        return of_packet(context, object, position, position ? words[words.size() - 2] : "");
     // A new name is nobody's yet.
     if (verb.names[0] == "create" && positional.name == "NAME") return {};
     return values_of(context, object, positional.name);
