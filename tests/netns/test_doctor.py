@@ -57,7 +57,7 @@ def test_all_is_well(host, red, alpha):
     found(host, "ok", "kernel", "attached by")
     found(host, "ok", "pins", "maps")
     _, done = host.cli_raw("doctor", json_output=False)
-    assert done.stdout.splitlines()[-1].startswith("0 problems")
+    assert done.stdout.splitlines()[-1].startswith("problems: 0, ")
 
 
 def test_cnetd_dead(host, red, alpha):

@@ -83,9 +83,8 @@ void print(const Context& context, const Findings& findings) {
         if (!finding.advice.empty()) table.add({{" "}, {" "}, {"-> " + finding.advice}});
     }
     table.print(context.out, context.screen);
-    context.out << "\n"
-                << findings.count(Severity::kProblem) << " problems, "
-                << findings.count(Severity::kWarning) << " warnings\n";
+    context.out << "\nproblems: " << findings.count(Severity::kProblem)
+                << ", warnings: " << findings.count(Severity::kWarning) << "\n";
 }
 
 int run(Context& context, const Verb&, const Arguments&) {
