@@ -119,6 +119,16 @@ def test_repairs_and_requests_are_counted(host, red, alpha):
     assert families["cnet_api_request_duration_seconds"].value("_count", route="/v1/networks") == 1
 
 
+def test_calls_of_docker_are_counted(host):
+    for path in ("/Plugin.Activate", "/NetworkDriver.Nothing", "/Other"):
+        api.request(os.path.join(host.root, "run/docker/cnet.sock"), "POST", path, {})
+    families = read(host)
+    calls = families["cnet_docker_requests_total"]
+    assert calls.value(call="Plugin.Activate", status="200") == 1
+    assert calls.value(call="other", status="404") == 2
+    assert families["cnet_docker_request_duration_seconds"].value("_count", call="Plugin.Activate") == 1
+
+
 def test_label_values_are_bounded(host):
     """As many lines with many objects as with one."""
     for n in range(2):
