@@ -44,6 +44,33 @@ Json host_subnets_json(const std::vector<control::HostSubnet>& subnets) {
     return list;
 }
 
+Json text_or_null(const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
+Json json_of(const control::AdoptedView& view) {
+    Json json;
+    json["bridge"] = view.bridge;
+    json["id"] = view.id;
+    json["ifindex"] = view.ifindex;
+    json["state"] = view.state;
+    json["left"] = text_or_null(view.left);
+    json["masquerade"] = view.masquerade;
+    json["icc"] = view.icc;
+    json["internal"] = view.internal;
+    json["docker_network"] = value_or_null(view.docker_network);
+    json["ports"] = Json::array();
+    for (const control::AdoptedPortView& port : view.ports) {
+        Json item;
+        item["device"] = port.device;
+        item["ifindex"] = port.ifindex;
+        item["left"] = text_or_null(port.left);
+        json["ports"].push_back(std::move(item));
+    }
+    json["warnings"] = view.warnings;
+    return json;
+}
+
 } // namespace
 
 std::string render(const control::NetworkView& view) {
@@ -162,27 +189,18 @@ std::string render(const control::PeerView& view) {
 }
 
 std::string render(const control::AdoptedView& view) {
-    const auto text_or_null = [](const std::string& text) {
-        return text.empty() ? Json(nullptr) : Json(text);
-    };
+    return to_text(json_of(view));
+}
+
+std::string render(const control::DockerAdoptionView& view) {
     Json json;
-    json["bridge"] = view.bridge;
-    json["id"] = view.id;
-    json["ifindex"] = view.ifindex;
+    json["adopted"] = view.adopted;
+    json["configured"] = view.configured;
     json["state"] = view.state;
-    json["left"] = text_or_null(view.left);
-    json["masquerade"] = view.masquerade;
-    json["icc"] = view.icc;
-    json["internal"] = view.internal;
-    json["ports"] = Json::array();
-    for (const control::AdoptedPortView& port : view.ports) {
-        Json item;
-        item["device"] = port.device;
-        item["ifindex"] = port.ifindex;
-        item["left"] = text_or_null(port.left);
-        json["ports"].push_back(std::move(item));
-    }
-    json["warnings"] = view.warnings;
+    json["error"] = text_or_null(view.error);
+    json["bridges"] = Json::array();
+    for (const control::AdoptedView& bridge : view.bridges)
+        json["bridges"].push_back(json_of(bridge));
     return to_text(json);
 }
 

@@ -19,6 +19,7 @@ std::string render(const control::PortView& view);
 std::string render(const control::UplinkView& view);
 std::string render(const control::PeerView& view);
 std::string render(const control::AdoptedView& view);
+std::string render(const control::DockerAdoptionView& view);
 std::string render(const control::FdbView& view);
 std::string render(const control::NeighView& view);
 std::string render(const control::CtView& view);

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "userspace/client/http_head.h"
 
@@ -18,7 +19,8 @@ public:
     // The connection has ended. False when the body is not whole.
     [[nodiscard]] bool end() const { return is_whole() || head_.ends_with_connection(); }
     bool is_whole() const;
-    std::string take() { return std::move(body_); }
+    size_t size() const { return body_.size(); }            // so far, without what was taken
+    std::string take() { return std::exchange(body_, {}); } // what has come since
 
 private:
     bool add_chunks(std::string_view bytes);

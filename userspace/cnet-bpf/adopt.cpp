@@ -1,3 +1,4 @@
+#include "userspace/cnet-bpf/adopt_docker.h"
 #include "userspace/cnet-bpf/objects.h"
 #include "userspace/cnet-bpf/view.h"
 
@@ -28,6 +29,7 @@ View adopted_view() {
         {"MASQUERADE", key("masquerade")},
         {"ICC", key("icc")},
         {"INTERNAL", key("internal")},
+        {"DOCKER", key("docker_network"), Align::kLeft, true},
         {"LEFT", key("left"), Align::kLeft, true},
         {"IFINDEX", key("ifindex"), Align::kRight, false, true},
         {"ID", key("id"), Align::kRight, false, true},
@@ -44,12 +46,14 @@ std::string describe(const Json& answer) {
 int adopt(Context& context, const Verb& verb, const Arguments& arguments) {
     const auto bridge = arguments.positional(0);
     if (!bridge) return show_list(context, kAdopted, adopted_view());
+    if (*bridge == kDocker && arguments.options.empty()) return adopt_docker(context);
     Json body = {{"bridge", *bridge}};
     body.update(body_of(verb, arguments));
     return change(context, "POST", kAdopted, body, describe);
 }
 
 int release(Context& context, const Verb&, const Arguments& arguments) {
+    if (arguments.positionals[0] == kDocker) return release_docker(context);
     return change(context, "DELETE", member(kAdopted, arguments.positionals[0]), {});
 }
 
@@ -61,7 +65,8 @@ Object adopt_object() {
         "bridges that somebody else made, gone past",
         {{{""},
           "Has frames between the ports of a bridge go past it, or changes options of one that "
-          "is adopted; without BRIDGE lists the bridges adopted.",
+          "is adopted; without BRIDGE lists the bridges adopted. \"docker\" stands for "
+          "all that Docker makes, now and later.",
           {{"BRIDGE", false}},
           {{"--masquerade", OptionKind::kOnOff, "on|off",
             "translate what leaves the host from it (off)", "masquerade"},
@@ -76,7 +81,7 @@ Object release_object() {
     return {"release",
             "gives an adopted bridge back",
             {{{""},
-              "Leaves a bridge alone again, and nothing of ours with it.",
+              "Leaves a bridge, or all of \"docker\", alone again, and nothing of ours with it.",
               {{"BRIDGE"}},
               {},
               release}}};

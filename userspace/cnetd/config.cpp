@@ -136,6 +136,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
     if (section == "cluster") return take_cluster_setting(key, node, config.cluster);
     if (section == "docker" && key == "forget_after_s")
         return {true, take(node, 1, kDayS, config.docker_grace_s)};
+    if (section == "adopt" && key == "docker") return {true, take(node, config.adopt_docker)};
+    if (section == "adopt" && key == "docker_socket")
+        return {true, take_absolute_path(node, config.docker_api)};
     if (section == "names" && key == "enabled") return {true, take(node, config.names)};
     if (section == "names" && key == "resolvers")
         return {true, take_resolvers(node, config.resolvers)};
@@ -159,9 +162,9 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
 }
 
 bool known_section(std::string_view name) {
-    constexpr std::array<std::string_view, 12> kSections = {
-        "log",     "maps", "overlay", "conntrack", "api",   "reconcile",
-        "uplinks", "sock", "cluster", "docker",    "names", "metrics"};
+    constexpr std::array<std::string_view, 13> kSections = {
+        "log",  "maps",    "overlay", "conntrack", "api",     "reconcile", "uplinks",
+        "sock", "cluster", "docker",  "names",     "metrics", "adopt"};
     return std::count(kSections.begin(), kSections.end(), name) != 0;
 }
 

@@ -50,8 +50,10 @@ struct Config {
     control::OverlayConfig overlay;            // [overlay] port, routed_port, address
     VniRange vni_range;                        // [overlay] vni_range = "4096-16777215"
     ClusterConfig cluster;
-    uint32_t docker_grace_s = 60;       // [docker] forget_after_s
-    bool names = true;                  // [names] enabled
+    uint32_t docker_grace_s = 60;                // [docker] forget_after_s
+    bool adopt_docker = false;                   // [adopt] docker
+    std::string docker_api = "/run/docker.sock"; // [adopt] docker_socket
+    bool names = true;                           // [names] enabled
     std::vector<std::string> resolvers; // [names] resolvers; none: those of /etc/resolv.conf
     std::optional<ListenAt> metrics;    // [metrics] listen
     bool sock = true;                   // [sock] enabled

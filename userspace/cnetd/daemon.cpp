@@ -136,7 +136,7 @@ Status Daemon::open_controller() {
     }
     auto controller = control::Controller::start(
         {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_,
-         cluster_ ? &cluster_->member() : nullptr, config_.docker_grace_s},
+         cluster_ ? &cluster_->member() : nullptr, config_.docker_grace_s, config_.adopt_docker},
         config_.timeouts,
         config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
                              : control::UplinkPolicy::kAddedOnly,
@@ -172,8 +172,9 @@ Status Daemon::open_api() {
     auto loop = EventLoop::open();
     if (!loop) return loop.error();
     loop_ = *std::move(loop);
-    for (auto step : {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers,
-                      &Daemon::wire_cluster, &Daemon::wire_dhcp, &Daemon::wire_names}) {
+    for (auto step :
+         {&Daemon::wire_signals, &Daemon::wire_api, &Daemon::wire_timers, &Daemon::wire_cluster,
+          &Daemon::wire_dhcp, &Daemon::wire_names, &Daemon::wire_docker}) {
         if (Status status = (this->*step)(); !status) return status;
     }
     serve_metrics();
@@ -270,6 +271,13 @@ Status Daemon::wire_names() {
     if (!names) return names.error().because("[names]");
     names_ = *std::move(names);
     return loop_->before_wait([this] { names_->follow(*controller_); });
+}
+
+Status Daemon::wire_docker() {
+    auto part = DockerPart::start(config_, *loop_, *controller_);
+    if (!part) return part.error().because("[adopt]");
+    adopted_docker_ = *std::move(part);
+    return {};
 }
 
 Status Daemon::run() {

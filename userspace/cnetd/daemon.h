@@ -16,6 +16,7 @@
 #include "userspace/cnetd/cluster_part.h"
 #include "userspace/cnetd/config.h"
 #include "userspace/cnetd/data_path_hooks.h"
+#include "userspace/cnetd/docker_part.h"
 #include "userspace/cnetd/event_loop.h"
 #include "userspace/cnetd/metrics_part.h"
 #include "userspace/cnetd/names_part.h"
@@ -60,6 +61,7 @@ private:
     Status wire_cluster();
     Status wire_dhcp();
     Status wire_names();
+    Status wire_docker();
 
     void reload_log_level();
     void on_netlink();
@@ -96,6 +98,7 @@ private:
     std::unique_ptr<docker::Plugin> docker_;
     std::unique_ptr<api::Server> docker_server_; // none: Docker's driver is not served
     std::unique_ptr<MetricsPart> metrics_;
+    std::unique_ptr<DockerPart> adopted_docker_;
     std::unique_ptr<EventLoop> loop_;
 
     Timer api_timer_;

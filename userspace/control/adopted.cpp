@@ -29,9 +29,9 @@ const netlink::BridgeInfo* find_usable(const AdoptedBridge& adopted, const Obser
     const netlink::LinkInfo* link = find_adopted_link(adopted, observed);
     if (!link) return nullptr;
     auto info = observed.bridging.bridges.find(link->ifindex);
-    if (info == observed.bridging.bridges.end() || !bridge_objection(info->second).empty())
-        return nullptr;
-    return &info->second;
+    if (info == observed.bridging.bridges.end()) return nullptr;
+    const bool objects = !adopted_objection(adopted, info->second, observed.bridging).empty();
+    return objects ? nullptr : &info->second;
 }
 
 // Of every port, also of one that is left to the bridge, and of the bridge's own device.
@@ -137,6 +137,15 @@ std::string bridge_objection(const netlink::BridgeInfo& bridge) {
 bool is_way_out(const AdoptedBridge& adopted, const State& state) {
     auto uplink = state.uplinks.find(adopted.bridge);
     return uplink != state.uplinks.end() && uplink->second;
+}
+
+std::string adopted_objection(const AdoptedBridge& adopted, const netlink::BridgeInfo& bridge,
+                              const netlink::Bridging& bridging) {
+    std::string objection = bridge_objection(bridge);
+    if (!objection.empty() || !adopted.docker) return objection;
+    if (adopted.is_left()) return adopted.docker->left;
+    const bool filtered = bridging.netfilter || bridge.calls_netfilter;
+    return filtered ? adopted.docker->filtered : std::string();
 }
 
 const netlink::LinkInfo* find_adopted_link(const AdoptedBridge& adopted, const Observed& observed) {

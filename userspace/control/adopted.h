@@ -29,6 +29,9 @@ std::string bridge_objection(const netlink::BridgeInfo& bridge);
 // The host's way out: what the host sends and takes there is the uplink's, frames between its ports
 // alone are ours.
 bool is_way_out(const AdoptedBridge& adopted, const State& state);
+// The same of one that is adopted, with what Docker says of it.
+std::string adopted_objection(const AdoptedBridge& adopted, const netlink::BridgeInfo& bridge,
+                              const netlink::Bridging& bridging);
 // The bridge while it is there and is one, or null.
 const netlink::LinkInfo* find_adopted_link(const AdoptedBridge& adopted, const Observed& observed);
 // Those that we have a program on; none while the bridge is gone or objects.

@@ -66,6 +66,7 @@ Result<std::unique_ptr<Controller>> Controller::start(Parts parts, Timeouts time
     impl->state.overlay = overlay;
     impl->ids = snapshot->last_ids;
     impl->take_up_leases();
+    if (auto status = impl->forget_docker_unless_adopted(); !status) return status.error();
     restore_sandboxes(impl->state, parts.namespaces);
     auto status = impl->observe_all();
     if (!status) return status.error();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ public:
         Cluster* cluster = nullptr; // of a host by itself
         // How long an endpoint of Docker's may be in no container before it is taken for forgotten.
         uint32_t docker_grace_s = 60;
+        bool adopt_docker = false; // whatever the store says
     };
 
     // Loads the store, takes the published ports again and makes the kernel agree. Fails only when
@@ -75,6 +77,18 @@ public:
     Result<AdoptedView> adopt_bridge(const AdoptSpec& spec);
     Status release_bridge(const std::string& bridge);
     std::vector<AdoptedView> adopted() const;
+    // Whatever bridges Docker makes are gone past, or left alone again. Nobody is asked here:
+    // while adopts_docker(), what Docker has is brought by follow_docker().
+    Result<DockerAdoptionView> adopt_docker();
+    Status release_docker();
+    DockerAdoptionView docker_adoption() const;
+    bool adopts_docker() const;
+    // All bridges that Docker has now, without ids.
+    Status follow_docker(const std::vector<AdoptedBridge>& bridges);
+    // It does not answer; what is adopted stays.
+    void docker_away(const std::string& error);
+    // Another set when Docker may have another set of networks.
+    std::set<std::string> bridge_devices() const;
     std::vector<NetworkView> networks() const;
     Result<NetworkView> network(const std::string& name) const;
 

@@ -70,23 +70,28 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     view.masquerade = adopted.masquerade;
     view.icc = adopted.icc;
     view.internal = adopted.internal;
+    if (adopted.docker) view.docker_network = adopted.docker->network;
     view.state = "gone";
     const netlink::LinkInfo* link = find_adopted_link(adopted, observed);
     if (!link) return view;
     view.ifindex = link->ifindex;
     auto info = observed.bridging.bridges.find(link->ifindex);
     if (info == observed.bridging.bridges.end()) return view;
-    view.left = bridge_objection(info->second);
+    view.left = adopted_objection(adopted, info->second, observed.bridging);
     view.state = view.left.empty() ? "adopted" : "left";
     for (const AdoptedPort& port : adopted_ports(adopted, state, observed))
         view.ports.push_back({port.link->name, port.link->ifindex, port.left});
-    view.warnings = warnings_for(observed.bridging, info->second);
+    // What iptables would have to say of Docker's is known, and part of `left`.
+    if (!adopted.docker) view.warnings = warnings_for(observed.bridging, info->second);
     return view;
 }
 
 Result<AdoptedView> Controller::Impl::change_adopted(const AdoptedBridge& before,
                                                      const AdoptSpec& spec) {
     AdoptedBridge after = before;
+    if (before.docker)
+        return Error(ErrorKind::kConflict,
+                     "bridge " + spec.bridge + " is adopted with all of Docker's, which says how");
     if (!set_options(after, spec))
         return Error(ErrorKind::kConflict, "bridge " + spec.bridge + " is adopted already");
     if (auto status = check_way_out(after, state); !status) return status.error();
@@ -110,6 +115,8 @@ Result<AdoptedView> Controller::adopt_bridge(const AdoptSpec& spec) {
     const std::string& bridge = spec.bridge;
     if (!valid_ifname(bridge))
         return Error(ErrorKind::kInvalid, "\"" + bridge + "\" is no device name");
+    if (bridge == kDocker)
+        return Error(ErrorKind::kInvalid, "\"docker\" stands for what Docker makes");
     if (auto known = impl.state.adopted.find(bridge); known != impl.state.adopted.end())
         return impl.change_adopted(AdoptedBridge(known->second), spec);
     auto link = impl.parts.rtnl.link(bridge);
@@ -146,6 +153,9 @@ Status Controller::release_bridge(const std::string& bridge) {
     auto known = impl.state.adopted.find(bridge);
     if (known == impl.state.adopted.end()) return no_such("adopted bridge", bridge);
     const AdoptedBridge adopted = known->second;
+    if (adopted.docker)
+        return Error(ErrorKind::kConflict,
+                     "bridge " + bridge + " is adopted with all of Docker's: release docker");
     State next = impl.state;
     next.adopted.erase(bridge);
     Edit edit{{}, {store::PutAdopted{adopted}}};

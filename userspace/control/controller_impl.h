@@ -122,6 +122,12 @@ struct Controller::Impl {
     PeerView view(const Peer& peer) const;
     AdoptedView view(const AdoptedBridge& adopted) const;
     Result<AdoptedView> change_adopted(const AdoptedBridge& before, const AdoptSpec& spec);
+    bool docker_answered = false; // since it was adopted or cnetd began
+    std::string docker_error;     // of the last attempt to follow it
+    // Why a bridge that Docker made cannot be adopted; empty: it can.
+    std::string docker_objection(const std::string& bridge) const;
+    // Takes back what an earlier configuration had adopted.
+    Status forget_docker_unless_adopted();
 
     // Adds to `next` and `edit` what it takes to remove the endpoint with its ports and static FDB
     // entries.

@@ -48,10 +48,14 @@ Result<UplinkView> Controller::add_uplink(const std::string& device) {
                      "device " + device + " is attached to network " +
                          impl.state.networks.at(attached->second.network_id).name);
     }
-    if (impl.state.adopted.contains(device))
+    auto is_adopted = [&](const std::string& bridge) {
+        auto known = impl.state.adopted.find(bridge);
+        return known != impl.state.adopted.end() && !known->second.is_left();
+    };
+    if (is_adopted(device))
         return Error(ErrorKind::kConflict, "bridge " + device + " is adopted: release it first");
     const netlink::LinkInfo* master = impl.observed.find(link->master);
-    if (master && impl.state.adopted.contains(master->name))
+    if (master && is_adopted(master->name))
         return Error(ErrorKind::kConflict, "device " + device + " is a port of bridge " +
                                                master->name + ", which is adopted");
     impl.observed.links[device] = *link; // netlink's news may not have come yet

@@ -39,4 +39,15 @@ struct DockerPool {
     bool operator==(const DockerPool&) const = default;
 };
 
+// Of a bridge that is adopted because Docker made it.
+struct DockerBridge {
+    std::string id;       // of its network
+    std::string network;  // that network's name
+    std::string left;     // why it is left to itself; empty: it is not
+    std::string filtered; // the rule by which iptables may refuse frames between its ports; empty:
+                          // there is none
+
+    bool operator==(const DockerBridge&) const = default;
+};
+
 } // namespace cnet::control

@@ -190,10 +190,14 @@ struct AttachedDevice {
 // ports are those that it has.
 struct AdoptedBridge {
     std::string bridge;
-    NetworkId network_id = 0; // no network of State's; the maps know it by this
-    bool masquerade = false;  // what leaves the host from it
-    bool icc = true;          // from one port to another
-    bool internal = false;    // nothing beyond the host, nor from there
+    NetworkId network_id = 0;                // no network of State's; the maps know it by this
+    bool masquerade = false;                 // what leaves the host from it
+    bool icc = true;                         // from one port to another
+    bool internal = false;                   // nothing beyond the host, nor from there
+    std::optional<DockerBridge> docker = {}; // none: it was adopted by name
+
+    // It is known, and nothing more: it may be an uplink, say.
+    bool is_left() const { return docker && !docker->left.empty(); }
 
     bool operator==(const AdoptedBridge&) const = default;
 };
@@ -265,6 +269,7 @@ struct State {
         uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
     std::map<std::string, AttachedDevice> attached; // by device
     std::map<std::string, AdoptedBridge> adopted;   // by bridge
+    bool adopts_docker = false;                     // what Docker makes is adopted
     std::vector<StaticFdb> fdb;
     std::map<PeerId, Peer> peers;
     std::map<std::pair<PeerId, std::string>, RemoteEndpoint> remotes; // by host and name there

@@ -48,7 +48,9 @@ std::vector<ChosenUplink> choose_uplinks(const State& state, const Observed& obs
         auto stated = state.uplinks.find(name);
         const bool added = stated != state.uplinks.end() && stated->second;
         const bool deleted = stated != state.uplinks.end() && !stated->second;
-        if (deleted || (state.adopted.contains(name) && !added)) continue;
+        auto adopted = state.adopted.find(name);
+        const bool taken = adopted != state.adopted.end() && !adopted->second.is_left();
+        if (deleted || (taken && !added)) continue;
         if (added || is_vtep(link) || is_default_uplink(link, state, observed))
             chosen.push_back({&link, added});
     }

@@ -90,8 +90,20 @@ struct AdoptedView {
     bool masquerade = false;
     bool icc = true;
     bool internal = false;
+    std::optional<std::string> docker_network; // its name; none: it was adopted by name
     std::vector<AdoptedPortView> ports;
     std::vector<std::string> warnings; // what does not apply to frames that go past it
+};
+
+// In place of a bridge's name: all that Docker makes.
+inline constexpr std::string_view kDocker = "docker";
+
+struct DockerAdoptionView {
+    bool adopted = false;
+    bool configured = false; // by cnetd.toml, and not to be released by command
+    std::string state;       // "off", "asking", "following", "away"
+    std::string error;       // why it is away
+    std::vector<AdoptedView> bridges;
 };
 
 struct NetworkView {

@@ -1,17 +1,15 @@
 #include "userspace/store/sqlite_load.h"
 
 #include <functional>
-#include <sstream>
+
+#include "userspace/store/sqlite_load_docker.h"
+#include "userspace/store/sqlite_parse.h"
 
 namespace cnet::store {
 
 namespace {
 
 using control::State;
-
-Error damaged(const std::string& what, const Error& cause) {
-    return {ErrorKind::kSystem, "the state file is damaged: " + what + ": " + cause.message()};
-}
 
 Status for_each_row(Database& db, std::string_view sql,
                     const std::function<Status(Statement&)>& visit) {
@@ -24,34 +22,6 @@ Status for_each_row(Database& db, std::string_view sql,
         auto status = visit(*statement);
         if (!status) return status;
     }
-}
-
-// Parses one text column into `out`; `owner` names the object in the error.
-template <typename T> Status parse_into(T& out, const std::string& text, const std::string& owner) {
-    auto value = T::parse(text);
-    if (!value) return damaged(owner, value.error());
-    out = *value;
-    return {};
-}
-
-template <typename T>
-Status parse_into(std::optional<T>& out, const std::optional<std::string>& text,
-                  const std::string& owner) {
-    if (!text) return {};
-    T value;
-    auto status = parse_into(value, *text, owner);
-    if (status) out = value;
-    return status;
-}
-
-Status parse_list(std::vector<IpPrefix>& out, const std::string& text, const std::string& owner) {
-    std::istringstream words(text);
-    for (std::string word; words >> word;) {
-        IpPrefix prefix;
-        if (auto status = parse_into(prefix, word, owner); !status) return status;
-        out.push_back(prefix);
-    }
-    return {};
 }
 
 Status load_network(Statement& row, State& state) {
@@ -146,46 +116,6 @@ Status load_lease(Statement& row, State& state) {
     lease.ends_s = row.next_int();
     state.leases.emplace(lease.endpoint_id, lease);
     return {};
-}
-
-Status load_docker_network(Statement& row, State& state) {
-    control::Network& network = state.networks[static_cast<control::NetworkId>(row.next_int())];
-    control::DockerNetwork d;
-    d.id = row.next_text();
-    d.made = row.next_int() != 0;
-    d.iface_prefix = row.next_text();
-    const std::string owner = "network " + network.name;
-    auto status = parse_into(d.bind, row.next_optional_text(), owner);
-    if (status) status = parse_list(d.allow_from, row.next_text(), owner);
-    if (status) network.docker = std::move(d);
-    return status;
-}
-
-Status load_docker_endpoint(Statement& row, State& state) {
-    control::Endpoint& endpoint = state.endpoints[static_cast<control::EndpointId>(row.next_int())];
-    control::DockerEndpoint d;
-    d.id = row.next_text();
-    auto status = parse_list(d.allow_from, row.next_text(), "endpoint " + endpoint.name);
-    if (status) endpoint.docker = std::move(d);
-    return status;
-}
-
-Status load_docker_pool(Statement& row, State& state) {
-    control::DockerPool pool;
-    pool.id = row.next_text();
-    const std::string owner = "address pool " + pool.id;
-    auto status = parse_into(pool.prefix, row.next_text(), owner);
-    if (status) status = parse_into(pool.range, row.next_optional_text(), owner);
-    if (status) state.docker_pools.emplace(pool.id, std::move(pool));
-    return status;
-}
-
-Status load_docker_address(Statement& row, State& state) {
-    control::DockerPool& pool = state.docker_pools[row.next_text()];
-    IpAddress address;
-    auto status = parse_into(address, row.next_text(), "address pool " + pool.id);
-    if (status) pool.addresses[address] = row.next_int() != 0;
-    return status;
 }
 
 Status load_port(Statement& row, State& state) {
@@ -351,6 +281,9 @@ Status load_state(Database& db, State& state) {
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
         {"SELECT bridge, network_id, masquerade, icc, internal FROM adopted", load_adopted},
+        {"SELECT bridge, id, network, left_because, filtered FROM adopted_docker",
+         load_adopted_docker},
+        {"SELECT engine FROM adopted_engines", load_adopted_engine},
         {"SELECT id, name, address, clustered FROM peers", load_peer},
         {"SELECT peer_id, name, network_id, mac FROM remotes", load_remote},
         {"SELECT peer_id, name, address FROM remote_addresses ORDER BY peer_id, name, position",

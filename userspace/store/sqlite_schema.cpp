@@ -188,6 +188,13 @@ ALTER TABLE published_allow RENAME TO port_allow;
 CREATE INDEX ports_by_endpoint ON ports (endpoint_id);
 CREATE INDEX ports_by_adopted ON ports (adopted_id);
 PRAGMA user_version = 17;
+)sql",
+                                  R"sql(
+CREATE TABLE adopted_docker (
+    bridge TEXT PRIMARY KEY REFERENCES adopted ON DELETE CASCADE, id TEXT NOT NULL,
+    network TEXT NOT NULL, left_because TEXT NOT NULL, filtered TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE adopted_engines (engine TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 18;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

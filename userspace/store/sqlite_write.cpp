@@ -56,6 +56,14 @@ Status write_docker(Database& db, const control::Network& network) {
                d.id, int64_t{d.made}, d.iface_prefix, text(d.bind), joined(d.allow_from));
 }
 
+Status write_docker(Database& db, const control::AdoptedBridge& adopted) {
+    auto status = run(db, "DELETE FROM adopted_docker WHERE bridge = ?", adopted.bridge);
+    if (!status || !adopted.docker) return status;
+    const control::DockerBridge& d = *adopted.docker;
+    return run(db, "INSERT INTO adopted_docker VALUES (?, ?, ?, ?, ?)", adopted.bridge, d.id,
+               d.network, d.left, d.filtered);
+}
+
 Status write_docker(Database& db, const control::Endpoint& endpoint) {
     auto status =
         run(db, "DELETE FROM docker_endpoints WHERE endpoint_id = ?", int64_t{endpoint.id});
@@ -208,8 +216,15 @@ Status write(Database& db, const PutAdopted& put) {
             "icc = excluded.icc, internal = excluded.internal",
             put.adopted.bridge, int64_t{put.adopted.network_id}, int64_t{put.adopted.masquerade},
             int64_t{put.adopted.icc}, int64_t{put.adopted.internal});
+    if (status) status = write_docker(db, put.adopted);
     if (!status) return status;
     return raise_last_id(db, "network", put.adopted.network_id);
+}
+
+Status write(Database& db, const SetAdoptsDocker& set) {
+    const std::string docker = "docker";
+    if (set.adopts) return run(db, "INSERT OR IGNORE INTO adopted_engines VALUES (?)", docker);
+    return run(db, "DELETE FROM adopted_engines WHERE engine = ?", docker);
 }
 
 Status write(Database& db, const PutFdb& put) {

@@ -34,6 +34,10 @@ struct PutAttached {
 struct PutAdopted {
     control::AdoptedBridge adopted;
 };
+// All that Docker makes is to be adopted, or no more.
+struct SetAdoptsDocker {
+    bool adopts = false;
+};
 struct PutFdb {
     control::StaticFdb entry;
 };
@@ -107,12 +111,12 @@ struct RemoveHostSubnet {
     IpPrefix prefix;
 };
 
-using Mutation =
-    std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached, PutFdb,
-                 PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint, RemovePort,
-                 RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer, RemoveLease,
-                 RemoveRemote, PutDockerPool, PutDockerAddress, RemoveDockerPool,
-                 RemoveDockerAddress, PutAdopted, RemoveAdopted, PutHostSubnet, RemoveHostSubnet>;
+using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
+                              PutFdb, PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint,
+                              RemovePort, RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb,
+                              RemovePeer, RemoveLease, RemoveRemote, PutDockerPool,
+                              PutDockerAddress, RemoveDockerPool, RemoveDockerAddress, PutAdopted,
+                              RemoveAdopted, SetAdoptsDocker, PutHostSubnet, RemoveHostSubnet>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

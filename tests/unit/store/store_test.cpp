@@ -15,7 +15,6 @@ namespace {
 using namespace cnet;
 using control::Endpoint;
 using control::Network;
-using control::PublishedPort;
 using store::SqliteStore;
 
 class StoreTest : public ::testing::Test {
@@ -97,7 +96,7 @@ Endpoint endpoint(control::EndpointId id, const std::string& name, control::Netw
     return e;
 }
 
-PublishedPort port(control::BindingId id, control::EndpointId endpoint_id) {
+control::PublishedPort port(control::BindingId id, control::EndpointId endpoint_id) {
     return {id,
             endpoint_id,
             *IpAddress::parse("192.0.2.1"),
@@ -141,7 +140,7 @@ TEST_F(StoreTest, WhatWasPutComesBackWhole) {
     expected.sandboxes["box"] = {"box", "/run/netns/box"};
     expected.uplinks = {{"eth0", true}, {"eth1", false}};
     expected.attached["eth7"] = {"eth7", 4, true};
-    expected.adopted["docker0"] = {"docker0", 7, true};
+    expected.adopted["docker0"] = {"docker0", 7, true, false, true};
     expected.fdb = {{4, *MacAddress::parse("02:00:00:00:00:98"), 0, "eth7"},
                     {4, *MacAddress::parse("02:00:00:00:00:99"), 9, ""}};
     expected.peers[5] = {5, "five", *IpAddress::parse("192.0.2.5"), true};
@@ -326,9 +325,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 16");
+    execute("PRAGMA user_version = 19");
     EXPECT_NE(open_error().find(
-                  "has schema version 16, written by a newer cnetd; this one knows up to 15"),
+                  "has schema version 19, written by a newer cnetd; this one knows up to 18"),
               std::string::npos)
         << open_error();
 }
@@ -338,9 +337,10 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
     ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
     // What the versions since have brought, taken away again.
     for (const char* table :
-         {"port_allow", "endpoint_aliases", "leases", "adopted", "docker_networks",
-          "docker_endpoints", "docker_addresses", "docker_pools", "remote_addresses",
-          "remote_aliases", "remotes", "host_subnets", "fdb", "attached", "peers"})
+         {"port_allow", "endpoint_aliases", "leases", "adopted_docker", "adopted_engines",
+          "adopted", "docker_networks", "docker_endpoints", "docker_addresses", "docker_pools",
+          "remote_addresses", "remote_aliases", "remotes", "host_subnets", "fdb", "attached",
+          "peers"})
         execute(std::string("DROP TABLE ") + table);
     for (const char* column :
          {"ports DROP COLUMN holder", "networks DROP COLUMN snat6", "networks DROP COLUMN nat",

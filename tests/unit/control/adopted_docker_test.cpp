@@ -1,0 +1,139 @@
+// Bridges that are adopted because Docker made them.
+#include "tests/unit/control/world.h"
+
+namespace cnet::test {
+
+namespace {
+
+class AdoptedDockerTest : public World {
+protected:
+    void SetUp() override {
+        World::SetUp();
+        docker0 = add_bridge("docker0");
+        add_bridge("br-1");
+        ASSERT_TRUE(controller->links_changed());
+        ASSERT_TRUE(controller->adopt_docker());
+    }
+
+    uint32_t add_bridge(const std::string& name, const std::vector<IpPrefix>& addresses = {}) {
+        const uint32_t ifindex = rtnl.add_device(name, addresses, "bridge");
+        netlink::BridgeInfo info;
+        info.ageing_s = 300;
+        rtnl.bridging_of().bridges[ifindex] = info;
+        return ifindex;
+    }
+
+    static control::AdoptedBridge bridge(const std::string& name, const std::string& left = "",
+                                         const std::string& filtered = "") {
+        return {name, 0, false, true, false, {{"id of " + name, "net of " + name, left, filtered}}};
+    }
+
+    void follow(const std::vector<control::AdoptedBridge>& bridges) {
+        const auto status = controller->follow_docker(bridges);
+        ASSERT_TRUE(status) << status.error().message();
+        expect_settled();
+    }
+
+    // "" when it is not listed.
+    std::string state_of(const std::string& name) const {
+        for (const auto& view : controller->adopted())
+            if (view.bridge == name)
+                return view.state + (view.left.empty() ? "" : ": " + view.left);
+        return "";
+    }
+
+    bool hooked(uint32_t ifindex) const {
+        return hooks.attached.contains({CNET_HOOK_BRIDGE, ifindex});
+    }
+
+    uint32_t docker0 = 0;
+};
+
+TEST_F(AdoptedDockerTest, WhatDockerHasIsAdopted) {
+    EXPECT_EQ(controller->docker_adoption().state, "asking");
+    follow({bridge("docker0"), bridge("br-1"), bridge("br-later")});
+    EXPECT_EQ(controller->docker_adoption().state, "following");
+    EXPECT_EQ(state_of("docker0"), "adopted");
+    EXPECT_EQ(state_of("br-later"), "gone");
+    EXPECT_TRUE(hooked(docker0));
+    add_bridge("br-later");
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_EQ(state_of("br-later"), "adopted");
+    const auto id = controller->adopted().at(0).id;
+    follow({bridge("docker0"), bridge("br-1")});
+    EXPECT_EQ(state_of("br-later"), "");
+    EXPECT_EQ(controller->adopted().at(0).id, id);
+    EXPECT_EQ(controller->adopted().at(1).docker_network, "net of docker0");
+}
+
+TEST_F(AdoptedDockerTest, NothingHappensTwice) {
+    follow({bridge("docker0")});
+    const unsigned before = tables.changes + hooks.changes;
+    life.calls_left = 0; // nothing is written, nothing applied
+    EXPECT_TRUE(controller->follow_docker({bridge("docker0")}));
+    life.calls_left.reset();
+    EXPECT_EQ(tables.changes + hooks.changes, before);
+    EXPECT_FALSE(controller->adopt_docker());
+}
+
+TEST_F(AdoptedDockerTest, ItIsRemembered) {
+    follow({bridge("docker0"), bridge("br-1", "a reason")});
+    restart();
+    EXPECT_TRUE(controller->adopts_docker());
+    EXPECT_EQ(controller->docker_adoption().state, "asking");
+    EXPECT_EQ(state_of("docker0"), "adopted");
+    EXPECT_EQ(state_of("br-1"), "left: a reason");
+    controller->docker_away("no socket");
+    EXPECT_EQ(controller->docker_adoption().state, "away");
+    EXPECT_EQ(state_of("docker0"), "adopted");
+    follow({});
+    EXPECT_EQ(controller->docker_adoption().state, "following");
+    EXPECT_FALSE(hooked(docker0));
+}
+
+TEST_F(AdoptedDockerTest, WhatWasAdoptedByNameStays) {
+    ASSERT_TRUE(controller->adopt_bridge({"docker0", true}));
+    follow({bridge("docker0"), bridge("br-1")});
+    EXPECT_FALSE(controller->adopted().at(1).docker_network);
+    EXPECT_TRUE(controller->adopted().at(1).masquerade);
+    EXPECT_EQ(controller->release_bridge("br-1").error().kind(), ErrorKind::kConflict);
+    ASSERT_TRUE(controller->release_docker());
+    ASSERT_EQ(controller->adopted().size(), 1u);
+    EXPECT_TRUE(hooked(docker0));
+    EXPECT_EQ(controller->release_docker().error().kind(), ErrorKind::kNotFound);
+    // News that were on their way.
+    follow({bridge("br-1")});
+    EXPECT_EQ(controller->adopted().size(), 1u);
+}
+
+TEST_F(AdoptedDockerTest, RulesMatterWhereTheyAreAsked) {
+    follow({bridge("docker0", "", "a rule")});
+    EXPECT_EQ(state_of("docker0"), "adopted");
+    rtnl.bridging_of().netfilter = true;
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_EQ(state_of("docker0"), "left: a rule");
+    EXPECT_FALSE(hooked(docker0));
+    follow({bridge("docker0")});
+    EXPECT_EQ(state_of("docker0"), "adopted");
+    EXPECT_TRUE(controller->adopted().at(0).warnings.empty());
+}
+
+TEST_F(AdoptedDockerTest, AnUplinkStaysOne) {
+    add_bridge("lan0", {prefix("198.51.100.2/24")});
+    ASSERT_TRUE(controller->links_changed());
+    follow({bridge("lan0")});
+    EXPECT_EQ(state_of("lan0").substr(0, 4), "left");
+    follow({bridge("lan0")});
+    bool found = false;
+    for (const auto& uplink : controller->uplinks())
+        found |= uplink.device == "lan0";
+    EXPECT_TRUE(found);
+}
+
+TEST_F(AdoptedDockerTest, TheNameIsDockers) {
+    EXPECT_EQ(controller->adopt_bridge({"docker"}).error().kind(), ErrorKind::kInvalid);
+}
+
+} // namespace
+
+} // namespace cnet::test

@@ -1,0 +1,220 @@
+// What is adopted, by what Docker 20.10 and iptables-save said on a host with three networks.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "userspace/docker/adopt_picture.h"
+#include "userspace/docker/adopt_rules.h"
+
+namespace cnet::test {
+namespace {
+
+using docker::Rules;
+using Json = nlohmann::json;
+
+const std::string kFront = "br-5d86485fc4b3";
+const std::string kBack = "br-fb69ed9e9be5";
+const std::string kNoIcc = "br-dceee5f33a57";
+
+const std::string kFilter = R"(*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:DOCKER - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+:DOCKER-ISOLATION-STAGE-2 - [0:0]
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j DOCKER-ISOLATION-STAGE-1
+-A FORWARD -o br-dceee5f33a57 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -o br-dceee5f33a57 -j DOCKER
+-A FORWARD -i br-dceee5f33a57 ! -o br-dceee5f33a57 -j ACCEPT
+-A FORWARD -i br-fb69ed9e9be5 -o br-fb69ed9e9be5 -j ACCEPT
+-A FORWARD -o br-5d86485fc4b3 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -o br-5d86485fc4b3 -j DOCKER
+-A FORWARD -i br-5d86485fc4b3 ! -o br-5d86485fc4b3 -j ACCEPT
+-A FORWARD -i br-5d86485fc4b3 -o br-5d86485fc4b3 -j ACCEPT
+-A FORWARD -i br-dceee5f33a57 -o br-dceee5f33a57 -j DROP
+-A DOCKER -d 172.18.0.2/32 ! -i br-5d86485fc4b3 -o br-5d86485fc4b3 -p tcp -m tcp --dport 80 -j ACCEPT
+-A DOCKER-ISOLATION-STAGE-1 -i br-dceee5f33a57 ! -o br-dceee5f33a57 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-1 ! -s 172.19.0.0/16 -o br-fb69ed9e9be5 -j DROP
+-A DOCKER-ISOLATION-STAGE-1 ! -d 172.19.0.0/16 -i br-fb69ed9e9be5 -j DROP
+-A DOCKER-ISOLATION-STAGE-1 -i br-5d86485fc4b3 ! -o br-5d86485fc4b3 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-1 -j RETURN
+-A DOCKER-ISOLATION-STAGE-2 -o br-dceee5f33a57 -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -o br-5d86485fc4b3 -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -j RETURN
+-A DOCKER-USER -j RETURN
+COMMIT
+)";
+
+std::string with_rule_for_users(const std::string& rule) {
+    std::string text = kFilter;
+    const std::string before = "-A DOCKER-USER -j RETURN";
+    return text.insert(text.find(before), "-A DOCKER-USER " + rule + "\n");
+}
+
+std::string refusal(const std::string& text, const std::string& bridge = kFront) {
+    return Rules::parse(text).refusal(bridge);
+}
+
+TEST(AdoptRules, WhatDockerMakes) {
+    const Rules rules = Rules::parse(kFilter);
+    EXPECT_TRUE(rules.are_dockers());
+    EXPECT_EQ(rules.refusal(kFront), "");
+    EXPECT_EQ(rules.refusal(kBack),
+              "filter: -A DOCKER-ISOLATION-STAGE-1 ! -s 172.19.0.0/16 -o br-fb69ed9e9be5 -j DROP");
+    EXPECT_EQ(rules.refusal(kNoIcc),
+              "filter: -A FORWARD -i br-dceee5f33a57 -o br-dceee5f33a57 -j DROP");
+    EXPECT_EQ(rules.refusal("br0"), "filter: the policy of FORWARD is DROP");
+}
+
+TEST(AdoptRules, NoneAtAll) {
+    EXPECT_FALSE(Rules::parse("").are_dockers());
+    EXPECT_EQ(refusal(""), "");
+    EXPECT_EQ(refusal("*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"), "");
+}
+
+TEST(AdoptRules, RulesOfUsers) {
+    for (const char* harmless :
+         {"-s 192.0.2.1/32 -j LOG --log-prefix \"a -j DROP\"", "-i eth0 -j DROP", "-o eth+ -j DROP",
+          "! -i br-5d86485fc4b3 -j DROP", "-s 10.0.0.0/8 -j ACCEPT", "-p tcp -m tcp --dport 80"})
+        EXPECT_EQ(refusal(with_rule_for_users(harmless)), "") << harmless;
+    for (const char* refusing :
+         {"-s 192.0.2.1/32 -j DROP", "-j REJECT --reject-with icmp-port-unreachable",
+          "-i br-+ -j DROP", "! -i eth0 -j DROP", "-p udp -j NFQUEUE --queue-num 1",
+          "-m comment --comment \"two words\" -j DROP"})
+        EXPECT_EQ(refusal(with_rule_for_users(refusing)),
+                  std::string("filter: -A DOCKER-USER ") + refusing);
+    // All of it is accepted before anybody can refuse it.
+    EXPECT_EQ(refusal(with_rule_for_users("-i br-+ -j ACCEPT\n-A DOCKER-USER -j DROP")), "");
+}
+
+TEST(AdoptRules, ChainsThatAreLeftEarly) {
+    const std::string tables = "*filter\n:FORWARD DROP [0:0]\n:ours - [0:0]\n";
+    // Some of it comes back without having been accepted.
+    EXPECT_NE(refusal(tables + "-A FORWARD -j ours\n-A ours -p tcp -j RETURN\n-A ours -j ACCEPT\n"),
+              "");
+    EXPECT_EQ(refusal(tables + "-A FORWARD -j ours\n-A ours -p tcp -j ACCEPT\n-A ours -j ACCEPT\n"),
+              "");
+    // Not what is behind the jump, but the policy.
+    EXPECT_NE(refusal(tables + "-A FORWARD -g ours\n-A FORWARD -j ACCEPT\n-A ours -j RETURN\n"),
+              "");
+    EXPECT_NE(refusal(tables + "-A FORWARD -j ours\n-A ours -j ours\n"), "");
+}
+
+TEST(AdoptRules, OtherTables) {
+    EXPECT_EQ(refusal("*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.18.0.2/32 ! -i "
+                      "br-5d86485fc4b3 -j DROP\nCOMMIT\n"),
+              "");
+    EXPECT_EQ(refusal("*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 172.18.0.9/32 -j DROP\n"),
+              "raw: -A PREROUTING -s 172.18.0.9/32 -j DROP");
+}
+
+Json network(const std::string& name, const std::string& id, const Json& options) {
+    return {{"Name", name},       {"Id", id},          {"Driver", "bridge"},
+            {"Options", options}, {"Internal", false}, {"ConfigOnly", false},
+            {"Scope", "local"}};
+}
+
+class AdoptPicture : public ::testing::Test {
+protected:
+    std::vector<control::AdoptedBridge> bridges() const {
+        auto made = docker::bridges_of(answers);
+        EXPECT_TRUE(made) << made.error().message();
+        return made ? *made : std::vector<control::AdoptedBridge>();
+    }
+    control::AdoptedBridge only(const Json& one) {
+        answers.networks = Json::array({one}).dump();
+        const auto all = bridges();
+        EXPECT_EQ(all.size(), 1u);
+        return all.empty() ? control::AdoptedBridge() : all[0];
+    }
+
+    const std::string id = "5d86485fc4b3e8cb7d411c92357a8002c25c6a63c7fdb8405f5bc0b0c4e74dd0";
+    docker::Answers answers{"[]", R"({"ServerVersion": "20.10.24+dfsg1"})", "", "", ""};
+};
+
+TEST_F(AdoptPicture, NamesOfBridges) {
+    EXPECT_EQ(only(network("front", id, {})).bridge, kFront);
+    const Json options = {{"com.docker.network.bridge.name", "docker0"}};
+    const auto named = only(network("bridge", id, options));
+    EXPECT_EQ(named.bridge, "docker0");
+    EXPECT_EQ(named.docker->id, id);
+    EXPECT_EQ(named.docker->network, "bridge");
+}
+
+TEST_F(AdoptPicture, OtherDriversAndOverlaysAreNotThere) {
+    Json list = Json::array();
+    for (const char* driver : {"host", "null", "overlay", "cnet"}) {
+        list.push_back(network(driver, id, nullptr));
+        list.back()["Driver"] = driver;
+    }
+    list.push_back(
+        network("docker_gwbridge", id, {{"com.docker.network.bridge.name", "docker_gwbridge"}}));
+    list.push_back(network("template", id, {}));
+    list.back()["ConfigOnly"] = true;
+    answers.networks = list.dump();
+    EXPECT_TRUE(bridges().empty());
+}
+
+TEST_F(AdoptPicture, WhatIsOursWhereDockerHasNoRules) {
+    EXPECT_TRUE(only(network("a", id, {})).masquerade);
+    const std::string option = "com.docker.network.bridge.";
+    EXPECT_FALSE(only(network("a", id, {{option + "enable_ip_masquerade", "false"}})).masquerade);
+    EXPECT_FALSE(only(network("a", id, {{option + "gateway_mode_ipv4", "routed"}})).masquerade);
+    EXPECT_TRUE(
+        only(network("a", id, {{option + "gateway_mode_ipv4", "nat-unprotected"}})).masquerade);
+    EXPECT_TRUE(only(network("bridge", id,
+                             {{option + "enable_ip_masquerade", "false"},
+                              {option + "default_bridge", "true"}}))
+                    .masquerade);
+    Json internal = network("a", id, {});
+    internal["Internal"] = true;
+    EXPECT_FALSE(only(internal).masquerade);
+    EXPECT_TRUE(only(internal).internal);
+    EXPECT_FALSE(only(network("a", id, {})).internal);
+    EXPECT_TRUE(only(network("a", id, {})).icc);
+    EXPECT_FALSE(only(network("a", id, {{option + "enable_icc", "false"}})).icc);
+    answers.rules6 = kFilter;
+    EXPECT_FALSE(only(network("a", id, {})).masquerade);
+    EXPECT_FALSE(only(internal).internal);
+}
+
+TEST_F(AdoptPicture, WhatIsLeft) {
+    EXPECT_EQ(only(network("a", id, {})).docker->left, "");
+    const Json icc = {{"com.docker.network.bridge.enable_icc", "false"}};
+    EXPECT_EQ(only(network("a", id, icc)).docker->left, "");
+    answers.rules4 = kFilter;
+    EXPECT_NE(only(network("a", id, icc)).docker->left.find("icc is off"), std::string::npos);
+    EXPECT_TRUE(only(network("a", id, icc)).icc);
+    answers.rules4 = with_rule_for_users("-p udp -j DROP");
+    const auto filtered = only(network("a", id, {}));
+    EXPECT_EQ(filtered.docker->left, "");
+    EXPECT_NE(filtered.docker->filtered.find("-A DOCKER-USER -p udp -j DROP"), std::string::npos);
+}
+
+TEST_F(AdoptPicture, RulesThatNobodyReadsAreRules) {
+    answers.info = R"({"FirewallBackend": {"Driver": "nftables+firewalld", "Info": []}})";
+    EXPECT_FALSE(only(network("a", id, {})).masquerade);
+    EXPECT_NE(only(network("a", id, {})).docker->filtered, "");
+    answers.info = R"({"FirewallBackend": {"Driver": "iptables"}})";
+    EXPECT_TRUE(only(network("a", id, {})).masquerade);
+    answers.unknown = "iptables-save fails";
+    EXPECT_FALSE(only(network("a", id, {})).masquerade);
+    EXPECT_NE(only(network("a", id, {})).docker->filtered.find("iptables-save fails"),
+              std::string::npos);
+}
+
+TEST_F(AdoptPicture, AnswersThatAreNone) {
+    for (const char* wrong : {"", "{", "{}", "[{\"Driver\": 7}]"}) {
+        answers.networks = wrong;
+        EXPECT_FALSE(docker::bridges_of(answers)) << wrong;
+    }
+    answers.networks = "[]";
+    answers.info = "[";
+    EXPECT_FALSE(docker::bridges_of(answers));
+}
+
+} // namespace
+} // namespace cnet::test

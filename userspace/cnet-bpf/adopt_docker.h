@@ -1,0 +1,13 @@
+// `adopt docker` and `release docker`: all that Docker makes, in place of one bridge.
+#pragma once
+
+#include "userspace/cnet-bpf/context.h"
+
+namespace cnet::cli {
+
+inline constexpr const char* kDocker = "docker";
+
+int adopt_docker(Context& context);
+int release_docker(Context& context);
+
+} // namespace cnet::cli

@@ -1,0 +1,112 @@
+#include "userspace/docker/adopt_picture.h"
+
+#include "userspace/docker/adopt_rules.h"
+#include "userspace/docker/reader.h"
+
+namespace cnet::docker {
+namespace {
+
+constexpr size_t kIdDigits = 12;
+constexpr std::string_view kOverlaysBridge = "docker_gwbridge";
+const std::string kOption = "com.docker.network.bridge.";
+
+struct Firewall {
+    Rules rules4;
+    Rules rules6;
+    bool dockers = false;  // it does NAT and isolation by itself
+    bool nftables = false; // by rules that iptables-save does not show
+    std::string unknown;
+
+    std::string refusal(const std::string& bridge) const {
+        if (!unknown.empty()) return unknown;
+        if (nftables) return "Docker's rules are nftables', which nobody reads here";
+        const std::string refusal = rules4.refusal(bridge);
+        return refusal.empty() ? rules6.refusal(bridge) : refusal;
+    }
+};
+
+Result<Json> parse(const std::string& text, const char* what) {
+    Json json = Json::parse(text, nullptr, false);
+    if (!json.is_discarded()) return json;
+    return Error(ErrorKind::kInvalid, std::string(what) + " is not JSON");
+}
+
+Result<Firewall> firewall_of(const Answers& answers) {
+    auto info = parse(answers.info, "Docker's answer to /info");
+    if (!info) return info.error();
+    const Reader reader(*info);
+    // Since Docker 28.
+    const std::string driver = reader.inside("FirewallBackend").text("Driver");
+    if (Status fault = reader.fault(); !fault) return fault.error();
+    Firewall firewall;
+    firewall.rules4 = Rules::parse(answers.rules4);
+    firewall.rules6 = Rules::parse(answers.rules6);
+    firewall.unknown = answers.unknown;
+    firewall.nftables = driver.starts_with("nftables");
+    // What nobody knows is better left to whoever has done it so far.
+    firewall.dockers = !firewall.unknown.empty() || firewall.nftables ||
+                       firewall.rules4.are_dockers() || firewall.rules6.are_dockers();
+    return firewall;
+}
+
+std::string bridge_name(const std::string& id, const Reader& options) {
+    std::string name = options.text((kOption + "name").c_str());
+    return name.empty() ? "br-" + id.substr(0, kIdDigits) : name;
+}
+
+bool is_off(const Reader& options, const char* option) {
+    const std::string value = options.text((kOption + option).c_str());
+    return value == "false" || value == "0";
+}
+
+// Whether Docker, had it rules, would give what leaves the host another source. Of the default
+// network it says that it would not as soon as it has none, whatever its `ip-masq` is.
+bool masquerades(const Reader& network, const Reader& options) {
+    const std::string mode = options.text((kOption + "gateway_mode_ipv4").c_str());
+    const bool is_default = options.text((kOption + "default_bridge").c_str()) == "true";
+    return !network.flag("Internal") && (mode.empty() || mode.starts_with("nat")) &&
+           (is_default || !is_off(options, "enable_ip_masquerade"));
+}
+
+control::AdoptedBridge bridge_of(const Reader& network, const Firewall& firewall) {
+    const Reader options = network.inside("Options");
+    control::DockerBridge docker;
+    docker.id = network.text("Id");
+    docker.network = network.text("Name");
+    control::AdoptedBridge adopted;
+    adopted.bridge = bridge_name(docker.id, options);
+    adopted.masquerade = !firewall.dockers && masquerades(network, options);
+    const bool icc = !is_off(options, "enable_icc");
+    if (firewall.dockers) {
+        if (!icc) docker.left = "containers may not talk, but for links (icc is off)";
+    } else {
+        adopted.icc = icc;
+        adopted.internal = network.flag("Internal");
+    }
+    if (std::string rule = firewall.refusal(adopted.bridge); !rule.empty())
+        docker.filtered = "iptables sees its frames (br_netfilter) and may refuse them: " + rule;
+    adopted.docker = std::move(docker);
+    return adopted;
+}
+
+} // namespace
+
+Result<std::vector<control::AdoptedBridge>> bridges_of(const Answers& answers) {
+    auto firewall = firewall_of(answers);
+    if (!firewall) return firewall.error();
+    auto networks = parse(answers.networks, "Docker's answer to /networks");
+    if (!networks) return networks.error();
+    const Json whole = {{"networks", *std::move(networks)}};
+    const Reader reader(whole);
+    std::vector<control::AdoptedBridge> bridges;
+    for (const Reader& network : reader.each("networks")) {
+        if (network.text("Driver") != "bridge" || network.flag("ConfigOnly")) continue;
+        control::AdoptedBridge bridge = bridge_of(network, *firewall);
+        if (bridge.bridge != kOverlaysBridge) bridges.push_back(std::move(bridge));
+    }
+    if (Status fault = reader.fault(); !fault)
+        return fault.error().because("Docker's answer to /networks");
+    return bridges;
+}
+
+} // namespace cnet::docker
