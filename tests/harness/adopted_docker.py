@@ -1,0 +1,126 @@
+"""A host with Debian's dockerd and a cnetd that adopts what it makes.
+
+    [near] 198.18.0.2 --- 198.18.0.1 the host, dockerd, cnetd --- docker0, br-... --- [containers]
+"""
+
+import threading
+
+from . import docker as engine
+from . import host as hosts
+from . import world as outside
+from .wait import wait_until
+
+# Without rules of its own, as docs/docker.md has it.
+NO_RULES = {"iptables": False, "ip6tables": False, "userland-proxy": False}
+
+
+class AdoptedDocker:
+    def __init__(self, options):
+        self.host = hosts.CnetHost(start=False)
+        self.world = outside.World(self.host.namespace)
+        self.docker = engine.Dockerd(self.host.namespace, options)
+        with open(self.host.config_path, encoding="utf-8") as file:
+            self._config = file.read()
+        self.configure()
+        self.host.start()
+        wait_until(lambda: self.host.has_uplink(outside.UPLINK), what="the uplink being found")
+        self.host.cli("adopt", "docker")
+
+    def configure(self, *adopt):
+        """For the next start of cnetd: lines of [adopt]."""
+        with open(self.host.config_path, "w", encoding="utf-8") as file:
+            socket = f'docker_socket = "{self.docker.directory}/docker.sock"'
+            file.write("\n".join([self._config, "[adopt]", socket, *adopt, ""]))
+
+    # ---- what is seen ----
+
+    def bridges(self):
+        """By Docker's name of the network."""
+        return {row["docker_network"]: row for row in self.host.cli("adopt") if row["docker_network"]}
+
+    def bridge(self, network):
+        return self.bridges().get(network)
+
+    def serves(self, network, ports):
+        """Waits until that many ports of the network's bridge are gone past, and no more."""
+
+        def served():
+            row = self.bridge(network)
+            return row and [port["left"] for port in row["ports"]] == [None] * ports
+
+        wait_until(served, what=f"{ports} ports of {network} being served")
+
+    def leaves(self, network, why):
+        """Waits until the network is left to its bridge, for this reason."""
+        wait_until(
+            lambda: why in ((self.bridge(network) or {}).get("left") or ""),
+            what=f"{network} being left because of {why}",
+        )
+
+    def past(self):
+        """Frames that went past bridges."""
+        return self.host.drops("switched", "bridge_port")
+
+    def state(self):
+        return self.host.api("GET", "/v1/adopted/docker")[1]["state"]
+
+    def follows(self):
+        wait_until(lambda: self.state() == "following", what="Docker being followed")
+
+    # ---- containers ----
+
+    def address(self, container, network="bridge"):
+        return self.docker.inspect(container)["NetworkSettings"]["Networks"][network]["IPAddress"]
+
+    def talks(self, client, server, network="bridge"):
+        """Asserts that the server's page comes, and answers how many frames went past bridges."""
+        before = self.past()
+        said = page(self.docker.inside_of(client), self.address(server, network))
+        assert said == server
+        return self.past() - before
+
+    # ---- the end ----
+
+    def clean(self):
+        for name in self.docker.run("ps", "-aq").split():
+            self.docker.run("rm", "-f", name)
+        self.docker.run("network", "prune", "-f")
+
+    def close(self):
+        self.docker.close()
+        self.world.close()
+        self.host.abandon()
+
+
+def page(namespace, host, port=80):
+    url = f"http://{host}:{port}/"
+    return namespace.run("curl", "-s", "-m", "5", url, check=False).stdout.strip()
+
+
+class Requests:
+    """Asks for a page again and again until stop(), and counts those that did not come."""
+
+    def __init__(self, name, namespace, host, port=80):
+        self.name = name
+        self.done, self.failed = 0, 0
+        self._where = (namespace, host, port)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stopping.is_set():
+            if page(*self._where) == self.name:
+                self.done += 1
+            else:
+                self.failed += 1
+
+    def goes_on(self, requests=5):
+        """Waits for so many more."""
+        target = self.done + requests
+        wait_until(lambda: self.done >= target, what=f"requests to {self.name}")
+
+    def stop(self):
+        self._stopping.set()
+        self._thread.join(60)
+        assert self.failed == 0, f"{self.failed} of {self.failed + self.done} requests to {self.name} failed"
