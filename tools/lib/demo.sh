@@ -64,6 +64,16 @@ leave_cgroup() {
     rmdir "$mounted/cnetqs-$1"
 }
 
+# The cgroups of a demonstration's containers; their last processes may be on their way out.
+no_docker_cgroups() {
+    local dir left=0
+    for dir in /sys/fs/cgroup/"cnetqd-$1" /sys/fs/cgroup/*/"cnetqd-$1"; do
+        [ -d "$dir" ] || continue
+        find "$dir" -depth -type d -exec rmdir {} + || left=1
+    done
+    return $left
+}
+
 # Everything that belongs to one root directory: processes, mounts, namespaces, files. Safe to call at any point.
 remove() {
     local dir=$1 id=${1##*-} file pid pids=()
@@ -78,8 +88,10 @@ remove() {
     for file in "/run/netns/cnetqs-$id-"*; do
         [ ! -e "$file" ] || ip netns delete "${file##*/}"
     done
+    [ ! -e "$dir/docker/made-run-docker" ] || rmdir /run/docker 2>/dev/null || true
     rm -rf --one-file-system "$dir"
     leave_cgroup "$id"
+    until_true 10 no_docker_cgroups "$id" || true
 }
 
 # For `trap finish EXIT`.
