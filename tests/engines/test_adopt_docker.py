@@ -45,6 +45,10 @@ def ruled(ruled_running):
     ruled_running.clean()
 
 
+def serves(namespace, name, host, port):
+    wait_until(lambda: page(namespace, host, port) == name, what=f"{name} on {host}:{port}")
+
+
 def test_what_is_there_is_adopted(plain):
     row = plain.bridge("bridge")
     assert row["bridge"] == "docker0" and row["state"] == "adopted" and row["masquerade"] is True
@@ -99,6 +103,54 @@ def test_out_of_a_network_without_rules(plain):
         for name in ("app", "web"):
             assert tcp_talk(plain.docker.inside_of(name), outside.NEAR, server.port) == "echoed"
         assert {peer[0] for peer in server.peers} == {outside.HOST}
+
+
+def ports(one):
+    """(who, host address, host port) of each that is published."""
+    return {(row["endpoint"], row["host_ip"], row["host_port"]) for row in one.host.cli("port", "list")}
+
+
+def test_published_ports_without_rules(plain):
+    """Docker holds them and shows them; cnetd serves them."""
+    host = plain.host.namespace
+    plain.docker.run("network", "create", "front")
+    plain.docker.serve("web", "--network", "front", "-p", "8080:80")
+    plain.docker.serve("app", "-p", "127.0.0.1:8081:80")
+    assert "8080->80/tcp" in plain.docker.run("ps", "--format", "{{.Ports}}", "--filter", "name=web")
+    serves(plain.world.near, "web", outside.HOST, 8080)
+    serves(host, "web", outside.HOST, 8080)
+    serves(host, "app", "127.0.0.1", 8081)
+    assert page(plain.world.near, outside.HOST, 8081) == ""
+    # From another network by the host's address alone, from its own network too.
+    inside = plain.docker.inside_of("app")
+    assert page(inside, outside.HOST, 8080) == "web"
+    assert page(inside, plain.address("web", "front")) == ""
+    assert page(plain.docker.inside_of("web"), outside.HOST, 8080) == "web"
+    assert {row["reservation"] for row in plain.host.cli("port", "list")} == {"publisher"}
+    plain.host.restart()
+    serves(plain.world.near, "web", outside.HOST, 8080)
+    plain.docker.run("rm", "-f", "web")
+    wait_until(lambda: not any(one[2] == 8080 for one in ports(plain)), what="the port's end")
+    plain.docker.serve("www", "-p", "8080:80")
+    serves(plain.world.near, "www", outside.HOST, 8080)
+
+
+def test_a_port_follows_its_container(plain):
+    """To the address that it has after a restart."""
+    plain.docker.serve("web", "-p", "8080:80")
+    serves(plain.world.near, "web", outside.HOST, 8080)
+    before = plain.address("web")
+    plain.docker.run("stop", "web")
+    wait_until(lambda: not ports(plain), what="the port's end")
+    plain.docker.serve("other")
+    plain.docker.run("start", "web")
+    assert plain.address("web") != before
+    serves(plain.world.near, "web", outside.HOST, 8080)
+    assert ports(plain) == {(f"docker0/{plain.address('web')}", "0.0.0.0", 8080)}
+    plain.host.cli("release", "docker")
+    assert ports(plain) == set()
+    plain.host.cli("adopt", "docker")
+    serves(plain.world.near, "web", outside.HOST, 8080)
 
 
 def test_what_docker_forbids_without_rules(plain):

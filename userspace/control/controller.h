@@ -83,8 +83,7 @@ public:
     Status release_docker();
     DockerAdoptionView docker_adoption() const;
     bool adopts_docker() const;
-    // All bridges that Docker has now, without ids.
-    Status follow_docker(const std::vector<AdoptedBridge>& bridges);
+    Status follow_docker(const DockerPicture& picture);
     // It does not answer; what is adopted stays.
     void docker_away(const std::string& error);
     // Another set when Docker may have another set of networks.

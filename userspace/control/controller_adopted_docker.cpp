@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <utility>
+
+#include "userspace/control/adopted.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/uplink_choice.h"
 
@@ -5,14 +9,33 @@ namespace cnet::control {
 
 namespace {
 
-// Takes out of `next` what is there because of Docker and that `keep` is not true of.
-template <typename Keep> void remove_docker(State& next, Edit& edit, Keep keep) {
+// Takes out of `next` the bridges that are there because of Docker and that `keep` is not true of,
+// with what is published from there, whose ids it answers.
+template <typename Keep> std::vector<BindingId> remove_docker(State& next, Edit& edit, Keep keep) {
+    std::vector<BindingId> released;
     std::erase_if(next.adopted, [&](const auto& entry) {
         const AdoptedBridge& adopted = entry.second;
         if (!adopted.docker || keep(adopted)) return false;
-        edit.forward.emplace_back(store::RemoveAdopted{adopted.bridge});
         edit.backward.emplace_back(store::PutAdopted{adopted});
+        std::erase_if(next.ports, [&](const auto& item) {
+            const PublishedPort& port = item.second;
+            if (!port.behind || port.behind->network_id != adopted.network_id) return false;
+            edit.forward.emplace_back(store::RemovePort{port.id});
+            edit.backward.emplace_back(store::PutPort{port});
+            released.push_back(port.id);
+            return true;
+        });
+        edit.forward.emplace_back(store::RemoveAdopted{adopted.bridge});
         return true;
+    });
+    return released;
+}
+
+// Published because Docker says so, and not by hand.
+bool is_dockers(const PublishedPort& port, const State& state) {
+    if (!port.behind || port.holder != Holder::kPublisher) return false;
+    return std::ranges::any_of(state.adopted, [&](const auto& entry) {
+        return entry.second.docker && entry.second.network_id == port.behind->network_id;
     });
 }
 
@@ -66,9 +89,11 @@ Status Controller::release_docker() {
     State next = impl_->state;
     next.adopts_docker = false;
     Edit edit{{store::SetAdoptsDocker{false}}, {store::SetAdoptsDocker{true}}};
-    remove_docker(next, edit, [](const AdoptedBridge&) { return false; });
+    const auto released = remove_docker(next, edit, [](const AdoptedBridge&) { return false; });
     auto status = impl_->change(std::move(next), std::move(edit));
     if (!status) return status;
+    for (const BindingId id : released)
+        impl_->release(id);
     impl_->docker_answered = false;
     impl_->docker_error.clear();
     return {};
@@ -88,21 +113,26 @@ DockerAdoptionView Controller::docker_adoption() const {
     return view;
 }
 
-Status Controller::follow_docker(const std::vector<AdoptedBridge>& bridges) {
-    Impl& impl = *impl_;
+Status Controller::follow_docker(const DockerPicture& picture) {
     if (!adopts_docker()) return {};
-    impl.docker_answered = true;
-    impl.docker_error.clear();
-    State next = impl.state;
+    impl_->docker_answered = true;
+    impl_->docker_error.clear();
+    auto status = impl_->follow_docker_bridges(picture.bridges);
+    return status ? impl_->follow_docker_ports(picture.ports) : status;
+}
+
+Status Controller::Impl::follow_docker_bridges(const std::vector<AdoptedBridge>& bridges) {
+    State next = state;
     Edit edit;
-    remove_docker(next, edit, [&](const AdoptedBridge& one) { return has(bridges, one.bridge); });
+    const auto released = remove_docker(
+        next, edit, [&](const AdoptedBridge& one) { return has(bridges, one.bridge); });
     for (AdoptedBridge wanted : bridges) {
         auto known = next.adopted.find(wanted.bridge);
         const bool is_known = known != next.adopted.end();
         // By name: whoever asked for that keeps it as it is.
         if (is_known && !known->second.docker) continue;
-        if (wanted.docker->left.empty()) wanted.docker->left = impl.docker_objection(wanted.bridge);
-        wanted.network_id = is_known ? known->second.network_id : ++impl.ids.network;
+        if (wanted.docker->left.empty()) wanted.docker->left = docker_objection(wanted.bridge);
+        wanted.network_id = is_known ? known->second.network_id : ++ids.network;
         if (is_known && known->second == wanted) continue;
         edit.forward.emplace_back(store::PutAdopted{wanted});
         if (is_known)
@@ -113,9 +143,64 @@ Status Controller::follow_docker(const std::vector<AdoptedBridge>& bridges) {
     }
     if (edit.forward.empty()) return {};
     // Netlink's news may not have come yet.
-    auto looked = observe_links(impl.observed, next, impl.parts.rtnl);
+    auto looked = observe_links(observed, next, parts.rtnl);
     if (!looked) return looked.error();
-    return impl.change(std::move(next), std::move(edit));
+    auto status = change(std::move(next), std::move(edit));
+    if (!status) return status;
+    for (const BindingId id : released)
+        release(id);
+    return {};
+}
+
+std::optional<PublishedPort> Controller::Impl::docker_port(const DockerPort& port) const {
+    auto bridge = state.adopted.find(port.bridge);
+    if (bridge == state.adopted.end() || !bridge->second.docker) return std::nullopt;
+    const AdoptedBridge& adopted = bridge->second;
+    if (adopted.is_left() || adopted.internal || is_way_out(adopted, state)) return std::nullopt;
+    PublishedPort published;
+    published.behind = BridgeTarget{adopted.network_id, port.address};
+    published.host_ip = port.host_ip;
+    published.host_port = port.host_port;
+    published.port = port.port;
+    published.l4 = port.l4;
+    published.holder = Holder::kPublisher;
+    return published;
+}
+
+Status Controller::Impl::follow_docker_ports(const std::vector<DockerPort>& ports) {
+    std::vector<PublishedPort> wanted;
+    for (const DockerPort& port : ports)
+        if (auto published = docker_port(port)) wanted.push_back(std::move(*published));
+    State next = state;
+    Edit edit;
+    // First, since a container that comes back has its port at another address.
+    std::erase_if(next.ports, [&](const auto& entry) {
+        PublishedPort port = entry.second;
+        if (!is_dockers(port, state)) return false;
+        port.id = 0;
+        port.allow_from.clear(); // not Docker's to say
+        if (std::erase(wanted, port) > 0) return false;
+        edit.forward.emplace_back(store::RemovePort{entry.first});
+        edit.backward.emplace_back(store::PutPort{entry.second});
+        return true;
+    });
+    if (!edit.forward.empty()) {
+        if (auto status = change(next, std::exchange(edit, {})); !status) return status;
+    }
+    Status taken;
+    for (PublishedPort& port : wanted) {
+        if (auto status = reserve_given(port); !status) {
+            taken = status;
+            continue;
+        }
+        port.id = ++ids.binding;
+        edit.forward.emplace_back(store::PutPort{port});
+        edit.backward.emplace_back(store::RemovePort{port.id});
+        next.ports[port.id] = port;
+    }
+    if (edit.forward.empty()) return taken;
+    auto status = change(std::move(next), std::move(edit));
+    return status ? taken : status;
 }
 
 void Controller::docker_away(const std::string& error) {

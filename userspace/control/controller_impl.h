@@ -126,6 +126,10 @@ struct Controller::Impl {
     std::string docker_error;     // of the last attempt to follow it
     // Why a bridge that Docker made cannot be adopted; empty: it can.
     std::string docker_objection(const std::string& bridge) const;
+    Status follow_docker_bridges(const std::vector<AdoptedBridge>& bridges);
+    // Publishes those and no others behind Docker's bridges; an error when one is somebody else's.
+    Status follow_docker_ports(const std::vector<DockerPort>& ports);
+    std::optional<PublishedPort> docker_port(const DockerPort& port) const;
     // Takes back what an earlier configuration had adopted.
     Status forget_docker_unless_adopted();
 

@@ -98,6 +98,24 @@ struct AdoptedView {
 // In place of a bridge's name: all that Docker makes.
 inline constexpr std::string_view kDocker = "docker";
 
+// A port that Docker has published of somebody behind one of its bridges, and holds itself.
+struct DockerPort {
+    std::string bridge;
+    IpAddress address;
+    IpAddress host_ip; // of the same family; unspecified: every address of the host
+    uint16_t host_port = 0;
+    uint16_t port = 0;
+    cnet_l4 l4 = CNET_L4_TCP;
+
+    bool operator==(const DockerPort&) const = default;
+};
+
+// What Docker has at one moment.
+struct DockerPicture {
+    std::vector<AdoptedBridge> bridges; // without ids
+    std::vector<DockerPort> ports;      // those that are to be served
+};
+
 struct DockerAdoptionView {
     bool adopted = false;
     bool configured = false; // by cnetd.toml, and not to be released by command

@@ -121,7 +121,7 @@ Error AdoptFollower::follow() {
     if (!info) return info.error();
     while (true) {
         const auto begin = steady_clock::now();
-        auto seen = picture(*info);
+        auto seen = look_at(*info);
         if (!seen) return seen.error();
         answered_ = true;
         post(std::move(seen));
@@ -130,12 +130,14 @@ Error AdoptFollower::follow() {
     }
 }
 
-Result<std::vector<control::AdoptedBridge>> AdoptFollower::picture(const std::string& info) const {
+DockerNews AdoptFollower::look_at(const std::string& info) const {
     const int stop = stop_event_.get();
     const auto deadline = steady_clock::now() + kAnswerMax;
     auto networks = ask_engine(socket_, "/networks", stop, deadline);
     if (!networks) return networks.error();
-    Answers answers{*std::move(networks), info, {}, {}, {}};
+    auto containers = ask_engine(socket_, "/containers/json", stop, deadline);
+    if (!containers) return containers.error();
+    Answers answers{*std::move(networks), *std::move(containers), info, {}, {}, {}};
     for (auto [program, rules] : {std::pair("iptables-save", &answers.rules4),
                                   std::pair("ip6tables-save", &answers.rules6)}) {
         auto saved = output_of(program, stop, deadline);
@@ -144,7 +146,7 @@ Result<std::vector<control::AdoptedBridge>> AdoptFollower::picture(const std::st
         else
             answers.unknown = saved.error().message();
     }
-    return bridges_of(answers);
+    return picture_of(answers);
 }
 
 Status AdoptFollower::wait_for_events(EngineStream& events) {

@@ -9,17 +9,16 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
-#include "userspace/control/model.h"
+#include "userspace/control/views.h"
 #include "userspace/docker/adopt_engine.h"
 
 namespace cnet::docker {
 
-// All bridges that Docker has, or why it does not say.
-using DockerNews = Result<std::vector<control::AdoptedBridge>>;
+// What Docker has, or why it does not say.
+using DockerNews = Result<control::DockerPicture>;
 
 class AdoptFollower {
 public:
@@ -47,7 +46,7 @@ private:
     void run();
     // One connection's life; answers why it ended.
     Error follow();
-    Result<std::vector<control::AdoptedBridge>> picture(const std::string& info) const;
+    DockerNews look_at(const std::string& info) const;
     // Until it is time for another look; an error when the events end.
     Status wait_for_events(EngineStream& events);
     bool is_stopping() const;

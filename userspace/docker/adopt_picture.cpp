@@ -1,5 +1,6 @@
 #include "userspace/docker/adopt_picture.h"
 
+#include "userspace/docker/adopt_ports.h"
 #include "userspace/docker/adopt_rules.h"
 #include "userspace/docker/reader.h"
 
@@ -91,22 +92,26 @@ control::AdoptedBridge bridge_of(const Reader& network, const Firewall& firewall
 
 } // namespace
 
-Result<std::vector<control::AdoptedBridge>> bridges_of(const Answers& answers) {
+Result<control::DockerPicture> picture_of(const Answers& answers) {
     auto firewall = firewall_of(answers);
     if (!firewall) return firewall.error();
     auto networks = parse(answers.networks, "Docker's answer to /networks");
     if (!networks) return networks.error();
     const Json whole = {{"networks", *std::move(networks)}};
     const Reader reader(whole);
-    std::vector<control::AdoptedBridge> bridges;
+    control::DockerPicture picture;
     for (const Reader& network : reader.each("networks")) {
         if (network.text("Driver") != "bridge" || network.flag("ConfigOnly")) continue;
         control::AdoptedBridge bridge = bridge_of(network, *firewall);
-        if (bridge.bridge != kOverlaysBridge) bridges.push_back(std::move(bridge));
+        if (bridge.bridge != kOverlaysBridge) picture.bridges.push_back(std::move(bridge));
     }
     if (Status fault = reader.fault(); !fault)
         return fault.error().because("Docker's answer to /networks");
-    return bridges;
+    if (firewall->dockers) return picture;
+    auto ports = published_ports(answers.containers, picture.bridges);
+    if (!ports) return ports.error();
+    picture.ports = *std::move(ports);
+    return picture;
 }
 
 } // namespace cnet::docker

@@ -1,25 +1,26 @@
-// From what Docker and iptables say to the bridges that are to be adopted. Pure.
+// From what Docker and iptables say to what is to be adopted. Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "userspace/base/result.h"
-#include "userspace/control/model.h"
+#include "userspace/control/views.h"
 
 namespace cnet::docker {
 
 // What was asked for, all of it as it came.
 struct Answers {
-    std::string networks; // GET /networks
-    std::string info;     // GET /info
-    std::string rules4;   // iptables-save
-    std::string rules6;   // ip6tables-save
-    std::string unknown;  // why one of these two could not be had; empty: it could
+    std::string networks;   // GET /networks
+    std::string containers; // GET /containers/json
+    std::string info;       // GET /info
+    std::string rules4;     // iptables-save
+    std::string rules6;     // ip6tables-save
+    std::string unknown;    // why one of these two could not be had; empty: it could
 };
 
-// Docker's networks of driver bridge, but for docker_gwbridge, which is part of its overlays.
-Result<std::vector<control::AdoptedBridge>> bridges_of(const Answers& answers);
+// Docker's networks of driver bridge, but for docker_gwbridge, which is part of its overlays; and
+// the ports published behind them, where no rules of Docker's serve those.
+Result<control::DockerPicture> picture_of(const Answers& answers);
 
 } // namespace cnet::docker

@@ -28,8 +28,9 @@ protected:
         return {name, 0, false, true, false, {{"id of " + name, "net of " + name, left, filtered}}};
     }
 
-    void follow(const std::vector<control::AdoptedBridge>& bridges) {
-        const auto status = controller->follow_docker(bridges);
+    void follow(const std::vector<control::AdoptedBridge>& bridges,
+                const std::vector<control::DockerPort>& ports = {}) {
+        const auto status = controller->follow_docker({bridges, ports});
         ASSERT_TRUE(status) << status.error().message();
         expect_settled();
     }
@@ -70,7 +71,7 @@ TEST_F(AdoptedDockerTest, NothingHappensTwice) {
     follow({bridge("docker0")});
     const unsigned before = tables.changes + hooks.changes;
     life.calls_left = 0; // nothing is written, nothing applied
-    EXPECT_TRUE(controller->follow_docker({bridge("docker0")}));
+    EXPECT_TRUE(controller->follow_docker({{bridge("docker0")}, {}}));
     life.calls_left.reset();
     EXPECT_EQ(tables.changes + hooks.changes, before);
     EXPECT_FALSE(controller->adopt_docker());
@@ -128,6 +129,51 @@ TEST_F(AdoptedDockerTest, AnUplinkStaysOne) {
     for (const auto& uplink : controller->uplinks())
         found |= uplink.device == "lan0";
     EXPECT_TRUE(found);
+}
+
+TEST_F(AdoptedDockerTest, WhatIsPublishedFromThereGoesWithIt) {
+    follow({bridge("docker0"), bridge("br-1")});
+    ASSERT_TRUE(controller->publish("docker0/172.17.0.2", "18080:80"));
+    follow({bridge("br-1")});
+    EXPECT_TRUE(controller->ports()->empty());
+    ASSERT_TRUE(controller->publish("br-1/172.17.0.2", "18080:80"));
+    ASSERT_TRUE(controller->release_docker());
+    EXPECT_TRUE(controller->ports()->empty());
+    expect_settled();
+}
+
+TEST_F(AdoptedDockerTest, PortsAreThoseThatDockerHas) {
+    const auto port = [](const std::string& address, uint16_t host_port) {
+        return control::DockerPort{"docker0", ip(address), ip("0.0.0.0"), host_port, 80};
+    };
+    const auto published = [&] {
+        std::set<std::string> all;
+        const auto views = controller->ports();
+        for (const auto& view : *views)
+            all.insert(view.endpoint + " " + std::to_string(view.host_port));
+        return all;
+    };
+    using Ports = std::set<std::string>;
+    follow({bridge("docker0")}, {port("172.17.0.2", 18080), port("172.17.0.3", 18081)});
+    ASSERT_TRUE(controller->publish("docker0/172.17.0.9", "18090:80"));
+    EXPECT_EQ(published().size(), 3u);
+    EXPECT_EQ(controller->ports()->at(0).reservation, "publisher");
+    ASSERT_TRUE(controller->update_port("docker0/172.17.0.2", "80", {prefix("192.0.2.0/24")}));
+    follow({bridge("docker0")}, {port("172.17.0.2", 18080), port("172.17.0.3", 18081)});
+    EXPECT_EQ(controller->ports("docker0/172.17.0.2")->at(0).allow_from.size(), 1u);
+    // The other way round: each container has come back at the other's address.
+    follow({bridge("docker0")}, {port("172.17.0.3", 18080), port("172.17.0.2", 18081)});
+    restart();
+    EXPECT_EQ(published(), (Ports{"docker0/172.17.0.9 18090", "docker0/172.17.0.3 18080",
+                                  "docker0/172.17.0.2 18081"}));
+    // One that is ours already stays so, and the others are published.
+    const auto taken = controller->follow_docker(
+        {{bridge("docker0")}, {port("172.17.0.3", 18090), port("172.17.0.3", 18080)}});
+    ASSERT_FALSE(taken);
+    EXPECT_NE(taken.error().message().find("already allocated"), std::string::npos);
+    EXPECT_EQ(published(), (Ports{"docker0/172.17.0.9 18090", "docker0/172.17.0.3 18080"}));
+    follow({bridge("docker0", "left")}, {port("172.17.0.3", 18080)});
+    EXPECT_EQ(published(), Ports{"docker0/172.17.0.9 18090"});
 }
 
 TEST_F(AdoptedDockerTest, TheNameIsDockers) {

@@ -119,11 +119,12 @@ Json network(const std::string& name, const std::string& id, const Json& options
 
 class AdoptPicture : public ::testing::Test {
 protected:
-    std::vector<control::AdoptedBridge> bridges() const {
-        auto made = docker::bridges_of(answers);
+    control::DockerPicture picture() const {
+        auto made = docker::picture_of(answers);
         EXPECT_TRUE(made) << made.error().message();
-        return made ? *made : std::vector<control::AdoptedBridge>();
+        return made ? *made : control::DockerPicture();
     }
+    std::vector<control::AdoptedBridge> bridges() const { return picture().bridges; }
     control::AdoptedBridge only(const Json& one) {
         answers.networks = Json::array({one}).dump();
         const auto all = bridges();
@@ -132,7 +133,7 @@ protected:
     }
 
     const std::string id = "5d86485fc4b3e8cb7d411c92357a8002c25c6a63c7fdb8405f5bc0b0c4e74dd0";
-    docker::Answers answers{"[]", R"({"ServerVersion": "20.10.24+dfsg1"})", "", "", ""};
+    docker::Answers answers{"[]", "[]", R"({"ServerVersion": "20.10.24+dfsg1"})", "", "", ""};
 };
 
 TEST_F(AdoptPicture, NamesOfBridges) {
@@ -206,14 +207,84 @@ TEST_F(AdoptPicture, RulesThatNobodyReadsAreRules) {
               std::string::npos);
 }
 
+Json attachment(const std::string& id, const std::string& address,
+                const std::string& address6 = "") {
+    return {{"NetworkID", id}, {"IPAddress", address}, {"GlobalIPv6Address", address6}};
+}
+
+Json container(const Json& networks, const Json& ports) {
+    return {{"NetworkSettings", {{"Networks", networks}}}, {"Ports", ports}};
+}
+
+class AdoptPorts : public AdoptPicture {
+protected:
+    void SetUp() override {
+        answers.networks =
+            Json::array({network("front", "f1", {}), network("back", "b1", {})}).dump();
+    }
+    std::vector<control::DockerPort> ports(const Json& one) {
+        answers.containers = Json::array({one}).dump();
+        return picture().ports;
+    }
+    static control::DockerPort port(const std::string& bridge, const std::string& address,
+                                    const std::string& host_ip, cnet_l4 l4 = CNET_L4_TCP) {
+        return {bridge, *IpAddress::parse(address), *IpAddress::parse(host_ip), 8080, 80, l4};
+    }
+    static Json published(const std::string& ip, const std::string& type = "tcp") {
+        return {{"IP", ip}, {"PrivatePort", 80}, {"PublicPort", 8080}, {"Type", type}};
+    }
+    static Json list(const std::vector<Json>& elements) { return Json(elements); }
+    static Json networks(const std::vector<std::pair<std::string, Json>>& all) {
+        Json made = Json::object();
+        for (const auto& [name, value] : all)
+            made[name] = value;
+        return made;
+    }
+};
+
+TEST_F(AdoptPorts, OfTheFamiliesThatTheContainerHas) {
+    const Json both = list({published("0.0.0.0"), published("::")});
+    EXPECT_EQ(ports(container(networks({{"front", attachment("f1", "172.18.0.2")}}), both)),
+              std::vector{port("br-f1", "172.18.0.2", "0.0.0.0")});
+    const auto dual =
+        ports(container(networks({{"front", attachment("f1", "172.18.0.2", "fd00::2")}}), both));
+    ASSERT_EQ(dual.size(), 2u);
+    EXPECT_EQ(dual[1], port("br-f1", "fd00::2", "::"));
+}
+
+TEST_F(AdoptPorts, OnTheNetworkThatIsTheWayOut) {
+    const Json one = list({published("127.0.0.1", "udp")});
+    Json all = networks({{"front", attachment("f1", "172.18.0.2")},
+                         {"back", attachment("b1", "172.19.0.2")},
+                         {"another", attachment("x1", "172.20.0.2")}});
+    EXPECT_EQ(ports(container(all, one)),
+              std::vector{port("br-b1", "172.19.0.2", "127.0.0.1", CNET_L4_UDP)});
+    all["front"]["GwPriority"] = 7;
+    EXPECT_EQ(ports(container(all, one)),
+              std::vector{port("br-f1", "172.18.0.2", "127.0.0.1", CNET_L4_UDP)});
+}
+
+TEST_F(AdoptPorts, NoneThatAreNotPublished) {
+    const Json front = networks({{"front", attachment("f1", "172.18.0.2")}});
+    EXPECT_TRUE(ports(container(front, nullptr)).empty());
+    const Json exposed = {{"PrivatePort", 80}, {"Type", "tcp"}};
+    EXPECT_TRUE(ports(container(front, list({exposed}))).empty());
+    EXPECT_TRUE(ports(container(networks({{"host", attachment("h1", "")}}), list({}))).empty());
+    answers.rules4 = kFilter;
+    EXPECT_TRUE(ports(container(front, list({published("0.0.0.0")}))).empty());
+}
+
 TEST_F(AdoptPicture, AnswersThatAreNone) {
     for (const char* wrong : {"", "{", "{}", "[{\"Driver\": 7}]"}) {
         answers.networks = wrong;
-        EXPECT_FALSE(docker::bridges_of(answers)) << wrong;
+        EXPECT_FALSE(docker::picture_of(answers)) << wrong;
     }
     answers.networks = "[]";
+    answers.containers = "{}";
+    EXPECT_FALSE(docker::picture_of(answers));
+    answers.containers = "[]";
     answers.info = "[";
-    EXPECT_FALSE(docker::bridges_of(answers));
+    EXPECT_FALSE(docker::picture_of(answers));
 }
 
 } // namespace

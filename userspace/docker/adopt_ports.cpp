@@ -1,0 +1,100 @@
+#include "userspace/docker/adopt_ports.h"
+
+#include <algorithm>
+
+#include "userspace/docker/reader.h"
+
+namespace cnet::docker {
+namespace {
+
+// Where a container's ports lead.
+struct Place {
+    std::string bridge;
+    std::string network;
+    int64_t priority = 0; // since Docker 28: the highest has the default route
+    std::optional<IpAddress> address4;
+    std::optional<IpAddress> address6;
+
+    // As Docker orders them.
+    bool is_before(const Place& other) const {
+        return priority != other.priority ? priority > other.priority : network < other.network;
+    }
+};
+
+int64_t priority_of(const Reader& network) {
+    auto found = network.object().find("GwPriority");
+    return found != network.object().end() && found->is_number_integer() ? found->get<int64_t>()
+                                                                         : 0;
+}
+
+const control::AdoptedBridge* find(const std::vector<control::AdoptedBridge>& bridges,
+                                   const std::string& id) {
+    auto found = std::ranges::find_if(
+        bridges, [&](const control::AdoptedBridge& one) { return one.docker->id == id; });
+    return found == bridges.end() ? nullptr : &*found;
+}
+
+std::optional<Place> place_of(const Reader& container,
+                              const std::vector<control::AdoptedBridge>& bridges) {
+    std::optional<Place> first;
+    const Reader networks = container.inside("NetworkSettings").inside("Networks");
+    for (const auto& [name, value] : networks.object().items()) {
+        const Reader network = networks.inside(name.c_str());
+        const control::AdoptedBridge* bridge = find(bridges, network.text("NetworkID"));
+        if (!bridge || bridge->internal) continue;
+        Place place{bridge->bridge, name, priority_of(network),
+                    network.parsed<IpAddress>("IPAddress"),
+                    network.parsed<IpAddress>("GlobalIPv6Address")};
+        if (!first || place.is_before(*first)) first = std::move(place);
+    }
+    return first;
+}
+
+std::optional<cnet_l4> protocol_of(const std::string& name) {
+    if (name == "tcp") return CNET_L4_TCP;
+    if (name == "udp") return CNET_L4_UDP;
+    if (name == "sctp") return CNET_L4_SCTP;
+    return std::nullopt;
+}
+
+bool is_port(uint32_t number) {
+    return number > 0 && number <= UINT16_MAX;
+}
+
+// None for one that is exposed alone, or of a family that the container does not have.
+std::optional<control::DockerPort> port_of(const Reader& port, const Place& place) {
+    const auto host_ip = port.parsed<IpAddress>("IP");
+    const auto l4 = protocol_of(port.text("Type"));
+    const uint32_t host_port = port.number("PublicPort");
+    const uint32_t inside = port.number("PrivatePort");
+    if (!host_ip || !l4 || !is_port(host_port) || !is_port(inside)) return std::nullopt;
+    const auto& address = host_ip->is_v4() ? place.address4 : place.address6;
+    if (!address) return std::nullopt;
+    return control::DockerPort{place.bridge,
+                               *address,
+                               *host_ip,
+                               static_cast<uint16_t>(host_port),
+                               static_cast<uint16_t>(inside),
+                               *l4};
+}
+
+} // namespace
+
+Result<std::vector<control::DockerPort>>
+published_ports(const std::string& containers, const std::vector<control::AdoptedBridge>& bridges) {
+    Json list = Json::parse(containers, nullptr, false);
+    const Json whole = {{"containers", std::move(list)}};
+    const Reader reader(whole);
+    std::vector<control::DockerPort> ports;
+    for (const Reader& container : reader.each("containers")) {
+        const auto place = place_of(container, bridges);
+        if (!place) continue;
+        for (const Reader& one : container.each("Ports"))
+            if (auto port = port_of(one, *place)) ports.push_back(std::move(*port));
+    }
+    if (Status fault = reader.fault(); !fault)
+        return fault.error().because("Docker's answer to /containers/json");
+    return ports;
+}
+
+} // namespace cnet::docker
