@@ -47,7 +47,8 @@ std::optional<Answer> Zone::answer(const Query& query) const {
                  [&](const IpAddress& address) { return wants(query.type, address); });
     // Clients take the first: each has its turn.
     if (!answer.addresses.empty()) {
-        const size_t turn = (query.head[0] << 8 | query.head[1]) % answer.addresses.size();
+        const auto id = static_cast<size_t>(query.head[0] << 8 | query.head[1]);
+        const size_t turn = id % answer.addresses.size();
         std::rotate(answer.addresses.begin(),
                     answer.addresses.begin() + static_cast<ptrdiff_t>(turn),
                     answer.addresses.end());
