@@ -25,6 +25,10 @@ if(CNET_SANITIZE)
     target_link_options(cnet_options INTERFACE -fsanitize=address,undefined)
 endif()
 
+if(CNET_FUZZ)
+    target_compile_options(cnet_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.1)
 pkg_check_modules(NL_ROUTE REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)

@@ -32,7 +32,7 @@ class Suite:
     name: str
     what: str
     kind: str  # "ctest", "pytest", "vm" or "lint"
-    build: str = ""  # variant: "", "asan", "clang", "bpf-clang-14"
+    build: str = ""  # variant: "", "asan", "clang", "fuzz", "bpf-clang-14"
     select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: an option
     targets: tuple = ()  # what to build
     limit_s: int = 600
@@ -68,6 +68,8 @@ SUITES = [
           select="tests/netns", targets=NETNS_EXECUTABLES, limit_s=3600, long_only=True),
     Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
           targets=("all",), limit_s=900, long_only=True),
+    Suite("fuzz", "parsers under libFuzzer, a minute each", "ctest", build="fuzz", select="fuzz_",
+          targets=("fuzz_tests",), limit_s=1800, long_only=True),
     Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_",
           targets=("unit_tests",), limit_s=1800, long_only=True, valgrind=True,
           # Debian's valgrind 3.19 does not know bpf(2)'s link commands: what they return is garbage to it.
@@ -104,7 +106,7 @@ def build_dir(variant):
 def build_options(variant):
     if variant.startswith("bpf-"):
         return ["--bpf-clang", variant.removeprefix("bpf-")]
-    return {"": [], "asan": ["--sanitize"], "clang": ["--clang"]}[variant]
+    return {"": [], "asan": ["--sanitize"], "clang": ["--clang"], "fuzz": ["--fuzz"]}[variant]
 
 
 class Builds:
