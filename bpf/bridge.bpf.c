@@ -24,7 +24,7 @@ int cnet_bridgeport(struct __sk_buff* skb) {
         mac_equal(pkt.dst_mac, port->gateway_mac))
         verdict = adopted_route(skb, &pkt);
     if (verdict == V_NEXT) verdict = adopted_forward(skb, &pkt);
-    return tc_exit(&pkt, verdict);
+    return tc_exit(skb, &pkt, verdict);
 }
 
 SEC("tc")
@@ -39,5 +39,5 @@ int cnet_bridge(struct __sk_buff* skb) {
     if (verdict == V_NEXT && pkt.port_flags & ADOPTED_GUARDED)
         verdict = adopted_guard(skb, &pkt, marked);
     if (verdict == V_NEXT) verdict = adopted_from_host(skb, &pkt);
-    return tc_exit(&pkt, verdict);
+    return tc_exit(skb, &pkt, verdict);
 }

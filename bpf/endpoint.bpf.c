@@ -36,5 +36,5 @@ int cnet_endpoint(struct __sk_buff* skb) {
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
     if (verdict == V_NEXT && unlikely(pkt.peer_id)) verdict = overlay_send(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);
-    return tc_exit(&pkt, verdict);
+    return tc_exit(skb, &pkt, verdict);
 }

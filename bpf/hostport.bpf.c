@@ -23,5 +23,5 @@ int cnet_hostport(struct __sk_buff* skb) {
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
     if (verdict == V_NEXT && unlikely(pkt.peer_id)) verdict = drop(&pkt, CNET_R_GATEWAY_LOCAL);
     if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);
-    return tc_exit(&pkt, verdict);
+    return tc_exit(skb, &pkt, verdict);
 }

@@ -9,7 +9,7 @@ SEC("tc")
 int cnet_uplink(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_UPLINK};
 
-    return tc_exit(&pkt, uplink_receive(skb, &pkt, ETH_HLEN));
+    return tc_exit(skb, &pkt, uplink_receive(skb, &pkt, ETH_HLEN));
 }
 
 /* A device without Ethernet headers: tun, WireGuard, ppp. */
@@ -17,5 +17,5 @@ SEC("tc")
 int cnet_uplink_l3(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_UPLINK};
 
-    return tc_exit(&pkt, uplink_receive(skb, &pkt, 0));
+    return tc_exit(skb, &pkt, uplink_receive(skb, &pkt, 0));
 }

@@ -140,12 +140,12 @@ SEC("tc")
 int cnet_uplink_egress(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_UPLINK_EGRESS};
 
-    return tc_exit(&pkt, egress_send(skb, &pkt, ETH_HLEN));
+    return tc_exit(skb, &pkt, egress_send(skb, &pkt, ETH_HLEN));
 }
 
 SEC("tc")
 int cnet_uplink_egr_l3(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_UPLINK_EGRESS};
 
-    return tc_exit(&pkt, egress_send(skb, &pkt, 0));
+    return tc_exit(skb, &pkt, egress_send(skb, &pkt, 0));
 }

@@ -46,5 +46,5 @@ SEC("tc")
 int cnet_vxlan(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_VXLAN};
 
-    return tc_exit(&pkt, vxlan_receive(skb, &pkt));
+    return tc_exit(skb, &pkt, vxlan_receive(skb, &pkt));
 }

@@ -20,6 +20,7 @@
 #include "loader/link.h"
 #include "loader/object.h"
 #include "loader/sock_link.h"
+#include "maps/abi_event.h"
 #include "maps/maps.h"
 #include "userspace/base/paths.h"
 #include "userspace/base/result.h"

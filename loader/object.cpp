@@ -19,6 +19,8 @@ namespace {
 
 constexpr const char* kConfigSection = ".rodata";
 constexpr const char* kConfigVariable = "cnet_cfg";
+constexpr const char* kWatchSection = ".data.watch";
+constexpr const char* kWatchMap = "cnet_watch";
 
 struct Range {
     size_t offset;
@@ -104,9 +106,15 @@ Status reuse_map(bpf_map* map, int fd, const std::filesystem::path& pin,
     return {};
 }
 
-Status prepare_map(bpf_map* map, const ObjectSettings& settings,
-                   std::vector<std::string>& warnings) {
+// Variables are an object's own, but for those that all programs share with who watches them.
+std::string pinned_name(const bpf_map* map) {
     const std::string name = bpf_map__name(map);
+    if (!bpf_map__is_internal(map)) return name;
+    return name == kWatchSection ? kWatchMap : std::string();
+}
+
+Status prepare_map(bpf_map* map, const std::string& name, const ObjectSettings& settings,
+                   std::vector<std::string>& warnings) {
     if (auto size = settings.max_entries.find(name); size != settings.max_entries.end()) {
         if (int error = bpf_map__set_max_entries(map, size->second); error != 0) {
             return Error::system("set the size of map " + name, -error);
@@ -155,8 +163,9 @@ Result<Object> Object::load(const ObjectImage& image, const ObjectSettings& sett
     }
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object.get()) {
-        if (bpf_map__is_internal(map)) continue;
-        if (auto status = prepare_map(map, settings, warnings); !status) {
+        const std::string name = pinned_name(map);
+        if (name.empty()) continue;
+        if (auto status = prepare_map(map, name, settings, warnings); !status) {
             return status.error().because(attempted);
         }
     }

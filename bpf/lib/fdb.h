@@ -70,7 +70,10 @@ static __always_inline int fdb_insert(struct cnet_pkt* pkt, const struct cnet_fd
         return 0;
     }
     err = bpf_map_update_elem(&cnet_fdb, key, &entry, BPF_NOEXIST);
-    if (!err) return 1;
+    if (!err) {
+        pkt->events |= CNET_EVENT_MAC_NEW;
+        return 1;
+    }
     __sync_fetch_and_add(learned, -1);
     if (err == -17 /* EEXIST: another CPU learned it just now */) return 1;
     count(pkt->hook, CNET_R_FDB_FULL, pkt->len);
@@ -101,6 +104,7 @@ static __always_inline int fdb_note(struct cnet_pkt* pkt, const struct cnet_fdb_
     if (!entry) return fdb_insert(pkt, key, now_ns);
     if (entry->last_seen_ns == CNET_CLAIMED) return 0;
     if (!fdb_is_at(entry, pkt) || entry->port_flags != pkt->port_flags) {
+        if (!fdb_is_at(entry, pkt)) pkt->events |= CNET_EVENT_MAC_MOVED;
         entry->port_flags = pkt->port_flags;
         entry->ifindex = pkt->ifindex;
         entry->peer_id = pkt->peer_id;

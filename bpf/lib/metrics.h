@@ -5,6 +5,7 @@
 
 #include "count.h"
 #include "pkt.h"
+#include "watch.h"
 
 static __always_inline void trace_exit(const struct cnet_pkt* pkt) {
     struct cnet_trace_step* step = trace(CNET_STEP_EXIT);
@@ -15,9 +16,10 @@ static __always_inline void trace_exit(const struct cnet_pkt* pkt) {
     step->key = pkt->tuple;
 }
 
-static __always_inline int tc_exit(const struct cnet_pkt* pkt, int verdict) {
+static __always_inline int tc_exit(struct __sk_buff* skb, struct cnet_pkt* pkt, int verdict) {
     count(pkt->hook, pkt->reason, pkt->len);
     trace_exit(pkt);
+    watch_exit(skb, pkt, verdict);
     if (verdict == V_REDIRECT) return pkt->action;
     return verdict == V_DROP ? TC_ACT_SHOT : CNET_TC_NEXT;
 }

@@ -232,6 +232,7 @@ static __always_inline enum cnet_verdict nat_begin(struct __sk_buff* skb, struct
     if (verdict == V_NEXT) {
         result = flow_begin(skb);
         verdict = flow_started(pkt, result);
+        if (result == FLOW_OK) pkt->events |= CNET_EVENT_FLOW_NEW;
         if (result == FLOW_OK && !(effects_allowed() && pkt->tcp_flags & TCP_FIN))
             begun = NAT_BEGUN;
     }

@@ -51,7 +51,8 @@ struct cnet_pkt {
     __u8 tcp_flags;
     __u8 icmp_type;
     __u8 l4_len; /* TCP: header with options, bytes */
-    __u8 pad[3];
+    __u8 events; /* enum cnet_event_kind: what this packet began or ended */
+    __u8 pad[2];
     __u8 dst_mac[CNET_MAC_LEN];
     __u8 src_mac[CNET_MAC_LEN];
 

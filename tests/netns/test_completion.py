@@ -48,6 +48,8 @@ def test_names(host, red, alpha):
     assert complete(host, "endpoint", "delete", "") == ["alpha"]
     assert complete(host, "port", "publish", "al") == ["alpha"]
     assert complete(host, "endpoint", "create", "b") == ["blue"]
+    assert complete(host, "monitor", "p") == ["packets", "port", "proto"]
+    assert complete(host, "monitor", "drops", "endpoint", "") == ["alpha"]
     assert complete(host, "explain", "") == ["from", "in"]
     assert complete(host, "explain", "from", "") == ["alpha"]
     assert complete(host, "explain", "in", "") == ["uplink0"]

@@ -77,6 +77,7 @@ def shown(host, world):
 
 def test_json_of_the_command_line(shown):
     found = examples()
+    assert len(found.pop("monitor")) == 1, "test_monitor.py has events to compare it with"
     assert found.keys() == COMMANDS.keys(), "name the command of each heading's examples"
     problems = []
     for heading, commands in COMMANDS.items():

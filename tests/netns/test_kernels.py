@@ -6,6 +6,7 @@ belong in the kernel's best way, and each kind of path works.
 One host for all tests, since a daemon's start is what takes longest on an emulated processor.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -215,3 +216,16 @@ def test_explain_by_kernel(scene):
         (f"in {outside.UPLINK} tcp {outside.NEAR}:5555 to :8080", "dnat"),
     ):
         assert host.cli("explain", *words.split())["reason"] == reason, words
+
+
+def test_monitor_by_kernel(scene):
+    """A ring of the watcher's own, in an array of maps, and the state that all programs share."""
+    host, world, alpha, _ = scene
+    watch = host.namespace.spawn(
+        *host.command("-j", "monitor", "flows", "port", "4433", "--count", "1"))
+    wait_until(lambda: [one["entries"] for one in host.cli("map", "list") if one["name"] == "cnet_rings"] == [1],
+               what="a watcher")
+    with UdpServer(world.near, 4433), udp_connect(alpha.namespace, outside.NEAR, 4433) as datagrams:
+        assert udp_echo_once(datagrams)
+        event = json.loads(watch.output())
+    assert event["events"] == ["flow_new"] and event["reason"] == "snat"

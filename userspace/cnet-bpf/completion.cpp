@@ -105,6 +105,9 @@ Words values_of(Context& context, const Object& object, std::string_view kind) {
     if (kind == "SHELL") return {"bash", "zsh", "fish"};
     if (kind == "FILTER")
         return {"proto", "src", "dst", "sport", "dport", "network", "endpoint", "state", "type"};
+    if (kind == "EVENTS")
+        return {"drops",   "flows", "macs",   "packets", "endpoint", "device",
+                "network", "hook",  "reason", "proto",   "addr",     "port"};
     if (kind.find('|') != kind.npos) return split(kind);
     return {};
 }
@@ -164,6 +167,9 @@ Words of_verb(Context& context, const Object& object, const Verb& verb, const Wo
         verb.positionals[std::min(position, verb.positionals.size() - 1)];
     if (positional.name == "FILTER" && position % 2 == 1)
         return of_filter(context, object, words[words.size() - 2]);
+    if (positional.name == "EVENTS" && position)
+        if (Words fits = of_filter(context, object, words[words.size() - 2]); !fits.empty())
+            return fits;
     if (positional.name == "PACKET")
         return of_packet(context, object, position, position ? words[words.size() - 2] : "");
     // A new name is nobody's yet.

@@ -8,7 +8,8 @@ Grammar whole_grammar() {
             adopt_object(),      release_object(),  fdb_object(),      neigh_object(),
             ct_object(),         nat_object(),      map_object(),      prog_object(),
             drops_object(),      metrics_object(),  doctor_object(),   dump_object(),
-            completion_object(), complete_object(), topology_object(), explain_object()};
+            completion_object(), complete_object(), topology_object(), explain_object(),
+            monitor_object()};
 }
 
 } // namespace cnet::cli

@@ -29,6 +29,7 @@ Object completion_object();
 Object topology_object();
 Object complete_object(); // for the scripts of the former
 Object explain_object();
+Object monitor_object();
 
 Grammar whole_grammar();
 
