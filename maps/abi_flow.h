@@ -7,7 +7,7 @@
 #include <linux/types.h>
 
 /* ---- cnet_ct: tuple as seen on the wire of its zone -> flow. Writer: BPF alone, the collector
- * included. ---- */
+ * included; what the kernel has already, cnetd. ---- */
 /* Where a tuple is seen: a network's id, or one of these. */
 #define CNET_ZONE_WORLD 0u         /* on the uplinks */
 #define CNET_ZONE_HOST 0xffffffffu /* between the host's stack and the uplinks */
@@ -43,6 +43,7 @@ enum cnet_ct_type {
     CNET_CT_HOST_XLAT = 4, /* host flow whose port collided with a mapping */
     CNET_CT_ROUTED = 5,    /* endpoint to an endpoint of a routed network of this host */
     CNET_CT_MAPPING = 6,   /* no flow: what an endpoint's port is outside, to everybody */
+    CNET_CT_KERNEL = 7,    /* the kernel's own connection tracking has it: FORWARD alone */
 };
 
 /*

@@ -38,7 +38,7 @@ struct DataPathMaps {
     TypedMap<cnet_addr, cnet_vtep> vtep;
     TypedMap<uint32_t, cnet_vni> vni; // by VNI
     TypedMap<cnet_flood_key, uint32_t> flood_peer;
-    TypedMapRo<cnet_ct_key, cnet_ct_entry> ct; // written by BPF alone
+    TypedMap<cnet_ct_key, cnet_ct_entry> ct; // written by BPF; CNET_CT_KERNEL by cnetd
     TypedMap<cnet_frag_key, cnet_frag> frag;
     TypedMap<cnet_frag_held_key, cnet_frag_held> frag_held;
     Counters counters;

@@ -186,7 +186,7 @@ VERIFIED_ONCE int icmp_error_nat(struct __sk_buff* skb, struct cnet_pkt* pkt, __
     if (pkt->ttl <= 1 || !icmp_quote_load(skb, pkt, &quote)) return V_NEXT;
     /* An error goes to whoever sent what it quotes; any other is made up, to see where it ends. */
     if (!addr_equal(&pkt->tuple.dst, &quote.key.dst) || !ct_lookup(&quote.key, &hit)) return V_NEXT;
-    if (entry_flags & ~hit.entry->flags) return V_NEXT;
+    if (entry_flags & ~hit.entry->flags || hit.entry->type == CNET_CT_KERNEL) return V_NEXT;
     to = &hit.entry->other;
     src = &pkt->tuple.src;
     if (addr_equal(&pkt->tuple.src, &quote.key.src))

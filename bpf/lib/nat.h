@@ -201,6 +201,20 @@ static __always_inline int flow_begun(struct ct_hit* hit) {
 }
 
 /*
+ * A flow that ran already when its bridge was adopted: the kernel's, as long as that translates it.
+ * At the egress of an uplink the kernel has forgotten it, and a flow of ours may begin.
+ */
+static __always_inline enum cnet_verdict
+nat_leave(struct cnet_pkt* pkt, const struct cnet_ct_key* key, const struct ct_hit* hit) {
+    if (pkt->hook == CNET_HOOK_UPLINK_EGRESS) {
+        if (effects_allowed()) bpf_map_delete_elem(&cnet_ct, key);
+        return V_NEXT;
+    }
+    ct_track(hit, pkt, bpf_ktime_get_coarse_ns());
+    return pass(pkt, CNET_R_TO_BRIDGE);
+}
+
+/*
  * Stage: a packet of a known flow, as seen in `zone`, is translated and sent on. V_NEXT: no flow
  * has this tuple, or none whose entry has these flags.
  */
@@ -218,6 +232,7 @@ VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
         if (unlikely(!ct_lookup(&key, &hit))) return V_NEXT;
         if (unlikely(entry_flags & ~hit.entry->flags)) return V_NEXT;
         trace_flow(&hit);
+        if (unlikely(hit.entry->type == CNET_CT_KERNEL)) return nat_leave(pkt, &key, &hit);
     }
     return nat_translate(skb, pkt, &hit);
 }

@@ -188,6 +188,40 @@ def test_isolation_between_adopted_bridges(host, lab, adopted):
         host.cli("release", "lab1")
 
 
+def test_running_datagrams_stay_with_the_kernel(host, world, lab):
+    """UDP flows that its rules translate, out and in, by the port that they have; new ones are ours."""
+    one, two = lab.machines
+    rules = host.namespace
+    rules.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", f"{lab.prefix}.0/24", "!", "-o", lab.name, "-p", "udp",
+              "-j", "MASQUERADE", "--to-ports", "40000-40010")
+    rules.run("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "udp", "--dport", "8053", "-j", "DNAT",
+              "--to-destination", f"{two.address}:53")
+    with UdpServer(world.near) as server, UdpServer(two.namespace, 53), open_socket(
+        one.namespace, socket.SOCK_DGRAM, port=5000
+    ) as out, open_socket(world.near, socket.SOCK_DGRAM) as into:
+        out.connect((outside.NEAR, server.port))
+        into.connect((outside.HOST, 8053))
+        for sock in (out, into):
+            sock.settimeout(20)
+
+        def both_answer():
+            for sock in (out, into):
+                sock.send(b"still there?")
+                assert sock.recv(99) == b"still there?"
+
+        both_answer()
+        host.cli("adopt", lab.name, "--masquerade", "on")
+        assert {row["type"] for row in flows(host)} == {"kernel"} and len(flows(host)) == 2
+        both_answer()
+        assert len(set(server.peers)) == 1 and 40000 <= server.peers[0][1] <= 40010
+        assert udp_talk(one.namespace, outside.NEAR, server.port, source_port=5001) == "echoed"
+        assert server.peers[-1] == (outside.HOST, 5001)
+        both_answer()
+        host.cli("release", lab.name)
+        both_answer()
+    assert flows(host) == []
+
+
 def test_isolation_between_networks(host, lab, adopted, red, alpha):
     """To each other neither way, but for a published port."""
     del adopted, red

@@ -59,6 +59,8 @@ const char* flow_type(uint16_t type) {
         return "host";
     case CNET_CT_ROUTED:
         return "routed";
+    case CNET_CT_KERNEL:
+        return "kernel";
     default:
         return "mapping";
     }

@@ -121,7 +121,7 @@ Words of_option(Context& context, const Object& object, const Option& option) {
 Words of_filter(Context& context, const Object& object, const std::string& last) {
     if (last == "proto") return {"tcp", "udp", "icmp", "icmpv6", "sctp"};
     if (last == "state") return {"new", "established", "closing", "time_wait", "closed"};
-    if (last == "type") return {"snat", "dnat", "hairpin", "host", "routed"};
+    if (last == "type") return {"snat", "dnat", "hairpin", "host", "routed", "kernel"};
     if (last == "network") return values_of(context, object, "NETWORK");
     if (last == "endpoint") return values_of(context, object, "ENDPOINT");
     return {};

@@ -50,7 +50,8 @@ inline constexpr Bit kCtFlags[] = {
 
 inline constexpr std::array kL4Names = {"tcp", "udp", "icmp", "sctp"};
 inline constexpr std::array kCtKinds = {"", "forward", "reverse"};
-inline constexpr std::array kCtTypes = {"", "snat", "dnat", "hairpin", "host", "routed", "mapping"};
+inline constexpr std::array kCtTypes = {"",     "snat",   "dnat",    "hairpin",
+                                        "host", "routed", "mapping", "kernel"};
 inline constexpr std::array kCtStates = {"new", "established", "closing", "time_wait", "closed"};
 static_assert(kL4Names.size() == CNET_L4_MAX && kCtStates.size() == CNET_CT_STATE_MAX);
 

@@ -86,6 +86,21 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     return view;
 }
 
+void Controller::Impl::leave_running(const AdoptedBridge& adopted) {
+    if (!adopted.masquerade) return;
+    const netlink::LinkInfo* link = find_adopted_link(adopted, observed);
+    if (!link) return;
+    std::vector<IpPrefix> subnets;
+    if (auto of = observed.addresses.find(link->ifindex); of != observed.addresses.end()) {
+        for (const netlink::AddressInfo& address : of->second)
+            subnets.push_back(address.prefix);
+    }
+    auto left =
+        parts.tables.leave_to_kernel(adopted.network_id, subnets, parts.clock.monotonic_ns());
+    // They go on by a port of ours then.
+    if (!left) note_error(left.error().because("leave what runs to the kernel"));
+}
+
 Result<AdoptedView> Controller::Impl::change_adopted(const AdoptedBridge& before,
                                                      const AdoptSpec& spec) {
     AdoptedBridge after = before;
@@ -102,6 +117,7 @@ Result<AdoptedView> Controller::Impl::change_adopted(const AdoptedBridge& before
                                                    to_string(port) + ": unpublish it first");
         }
     }
+    if (!before.masquerade) leave_running(after);
     State next = state;
     next.adopted[spec.bridge] = after;
     auto status =
@@ -142,6 +158,7 @@ Result<AdoptedView> Controller::adopt_bridge(const AdoptSpec& spec) {
     if (info == impl.observed.bridging.bridges.end()) return no_such("bridge", bridge);
     if (std::string objection = bridge_objection(info->second); !objection.empty())
         return Error(ErrorKind::kConflict, "bridge " + bridge + " cannot be adopted: " + objection);
+    impl.leave_running(adopted);
     status = impl.change(std::move(next),
                          {{store::PutAdopted{adopted}}, {store::RemoveAdopted{bridge}}});
     if (!status) return status.error();

@@ -145,6 +145,10 @@ Status Controller::Impl::follow_docker_bridges(const std::vector<AdoptedBridge>&
     // Netlink's news may not have come yet.
     auto looked = observe_links(observed, next, parts.rtnl);
     if (!looked) return looked.error();
+    for (const auto& [name, adopted] : next.adopted) {
+        auto before = state.adopted.find(name);
+        if (before == state.adopted.end() || !before->second.masquerade) leave_running(adopted);
+    }
     auto status = change(std::move(next), std::move(edit));
     if (!status) return status;
     for (const BindingId id : released)

@@ -121,6 +121,8 @@ struct Controller::Impl {
     Status check_attached_mtu(const Network& network) const;
     PeerView view(const Peer& peer) const;
     AdoptedView view(const AdoptedBridge& adopted) const;
+    // What runs already from behind it stays as it is.
+    void leave_running(const AdoptedBridge& adopted);
     Result<AdoptedView> change_adopted(const AdoptedBridge& before, const AdoptSpec& spec);
     bool docker_answered = false; // since it was adopted or cnetd began
     std::string docker_error;     // of the last attempt to follow it

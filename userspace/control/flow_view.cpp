@@ -71,6 +71,8 @@ std::string flow_type_name(uint8_t type) {
         return "routed";
     case CNET_CT_MAPPING:
         return "mapping";
+    case CNET_CT_KERNEL:
+        return "kernel";
     default:
         return "unknown";
     }

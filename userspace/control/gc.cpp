@@ -52,8 +52,8 @@ bool has_mappings(const State& state) {
 
 // The endpoint's side of a flow: the endpoint began a masqueraded one and answers the others.
 const cnet_ct_key& inside_of(const cnet_ct_key& forward, const cnet_ct_entry& entry) {
-    const bool began =
-        entry.type == CNET_CT_SNAT || entry.type == CNET_CT_ROUTED || entry.type == CNET_CT_MAPPING;
+    const bool began = entry.type == CNET_CT_SNAT || entry.type == CNET_CT_ROUTED ||
+                       entry.type == CNET_CT_MAPPING || entry.type == CNET_CT_KERNEL;
     return began ? forward : entry.other;
 }
 

@@ -1,5 +1,12 @@
 #include "userspace/control/kernel_tables.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <utility>
+
+#include "userspace/netlink/conntrack.h"
+
 namespace cnet::control {
 
 namespace {
@@ -150,7 +157,38 @@ Status KernelTables::for_each_ct(const CtVisitor& visit) {
 }
 
 std::unique_ptr<CtWalk> KernelTables::walk_ct() {
-    return std::make_unique<KernelCtWalk>(maps_.ct);
+    return std::make_unique<KernelCtWalk>(maps_.ct.read_only());
+}
+
+Result<uint64_t> KernelTables::leave_to_kernel(uint32_t network_id,
+                                               const std::vector<IpPrefix>& sources,
+                                               uint64_t now_ns) {
+    auto flows = netlink::read_translated(sources);
+    if (!flows) return flows.error();
+    uint64_t left = 0;
+    for (const netlink::KernelFlow& flow : *flows) {
+        if (flow.l4_proto == IPPROTO_TCP) continue;
+        cnet_ct_key key{};
+        key.src = flow.src.to_abi();
+        key.dst = flow.dst.to_abi();
+        key.src_port_be = htons(flow.src_port);
+        key.dst_port_be = htons(flow.dst_port);
+        key.zone = network_id;
+        key.l4_proto = flow.l4_proto;
+        cnet_ct_entry entry{};
+        entry.last_seen_ns = entry.created_ns = now_ns;
+        entry.kind = CNET_CT_FORWARD;
+        entry.type = CNET_CT_KERNEL;
+        entry.state = CNET_CT_ESTABLISHED;
+        entry.network_id = network_id;
+        entry.other = key;
+        std::swap(entry.other.src, entry.other.dst);
+        std::swap(entry.other.src_port_be, entry.other.dst_port_be);
+        auto status = maps_.ct.update(key, entry);
+        if (!status) return status.error();
+        left++;
+    }
+    return left;
 }
 
 uint64_t KernelTables::ct_max_entries() const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "maps/abi.h"
+#include "userspace/base/ip.h"
 #include "userspace/base/result.h"
 
 namespace cnet::control {
@@ -133,6 +134,10 @@ public:
     // The same in pieces, for what may take long.
     virtual std::unique_ptr<CtWalk> walk_ct() = 0;
     virtual uint64_t ct_max_entries() const = 0;
+    // What the kernel translates already of these sources' flows, but TCP, stays its own: an entry
+    // each says so. Answers how many.
+    virtual Result<uint64_t>
+    leave_to_kernel(uint32_t network_id, const std::vector<IpPrefix>& sources, uint64_t now_ns) = 0;
     using FdbVisitor = std::function<void(const cnet_fdb_key&, const cnet_fdb_entry&)>;
     virtual Status for_each_fdb(const FdbVisitor& visit) = 0; // learned ones too
     virtual Result<std::optional<cnet_fdb_entry>> find_fdb(const cnet_fdb_key& key) = 0;

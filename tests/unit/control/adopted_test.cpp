@@ -207,6 +207,9 @@ TEST_F(AdoptedTest, WhatCannotBeAdoptedIsRefused) {
 
 TEST_F(AdoptedTest, Masquerades) {
     ASSERT_TRUE(controller->adopt_bridge({"lab0", true}));
+    ASSERT_EQ(tables.left_to_kernel.size(), 1u) << "what runs already";
+    EXPECT_EQ(tables.left_to_kernel.front().first, 1u);
+    EXPECT_EQ(tables.left_to_kernel.front().second, std::vector{prefix("10.77.0.1/24")});
     EXPECT_EQ(flags(one), kStraight | CNET_PORT_MASQUERADE);
     EXPECT_EQ(tables.contents.port.at(bridge).flags,
               uint32_t{CNET_PORT_HOST | CNET_PORT_BRIDGED | CNET_PORT_MASQUERADE});

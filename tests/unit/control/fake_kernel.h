@@ -99,6 +99,12 @@ public:
     };
     std::unique_ptr<control::CtWalk> walk_ct() override { return std::make_unique<Walk>(*this); }
     uint64_t ct_max_entries() const override { return 1000; }
+    Result<uint64_t> leave_to_kernel(uint32_t network_id, const std::vector<IpPrefix>& sources,
+                                     uint64_t) override {
+        left_to_kernel.emplace_back(network_id, sources);
+        return uint64_t{0};
+    }
+    std::vector<std::pair<uint32_t, std::vector<IpPrefix>>> left_to_kernel;
 
     Status for_each_fdb(const FdbVisitor& visit) override {
         if (!life_.spend()) return Life::dead();
