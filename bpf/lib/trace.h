@@ -3,7 +3,7 @@
  * What a packet meets, step by step, for `explain`. Each program is compiled twice from the same
  * source: attached is the one without CNET_EXPLAIN, where trace() is a constant NULL and nothing
  * of a trace is left, not an instruction; the other one runs on demand alone, with
- * cnet_cfg.dry_run, and never on a packet of the wire. docs/adr/0019 says why not a setting.
+ * cnet_cfg.dry_run, and never on a packet of the wire. docs/adr/0020 says why not a setting.
  */
 #ifndef CNET_LIB_TRACE_H
 #define CNET_LIB_TRACE_H
