@@ -15,6 +15,7 @@ import socket
 import pytest
 
 from harness import cgroup as own_cgroup
+from harness import verifier_budget
 from harness import world as outside
 from harness.host import REPOSITORY, CnetHost
 from harness.icmp import ping
@@ -80,10 +81,12 @@ def programs_of_the_source():
 
 
 def test_every_program_loads_and_is_attached(scene, lab, record_property):
-    """The properties are what tools/vmtest makes its table of."""
+    """The properties are what tools/vmtest makes its table of, and what is recorded as a budget."""
     del lab
     host, *_ = scene
     programs = {row["name"]: row for row in host.cli("prog", "list")}
+    record_property("kernel", verifier_budget.kernel())
+    record_property("compiler", verifier_budget.compiler())
     for name, row in sorted(programs.items()):
         record_property(f"verified_instructions:{name}", row["instructions"])
     assert set(programs) == programs_of_the_source()
@@ -97,6 +100,17 @@ def test_every_program_loads_and_is_attached(scene, lab, record_property):
             assert [cgroup["path"] for cgroup in row["cgroups"]] == [own_cgroup.path()], name
         elif row["hook"] and name not in UNUSED:
             assert {device["attach"] for device in row["devices"]} == {best}, name
+
+
+def test_the_verifier_walks_no_more_than_it_did(scene):
+    """By a tenth: the way to a limit of the verifier is short steps that nobody sees."""
+    host, *_ = scene
+    built_by, kernel = verifier_budget.compiler(), verifier_budget.kernel()
+    budget = verifier_budget.recorded().get(built_by, {}).get(kernel)
+    if budget is None:
+        pytest.skip(f"nothing is recorded for {built_by} and Linux {kernel}")
+    walked = {row["name"]: row["instructions"] for row in host.cli("prog", "list")}
+    assert list(verifier_budget.excess(walked, budget)) == []
 
 
 def test_switching_by_kernel(scene):
