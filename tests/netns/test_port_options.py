@@ -62,6 +62,7 @@ def test_a_client_that_is_shut_out(host, world, alpha):
         assert len(host.cli("ct", "list", "type", "dnat")) == 1
         host.cli("port", "set", "alpha", "8053:53/udp", "--allow-from", "203.0.113.0/24")
         assert host.cli("ct", "list", "type", "dnat") == []
+    assert host.cli("ct", "list", "type", "kernel", "proto", "17") == []
     host.cli_fails(2, "none of snat, dnat", "ct", "list", "type", "nat")
 
 

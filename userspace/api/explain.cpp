@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "maps/flow_names.h"
 #include "maps/reasons.h"
 #include "userspace/control/controller.h"
 
@@ -30,48 +31,6 @@ std::string address(const cnet_addr& addr) {
     return IpAddress::from_abi(addr).to_string();
 }
 
-std::string protocol_name(uint8_t number) {
-    switch (number) {
-    case IPPROTO_TCP:
-        return "tcp";
-    case IPPROTO_UDP:
-        return "udp";
-    case IPPROTO_SCTP:
-        return "sctp";
-    case IPPROTO_ICMP:
-        return "icmp";
-    case IPPROTO_ICMPV6:
-        return "icmpv6";
-    default:
-        return std::to_string(number);
-    }
-}
-
-const char* flow_type(uint16_t type) {
-    switch (type) {
-    case CNET_CT_SNAT:
-        return "snat";
-    case CNET_CT_DNAT:
-        return "dnat";
-    case CNET_CT_HAIRPIN:
-        return "hairpin";
-    case CNET_CT_HOST_XLAT:
-        return "host";
-    case CNET_CT_ROUTED:
-        return "routed";
-    case CNET_CT_KERNEL:
-        return "kernel";
-    default:
-        return "mapping";
-    }
-}
-
-const char* flow_state(uint32_t state) {
-    static constexpr const char* kStates[] = {"new", "established", "closing", "time_wait",
-                                              "closed"};
-    return state < std::size(kStates) ? kStates[state] : "unknown";
-}
-
 const char* fib_answer(uint32_t answer) {
     switch (answer) {
     case BPF_FIB_LKUP_RET_BLACKHOLE:
@@ -91,7 +50,7 @@ const char* fib_answer(uint32_t answer) {
 
 Json tuple_json(const cnet_ct_key& key) {
     Json json;
-    json["protocol"] = protocol_name(key.l4_proto);
+    json["protocol"] = maps::protocol_name(key.l4_proto);
     json["src"] = address(key.src);
     json["src_port"] = ntohs(key.src_port_be);
     json["dst"] = address(key.dst);
@@ -156,11 +115,11 @@ Json learn_step(const cnet_trace_step& step) {
 Json flow_step(const cnet_trace_step& step, bool begins) {
     const cnet_ct_key becomes = inverse(step.key);
     std::string text = begins ? "begins a flow (" : step.id ? "answers a flow (" : "of a flow (";
-    text += flow_type(step.detail);
-    if (!begins) text += std::string(", ") + flow_state(step.value);
+    text += maps::flow_type_name(step.detail);
+    if (!begins) text.append(", ").append(maps::flow_state_name(step.value));
     Json json = made(begins ? "new_flow" : "flow", text + "): becomes " + tuple_text(becomes));
-    json["type"] = flow_type(step.detail);
-    json["state"] = begins ? Json(nullptr) : Json(flow_state(step.value));
+    json["type"] = maps::flow_type_name(step.detail);
+    json["state"] = begins ? Json(nullptr) : Json(maps::flow_state_name(step.value));
     json["reply"] = !begins && step.id != 0;
     json["becomes"] = tuple_json(becomes);
     return json;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "maps/abi.h"
+#include "maps/flow_names.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/ip.h"
 #include "userspace/cnet-bpf/decode.h"
@@ -50,10 +51,7 @@ inline constexpr Bit kCtFlags[] = {
 
 inline constexpr std::array kL4Names = {"tcp", "udp", "icmp", "sctp"};
 inline constexpr std::array kCtKinds = {"", "forward", "reverse"};
-inline constexpr std::array kCtTypes = {"",     "snat",   "dnat",    "hairpin",
-                                        "host", "routed", "mapping", "kernel"};
-inline constexpr std::array kCtStates = {"new", "established", "closing", "time_wait", "closed"};
-static_assert(kL4Names.size() == CNET_L4_MAX && kCtStates.size() == CNET_CT_STATE_MAX);
+static_assert(kL4Names.size() == CNET_L4_MAX);
 
 template <size_t N> Json flags(uint32_t value, const Bit (&names)[N]) {
     Json list = Json::array();
@@ -67,6 +65,11 @@ template <size_t N> Json flags(uint32_t value, const Bit (&names)[N]) {
         list.push_back(unknown);
     }
     return list;
+}
+
+// A name as maps:: has it; numbers without one stay numbers.
+inline Json or_number(std::string_view name, uint32_t value) {
+    return name == "unknown" ? Json(value) : Json(name);
 }
 
 template <size_t N> Json named(uint32_t value, const std::array<const char*, N>& names) {
@@ -108,20 +111,7 @@ inline Json seconds_since(uint64_t then_ns, const Decoder& decoder) {
 }
 
 inline Json protocol(uint8_t l4_proto) {
-    switch (l4_proto) {
-    case IPPROTO_TCP:
-        return "tcp";
-    case IPPROTO_UDP:
-        return "udp";
-    case IPPROTO_ICMP:
-        return "icmp";
-    case IPPROTO_ICMPV6:
-        return "icmpv6";
-    case IPPROTO_SCTP:
-        return "sctp";
-    default:
-        return l4_proto;
-    }
+    return maps::has_name(l4_proto) ? Json(maps::protocol_name(l4_proto)) : Json(l4_proto);
 }
 
 inline Json zone(uint32_t number) {

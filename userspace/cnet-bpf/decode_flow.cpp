@@ -24,8 +24,8 @@ Json ct_value(const void* bytes, const Decoder& decoder) {
     auto entry = read<cnet_ct_entry>(bytes);
     Json fields = {{"kind", named(entry.kind, kCtKinds)}};
     if (entry.kind != CNET_CT_REVERSE) { // all of this is the forward entry's
-        fields.update({{"type", named(entry.type, kCtTypes)},
-                       {"state", named(entry.state, kCtStates)},
+        fields.update({{"type", or_number(maps::flow_type_name(entry.type), entry.type)},
+                       {"state", or_number(maps::flow_state_name(entry.state), entry.state)},
                        {"flags", flags(entry.flags, kCtFlags)},
                        {"idle_s", seconds_since(entry.last_seen_ns, decoder)},
                        {"claimed", entry.last_seen_ns == CNET_CLAIMED},

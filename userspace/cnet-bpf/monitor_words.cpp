@@ -2,13 +2,13 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
 #include <ctime>
 #include <optional>
 
+#include "maps/flow_names.h"
 #include "maps/reasons.h"
 #include "userspace/base/ip.h"
 #include "userspace/cnet-bpf/text.h"
@@ -38,22 +38,6 @@ constexpr std::array<Event, 5> kEvents{{{CNET_EVENT_DROP, "drop"},
                                         {CNET_EVENT_MAC_NEW, "mac_new"},
                                         {CNET_EVENT_MAC_MOVED, "mac_moved"}}};
 
-struct Protocol {
-    uint8_t number;
-    const char* name;
-};
-constexpr std::array<Protocol, 5> kProtocols{{{IPPROTO_TCP, "tcp"},
-                                              {IPPROTO_UDP, "udp"},
-                                              {IPPROTO_ICMP, "icmp"},
-                                              {IPPROTO_ICMPV6, "icmpv6"},
-                                              {IPPROTO_SCTP, "sctp"}}};
-
-std::string protocol_name(uint8_t number) {
-    for (const Protocol& protocol : kProtocols)
-        if (protocol.number == number) return protocol.name;
-    return std::to_string(number);
-}
-
 Error refused(const std::string& what) {
     return {ErrorKind::kInvalid, what};
 }
@@ -75,10 +59,7 @@ Status take_address(const std::string& value, cnet_watcher& wanted) {
 }
 
 Status take_protocol(const std::string& value, cnet_watcher& wanted) {
-    for (const Protocol& protocol : kProtocols)
-        if (value == protocol.name) wanted.l4_proto = protocol.number;
-    if (auto number = parse_number(value); number && *number > 0 && *number < 256)
-        wanted.l4_proto = static_cast<uint8_t>(*number);
+    wanted.l4_proto = maps::parse_protocol(value).value_or(0);
     return wanted.l4_proto ? Status() : refused("there is no protocol '" + value + "'");
 }
 
@@ -201,7 +182,7 @@ Json event_json(const cnet_event& event, uint64_t wall_ns, const MonitorNames& n
         {"packet", Json()},
         {"becomes", Json()}};
     if (event.tuple.l4_proto) {
-        json["protocol"] = protocol_name(event.tuple.l4_proto);
+        json["protocol"] = maps::protocol_name(event.tuple.l4_proto);
         json["packet"] = tuple_json(event.tuple);
     }
     if (event.kinds & CNET_EVENT_FLOW_NEW) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "maps/flow_names.h"
 #include "maps/reasons.h"
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/flow_view.h"
@@ -77,10 +78,10 @@ FlowFigures Controller::flow_figures() const {
     figures.entries = census->entries;
     std::map<std::pair<std::string, std::string>, uint64_t> kinds;
     for (const auto& [kind, flows] : census->flows) {
-        std::string protocol = protocol_name(kind.first);
+        std::string protocol = maps::protocol_name(kind.first);
         // As a number, one of 256.
         if (std::isdigit(static_cast<unsigned char>(protocol.front()))) protocol = "other";
-        kinds[{std::move(protocol), flow_state_name(kind.second)}] += flows;
+        kinds[{std::move(protocol), std::string(maps::flow_state_name(kind.second))}] += flows;
     }
     for (const auto& [kind, flows] : kinds)
         figures.kinds.push_back({kind.first, kind.second, flows});
@@ -103,8 +104,8 @@ Result<std::vector<NatView>> Controller::nat() const {
         impl_->parts.tables.for_each_ct([&](const cnet_ct_key& key, const cnet_ct_entry& entry) {
             const cnet_ct_key* outside = outside_of(key, entry);
             if (!outside) return;
-            const Port port{protocol_name(outside->l4_proto), IpAddress::from_abi(outside->dst),
-                            ntohs(outside->dst_port_be)};
+            const Port port{maps::protocol_name(outside->l4_proto),
+                            IpAddress::from_abi(outside->dst), ntohs(outside->dst_port_be)};
             NatView& view = used[port];
             std::tie(view.protocol, view.address, view.port) = port;
             if (!key.mapping) {

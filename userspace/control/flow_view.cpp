@@ -1,32 +1,18 @@
 #include "userspace/control/flow_view.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "maps/flow_names.h"
 #include "userspace/base/clock.h"
 
 namespace cnet::control {
 
 namespace {
 
-constexpr const char* kStates[] = {"new", "established", "closing", "time_wait", "closed"};
-static_assert(std::size(kStates) == CNET_CT_STATE_MAX);
-constexpr const char* kTypes[] = {"snat", "dnat", "hairpin", "host", "routed"};
-constexpr const char* kProtocols[] = {"tcp", "udp", "icmp", "icmpv6", "sctp"};
-
 uint64_t seconds_since(uint64_t now_ns, uint64_t then_ns) {
     return now_ns > then_ns ? (now_ns - then_ns) / kSecondNs : 0;
-}
-
-// As protocol_name() writes those without a name.
-bool is_protocol_number(const std::string& text) {
-    uint8_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size() &&
-           protocol_name(number) == text;
 }
 
 template <typename Map> auto find_named(const Map& map, const std::string& name) {
@@ -36,54 +22,12 @@ template <typename Map> auto find_named(const Map& map, const std::string& name)
 
 } // namespace
 
-std::string protocol_name(uint8_t l4_proto) {
-    switch (l4_proto) {
-    case IPPROTO_TCP:
-        return "tcp";
-    case IPPROTO_UDP:
-        return "udp";
-    case IPPROTO_ICMP:
-        return "icmp";
-    case IPPROTO_ICMPV6:
-        return "icmpv6";
-    case IPPROTO_SCTP:
-        return "sctp";
-    default:
-        return std::to_string(l4_proto);
-    }
-}
-
-std::string flow_state_name(uint8_t state) {
-    return state < CNET_CT_STATE_MAX ? kStates[state] : "unknown";
-}
-
-std::string flow_type_name(uint8_t type) {
-    switch (type) {
-    case CNET_CT_SNAT:
-        return "snat";
-    case CNET_CT_DNAT:
-        return "dnat";
-    case CNET_CT_HAIRPIN:
-        return "hairpin";
-    case CNET_CT_HOST_XLAT:
-        return "host";
-    case CNET_CT_ROUTED:
-        return "routed";
-    case CNET_CT_MAPPING:
-        return "mapping";
-    case CNET_CT_KERNEL:
-        return "kernel";
-    default:
-        return "unknown";
-    }
-}
-
 CtView flow_view(const cnet_ct_key& forward, const cnet_ct_entry& entry, const State& state,
                  const Timeouts& timeouts, uint64_t now_ns) {
     CtView view;
-    view.protocol = protocol_name(forward.l4_proto);
-    view.state = flow_state_name(entry.state);
-    view.type = flow_type_name(entry.type);
+    view.protocol = maps::protocol_name(forward.l4_proto);
+    view.state = maps::flow_state_name(entry.state);
+    view.type = maps::flow_type_name(entry.type);
     view.network = state.network_name(entry.network_id);
     view.src = IpAddress::from_abi(forward.src);
     view.src_port = ntohs(forward.src_port_be);
@@ -103,22 +47,19 @@ CtView flow_view(const cnet_ct_key& forward, const cnet_ct_entry& entry, const S
 Result<FlowFilter> FlowFilter::resolve(const CtFilter& filter, const State& state) {
     FlowFilter resolved;
     resolved.filter_ = filter;
-    auto known = [](const auto& names, const std::string& name) {
-        return std::find(std::begin(names), std::end(names), name) != std::end(names);
-    };
-    if (filter.proto && !known(kProtocols, *filter.proto) && !is_protocol_number(*filter.proto)) {
+    if (filter.proto) resolved.protocol_ = maps::parse_protocol(*filter.proto);
+    if (filter.proto && !resolved.protocol_) {
         return Error(ErrorKind::kInvalid, "protocol \"" + *filter.proto +
                                               "\" is none of tcp, udp, icmp, icmpv6, sctp, nor a "
                                               "number up to 255");
     }
-    if (filter.state && !known(kStates, *filter.state)) {
+    if (filter.state && !maps::is_flow_state(*filter.state)) {
         return Error(ErrorKind::kInvalid,
-                     "state \"" + *filter.state +
-                         "\" is none of new, established, closing, time_wait, closed");
+                     "state \"" + *filter.state + "\" is none of " + maps::flow_state_list());
     }
-    if (filter.type && !known(kTypes, *filter.type)) {
+    if (filter.type && !maps::is_flow_type(*filter.type)) {
         return Error(ErrorKind::kInvalid,
-                     "type \"" + *filter.type + "\" is none of snat, dnat, hairpin, host");
+                     "type \"" + *filter.type + "\" is none of " + maps::flow_type_list());
     }
     if (filter.network) {
         auto network = find_named(state.networks, *filter.network);
@@ -149,9 +90,9 @@ bool FlowFilter::matches_endpoint(const cnet_ct_key& forward, const cnet_ct_entr
 }
 
 bool FlowFilter::matches(const cnet_ct_key& forward, const cnet_ct_entry& entry) const {
-    if (filter_.proto && *filter_.proto != protocol_name(forward.l4_proto)) return false;
-    if (filter_.state && *filter_.state != flow_state_name(entry.state)) return false;
-    if (filter_.type && *filter_.type != flow_type_name(entry.type)) return false;
+    if (protocol_ && *protocol_ != forward.l4_proto) return false;
+    if (filter_.state && *filter_.state != maps::flow_state_name(entry.state)) return false;
+    if (filter_.type && *filter_.type != maps::flow_type_name(entry.type)) return false;
     if (filter_.src && *filter_.src != IpAddress::from_abi(forward.src)) return false;
     if (filter_.dst && *filter_.dst != IpAddress::from_abi(forward.dst)) return false;
     if (filter_.sport && *filter_.sport != ntohs(forward.src_port_be)) return false;

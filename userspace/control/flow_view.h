@@ -1,4 +1,4 @@
-// Flows as people see them: names for protocols, states and types, and the filter of `ct list`.
+// Flows as people see them, and the filter of `ct list`.
 #pragma once
 
 #include <string>
@@ -8,10 +8,6 @@
 #include "userspace/control/views.h"
 
 namespace cnet::control {
-
-std::string protocol_name(uint8_t l4_proto); // "tcp", or the number
-std::string flow_state_name(uint8_t state);
-std::string flow_type_name(uint8_t type);
 
 CtView flow_view(const cnet_ct_key& forward, const cnet_ct_entry& entry, const State& state,
                  const Timeouts& timeouts, uint64_t now_ns);
@@ -27,6 +23,7 @@ private:
     bool matches_endpoint(const cnet_ct_key& forward, const cnet_ct_entry& entry) const;
 
     CtFilter filter_;
+    std::optional<uint8_t> protocol_;
     std::optional<NetworkId> network_;
     std::optional<Endpoint> endpoint_;
 };

@@ -1,0 +1,91 @@
+#include "maps/flow_names.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "maps/abi.h"
+
+namespace cnet::maps {
+namespace {
+
+using Names = std::string_view;
+
+// From CNET_CT_SNAT on.
+constexpr std::array<Names, CNET_CT_KERNEL> kTypes = {"snat",   "dnat",    "hairpin", "host",
+                                                      "routed", "mapping", "kernel"};
+constexpr std::array<Names, CNET_CT_STATE_MAX> kStates = {"new", "established", "closing",
+                                                          "time_wait", "closed"};
+constexpr std::array<std::pair<uint8_t, Names>, 5> kProtocols{{{IPPROTO_TCP, "tcp"},
+                                                               {IPPROTO_UDP, "udp"},
+                                                               {IPPROTO_ICMP, "icmp"},
+                                                               {IPPROTO_ICMPV6, "icmpv6"},
+                                                               {IPPROTO_SCTP, "sctp"}}};
+
+template <size_t N> bool contains(const std::array<Names, N>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+template <size_t N> std::string list_of(const std::array<Names, N>& names) {
+    std::string list;
+    for (Names name : names)
+        list.append(list.empty() ? "" : ", ").append(name);
+    return list;
+}
+
+const std::pair<uint8_t, Names>* find_protocol(uint8_t l4_proto) {
+    for (const auto& known : kProtocols) {
+        if (known.first == l4_proto) return &known;
+    }
+    return nullptr;
+}
+
+} // namespace
+
+std::string_view flow_type_name(uint32_t type) {
+    return type >= CNET_CT_SNAT && type <= kTypes.size() ? kTypes[type - CNET_CT_SNAT] : "unknown";
+}
+
+std::string_view flow_state_name(uint32_t state) {
+    return state < kStates.size() ? kStates[state] : "unknown";
+}
+
+std::string protocol_name(uint8_t l4_proto) {
+    const auto* known = find_protocol(l4_proto);
+    return known ? std::string(known->second) : std::to_string(l4_proto);
+}
+
+bool is_flow_type(std::string_view name) {
+    return contains(kTypes, name);
+}
+
+bool is_flow_state(std::string_view name) {
+    return contains(kStates, name);
+}
+
+std::optional<uint8_t> parse_protocol(std::string_view name) {
+    for (const auto& [number, known] : kProtocols) {
+        if (known == name) return number;
+    }
+    uint8_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+    return number;
+}
+
+bool has_name(uint8_t l4_proto) {
+    return find_protocol(l4_proto) != nullptr;
+}
+
+std::string flow_type_list() {
+    return list_of(kTypes);
+}
+
+std::string flow_state_list() {
+    return list_of(kStates);
+}
+
+} // namespace cnet::maps
