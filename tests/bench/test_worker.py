@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -26,7 +27,7 @@ def place():
 
 
 def arguments(role, mode, token=TOKEN):
-    common = ["--mode", mode, "--token", f"{token:x}", "--port", str(PORT), "--cpu", "0"]
+    common = ["--mode", *mode.split(), "--token", f"{token:x}", "--port", str(PORT), "--cpu", "0"]
     ends = ["--address", "127.0.0.1", "--seconds", "0.05"] if role == "client" else []
     return [WORKER, role, *common, *ends]
 
@@ -42,7 +43,7 @@ def serving(place, mode, token=TOKEN):
         yield server
 
 
-@pytest.mark.parametrize("mode", ["rr", "crr", "stream"])
+@pytest.mark.parametrize("mode", ["rr", "crr", "stream", "stream --connections 8"])
 def test_measures(place, mode):
     with serving(place, mode) as server:
         done = ask(place, mode)
@@ -57,13 +58,85 @@ def test_measures(place, mode):
     assert 0 < measured["p50_us"] <= measured["p99_us"] <= measured["max_us"]
 
 
-def test_refuses_a_server_of_another_run(place):
-    with serving(place, "rr", TOKEN + 1) as server:
-        done = ask(place, "rr")
+@pytest.mark.parametrize("mode", ["rr", "udp", "flows"])
+def test_refuses_a_server_of_another_run(place, mode):
+    with serving(place, mode, TOKEN + 1) as server:
+        done = ask(place, mode)
         assert server.wait() == 2
     assert done.returncode == 2
     assert "hello" in done.stderr
     assert done.stdout == ""
+
+
+def test_counts_datagrams(place):
+    with serving(place, "udp --rate 2000") as server:
+        done = ask(place, "udp --rate 2000")
+        assert done.returncode == 0, done.stderr
+        assert server.wait() == 0
+    counted = json.loads(done.stdout)
+    assert counted["sent"] == pytest.approx(100, abs=20)
+    assert counted["transactions"] + counted["lost"] == counted["sent"]
+    assert counted["lost"] == 0
+
+
+def test_counts_what_was_lost(place):
+    """One in four is dropped on the way; the first is the hello and later ones are insisted on."""
+    place.run("nft", "-f", "-", input="""
+        table ip lossy {
+            chain input {
+                type filter hook input priority 0
+                udp dport 5201 numgen inc mod 4 == 3 drop
+            }
+        }""")
+    with serving(place, "udp --rate 2000") as server:
+        done = ask(place, "udp --rate 2000")
+        assert done.returncode == 0, done.stderr
+        assert server.wait(timeout=30) == 0
+    counted = json.loads(done.stdout)
+    assert counted["lost"] == pytest.approx(counted["sent"] / 4, abs=2)
+
+
+def test_asks_by_many_flows(place):
+    mode = "flows --flows 500 --sources 10.192.0.0"
+    place.run("ip", "route", "add", "local", "10.192.0.0/12", "dev", "lo")
+    with serving(place, mode) as server:
+        done = ask(place, mode)
+        assert done.returncode == 0, done.stderr
+        assert server.wait() == 0
+    measured = json.loads(done.stdout)
+    assert measured["begun"]["answered"] == 500 and measured["begun"]["lost"] == 0
+    assert measured["again"]["answered"] > 0
+    assert measured["transactions"] == 500 + measured["again"]["answered"]
+
+
+def test_says_which_flows_had_no_answer(place):
+    """Addresses from the hundredth on are nobody's to answer."""
+    place.run("ip", "route", "add", "local", "10.192.0.0/12", "dev", "lo")
+    place.run("nft", "-f", "-", input="""
+        table ip full {
+            chain input {
+                type filter hook input priority 0
+                udp dport 5201 ip saddr 10.192.0.100-10.207.255.255 drop
+            }
+        }""")
+    mode = "flows --flows 500 --sources 10.192.0.0"
+    with serving(place, mode) as server:
+        done = ask(place, mode)
+        assert done.returncode == 0, done.stderr
+        assert server.wait(timeout=30) == 0
+    begun = json.loads(done.stdout)["begun"]
+    assert (begun["answered"], begun["lost"]) == (100, 20)
+
+
+def test_serves_http(place):
+    with serving(place, "http") as server:
+        for token, status in ((f"{TOKEN:016x}", "200"), ("0" * 16, "404")):
+            words = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{size_download}"]
+            got = place.run(*words, f"http://127.0.0.1:{PORT}/{token}").stdout
+            assert got == f"{status} 1024"
+        os.kill(server.pid, signal.SIGTERM)
+        assert json.loads(server.stdout.read()) == {"answered": 1}
+        assert server.wait() == 0
 
 
 def test_refuses_silence(place):
@@ -115,7 +188,7 @@ def test_takes_the_right_answers(place):
 
 def test_refuses_a_wrong_byte(place):
     """An echo is the likeliest of wrong answers."""
-    late = WARM_UP + 10
+    late = WARM_UP
     with FakeServer(place, lambda n, byte: right_answer(n, byte) if n < late else byte):
         done = ask(place, "rr")
     assert done.returncode == 2

@@ -1,12 +1,21 @@
-#include "tools/benchmark/worker_options.h"
+#include "tools/benchmark/worker/options.h"
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
 namespace cnet::bench {
 namespace {
+
+constexpr struct {
+    std::string_view name;
+    Work work;
+} kWorks[] = {
+    {"rr", Work::kRr},         {"crr", Work::kCrr},     {"stream", Work::kStream},
+    {"udp", Work::kDatagrams}, {"flows", Work::kFlows}, {"http", Work::kHttp},
+};
 
 Error invalid(std::string_view name, std::string_view value) {
     return {ErrorKind::kInvalid,
@@ -25,18 +34,15 @@ Status parse_number(std::string_view name, std::string_view text, Number& number
 Status parse_option(std::string_view name, const char* value, Options& options) {
     const std::string_view text = value;
     if (name == "--mode") {
-        if (text == "rr")
-            options.work = Work::kRr;
-        else if (text == "crr")
-            options.work = Work::kCrr;
-        else if (text == "stream")
-            options.work = Work::kStream;
-        else
-            return invalid(name, text);
+        const auto* work = std::find_if(std::begin(kWorks), std::end(kWorks),
+                                        [&](const auto& one) { return one.name == text; });
+        if (work == std::end(kWorks)) return invalid(name, text);
+        options.work = work->work;
         return {};
     }
-    if (name == "--address") {
-        if (inet_pton(AF_INET, value, &options.address) != 1) return invalid(name, text);
+    if (name == "--address" || name == "--sources") {
+        in_addr& where = name == "--address" ? options.address : options.sources;
+        if (inet_pton(AF_INET, value, &where) != 1) return invalid(name, text);
         return {};
     }
     if (name == "--port") return parse_number(name, text, options.port);
@@ -44,6 +50,9 @@ Status parse_option(std::string_view name, const char* value, Options& options) 
     if (name == "--cpu") return parse_number(name, text, options.cpu);
     if (name == "--nice") return parse_number(name, text, options.nice);
     if (name == "--seconds") return parse_number(name, text, options.seconds);
+    if (name == "--connections") return parse_number(name, text, options.connections);
+    if (name == "--rate") return parse_number(name, text, options.rate);
+    if (name == "--flows") return parse_number(name, text, options.flows);
     return invalid("option", name);
 }
 

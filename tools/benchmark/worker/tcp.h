@@ -9,16 +9,20 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tools/benchmark/worker_options.h"
+#include "tools/benchmark/worker/options.h"
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
 
 namespace cnet::bench {
 
 inline constexpr uint8_t kGoodbye = 0xff;
-// What a request of a stream is long: its first byte is the request, its last the answer to it, so
-// that one byte too many or too few anywhere is noticed.
-inline constexpr size_t kBlock = size_t{4} << 20;
+// What the requests of all connections of a stream are long together. The first byte of each is the
+// request, its last the answer to it, so that one byte too many or too few anywhere is noticed.
+inline constexpr size_t kBlocks = size_t{4} << 20;
+
+inline size_t block_bytes(const Options& options) {
+    return kBlocks / static_cast<size_t>(options.connections);
+}
 
 inline uint8_t request_byte(uint64_t number) {
     return static_cast<uint8_t>(number % kGoodbye);

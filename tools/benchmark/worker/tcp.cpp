@@ -1,4 +1,4 @@
-#include "tools/benchmark/worker_socket.h"
+#include "tools/benchmark/worker/tcp.h"
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>

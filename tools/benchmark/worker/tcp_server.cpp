@@ -1,0 +1,97 @@
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include "tools/benchmark/worker/roles.h"
+#include "tools/benchmark/worker/tcp.h"
+
+namespace cnet::bench {
+namespace {
+
+Status receive_rest_of_block(const UniqueFd& socket, size_t block, uint8_t last) {
+    std::vector<uint8_t> piece(size_t{256} << 10);
+    for (size_t left = block - 1; left > 0;) {
+        const size_t wanted = std::min(left, piece.size());
+        const Status done = receive_all(socket, piece.data(), wanted);
+        if (!done) return done;
+        left -= wanted;
+        if (left == 0 && piece[wanted - 1] != last)
+            return Error(ErrorKind::kSystem, "a block ended with a wrong byte");
+    }
+    return {};
+}
+
+// Answers one request; true when it was the goodbye.
+Result<bool> answer_one(const UniqueFd& socket, const Options& options, uint64_t& answered) {
+    uint8_t request = 0;
+    Status done = receive_all(socket, &request, sizeof request);
+    if (!done) return done.error();
+    if (request == kGoodbye) {
+        done = send_all(socket, &answered, sizeof answered);
+        if (!done) return done.error();
+        return true;
+    }
+    const uint8_t answer = answer_byte(request, options.token);
+    if (options.work == Work::kStream) {
+        done = receive_rest_of_block(socket, block_bytes(options), answer);
+        if (!done) return done.error();
+    }
+    done = send_all(socket, &answer, sizeof answer);
+    if (!done) return done.error();
+    ++answered;
+    return false;
+}
+
+// crr: each request comes on a connection of its own.
+Status answer_connections(const UniqueFd& listener, const Options& options) {
+    uint64_t answered = 0;
+    while (true) {
+        const auto socket = accept_from(listener);
+        if (!socket) return socket.error();
+        const auto last = answer_one(*socket, options, answered);
+        if (!last) return last.error();
+        if (*last) return {};
+        const Status closed = wait_for_close(*socket);
+        if (!closed) return closed;
+    }
+}
+
+Status answer_requests(const UniqueFd& socket, const Options& options) {
+    uint64_t answered = 0;
+    while (true) {
+        const auto last = answer_one(socket, options, answered);
+        if (!last) return last.error();
+        if (*last) return {};
+    }
+}
+
+} // namespace
+
+Status serve_tcp(const Options& options) {
+    const auto listener = listen_on(options);
+    if (!listener) return listener.error();
+    say_ready();
+
+    std::vector<UniqueFd> sockets;
+    for (int number = 0; number < options.connections; ++number) {
+        auto socket = accept_from(*listener);
+        if (!socket) return socket.error();
+        const Status hello = answer_hello(*socket, options.token);
+        if (!hello) return hello;
+        sockets.push_back(std::move(*socket));
+    }
+    if (options.work == Work::kCrr) return answer_connections(*listener, options);
+    if (sockets.size() == 1) return answer_requests(sockets.front(), options);
+
+    std::vector<Status> results(sockets.size());
+    {
+        std::vector<std::jthread> threads;
+        for (size_t n = 0; n < sockets.size(); ++n)
+            threads.emplace_back([&, n] { results[n] = answer_requests(sockets[n], options); });
+    }
+    const auto failed =
+        std::find_if(results.begin(), results.end(), [](auto& one) { return !one; });
+    return failed == results.end() ? Status() : *failed;
+}
+
+} // namespace cnet::bench
