@@ -3,11 +3,13 @@
 import collections
 import json
 import os
+import shutil
 import signal
 import subprocess
 
 import pytest
 
+from benchmark import dockerd
 from harness.host import BIN, REPOSITORY
 from harness.wait import wait_until
 
@@ -46,18 +48,27 @@ def leftovers(pid):
 
 def test_measures_every_contender(tmp_path):
     figures_file = tmp_path / "figures.json"
-    done = bench("--rounds", "1", "--seconds", "0.05", "--json", str(figures_file))
+    page = tmp_path / "page.html"
+    words = ["--quick", "--rounds", "1", "--seconds", "0.05", "--endpoints", "5"]
+    words += ["--html", str(page), "--publish", str(tmp_path / "published")]
+    done = bench(*words, "--json", str(figures_file))
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(figures_file.read_text())
     assert figures["errors"] == []
     assert set(figures["scenarios"]) == {"same-host", "published", "uplink", "overlay"}
     for modes in figures["scenarios"].values():
-        assert set(modes) == {"rr", "crr", "stream"}
+        assert set(modes) == {"rr", "crr", "stream", "streams"}
         for contenders in modes.values():
             assert "cnet" in contenders
             assert all(one["per_second"]["median"] > 0 for one in contenders.values())
     assert len(figures["aims"]) == 10
     assert "what we aim for" in done.stdout
+    assert set(figures["studies"]) == {"udp", "http", "flows", "prog", "add", "control"}
+    for study in figures["studies"].values():
+        assert study["errors"] == []
+        assert study["runs"] or "not installed" in study["notes"][0]
+    assert page.read_text().count("<svg") > 20
+    assert len(list((tmp_path / "published").glob("*.svg"))) > 20
 
 
 def test_measures_what_is_asked_for():
@@ -69,12 +80,57 @@ def test_measures_what_is_asked_for():
     assert "cnet-bpf  " not in done.stdout
 
 
-def test_control_plane(tmp_path):
-    figures_file = tmp_path / "figures.json"
-    words = ["--rounds", "1", "--seconds", "0.05", "--endpoints", "20", "--json", str(figures_file)]
-    done = bench("control", *words)
+def study(name, tmp_path, *words):
+    """What a study wrote as JSON, nothing having failed."""
+    figures = tmp_path / "figures.json"
+    done = bench(name, "--rounds", "1", "--seconds", "0.05", "--json", str(figures), *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    figures = json.loads(figures_file.read_text())
+    return json.loads(figures.read_text())["studies"][name]
+
+
+def test_datagrams(tmp_path):
+    runs = study("udp", tmp_path)["runs"]
+    rates = {run["offered"] for run in runs if run["contender"] == "cnet"}
+    assert len(rates) == 6
+    for run in runs:
+        assert 0 < run["transactions"] <= run["sent"]
+        assert run["sent"] - run["transactions"] == run["lost"]
+    assert all(run["loss"] < 0.5 for run in runs if run["offered"] == min(rates))
+
+
+def test_flows(tmp_path):
+    runs = study("flows", tmp_path, "--quick")["runs"]
+    assert {run["contender"] for run in runs} == {"routed", "iptables", "nftables", "cnet", "cnet-large"}
+    for run in runs:
+        assert run["begun"]["answered"] in (1000, 10000) and run["begun"]["lost"] == 0
+        assert run["again"]["answered"] > 0
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="no wrk")
+def test_http(tmp_path):
+    runs = study("http", tmp_path)["runs"]
+    assert {run["contender"] for run in runs} >= {"routed", "iptables", "iptables-legacy", "nftables", "cnet"}
+    assert all(run["per_second"] > 0 and run["failed"] == 0 for run in runs)
+
+
+def test_many_endpoints():
+    large = ["bridge", "bridge-100", "cnet", "cnet-100"]
+    words = [word for name in large for word in ("--skip", name)]
+    done = bench("endpoints", "--rounds", "1", "--seconds", "0.05", "--mode", "rr", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "cnet-bpf, 10 others" in done.stdout and "bridge, 10 others" in done.stdout
+
+
+@pytest.mark.skipif(dockerd.missing() is not None, reason="no dockerd")
+def test_dockerd(tmp_path):
+    runs = study("docker", tmp_path)["runs"]
+    verbs = {run["verb"] for run in runs if run["contender"] == "cnet"}
+    assert verbs == {run["verb"] for run in runs if run["contender"] == "bridge"}
+    assert {"connect", "disconnect", "start, 100 ports"} <= verbs
+
+
+def test_control_plane(tmp_path):
+    figures = study("control", tmp_path, "--endpoints", "20")
     times = collections.Counter(run["what"] for run in figures["runs"])
     assert times == {
         "endpoint create": 2,
@@ -98,11 +154,7 @@ def test_many_ports():
 def test_costs_of_programs(tmp_path):
     with open(STATISTICS, encoding="ascii") as file:
         before = file.read()
-    costs_file = tmp_path / "costs.json"
-    words = ["--rounds", "1", "--seconds", "0.1", "--mode", "rr", "--json", str(costs_file)]
-    done = bench("prog", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    runs = json.loads(costs_file.read_text())["runs"]
+    runs = study("prog", tmp_path, "--seconds", "0.1", "--mode", "rr")["runs"]
     assert {(run["scenario"], run["program"]) for run in runs} == {
         ("same-host", "cnet_endpoint"),
         ("published", "cnet_endpoint"),
@@ -123,14 +175,10 @@ def test_costs_of_programs(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/usr/lib/cni/portmap"), reason="no reference CNI plugins")
 def test_attachments(tmp_path):
-    figures = tmp_path / "figures.json"
-    done = bench("add", "--rounds", "2", "--seconds", "0.2", "--json", str(figures))
-    assert done.returncode == 0, done.stdout + done.stderr
-    runs = json.loads(figures.read_text())["runs"]
+    runs = study("add", tmp_path, "--rounds", "2", "--seconds", "0.2")["runs"]
     kinds = {(run["contender"], run["verb"]) for run in runs}
     assert kinds == {(who, verb) for who in ("cnet", "bridge") for verb in ("ADD", "DEL")}
     assert len(runs) == 2 * 4 * len(kinds)
-    assert "cnet ADD" in done.stdout
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])

@@ -5,13 +5,16 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from benchmark import plots
 from benchmark.lab import BenchError
 from benchmark.measure import Measurement, aim_results
 from benchmark.path import Contender, Path
+from benchmark.publish import publish
 from benchmark.ratios import ratio, spread
 from benchmark.report import as_text
 from benchmark.report_html import as_html
 from benchmark.scenarios import Aim, Scenario
+from benchmark.study import Contest, Curves, Result, Table, as_text as study_text
 
 MACHINE = {
     "kernel": "6.18",
@@ -44,6 +47,14 @@ def test_ratio_needs_the_same_rounds(values, reference):
 class QuietNamespace:
     def retransmits(self):
         return 0
+
+
+class Study:
+    TITLE, ABOUT = "a study", "what it is"
+
+
+LINES = Curves("some-lines", "lines", "across", "up", {"cnet-bpf": [(1, 10), (10, 20)]}, x_steps=True)
+RESULT = Result([Table("rows", ["rows", "figure"], [["one", "1|2"]])], [], [LINES], ["it broke"], ["a note"])
 
 
 class Fake(Contender):
@@ -140,3 +151,64 @@ def test_the_page_has_no_number_of_what_failed():
     texts, verdicts, page = page_of(measurement)
     assert texts == ["the veth", "1.000 (1.000..1.000)"] and verdicts == []
     assert "error: rr: a wrong byte came back" in page
+
+
+def test_works_only_what_the_scenario_is_for():
+    scenario, measurement = measured(Fake("veth", [100, 100, 100]))
+    scenario.only = ("crr",)
+    assert measurement.modes_of(scenario) == []
+    scenario.only = ("rr", "crr")
+    assert measurement.modes_of(scenario) == ["rr"]
+
+
+def test_a_study_has_no_number_of_what_failed():
+    good, bad = Fake("good", []), Fake("bad", [])
+    contest = Contest("fake", [good, bad])
+    contest.build(None, lambda _: None)
+    for rate in (2, 4):
+        for contender, _ in contest.running():
+            with contest.blaming(contender):
+                contest.add(contender, "key", {"per_second": rate})
+                if contender is bad and rate == 4:
+                    raise BenchError("a wrong byte came back")
+    assert contest.spread(good, "key", "per_second").median == 3
+    assert contest.spread(bad, "key", "per_second") is None
+    assert [sample["contender"] for sample in contest.all_samples()] == ["good", "good"]
+    assert contest.all_errors() == ["fake: bad: a wrong byte came back"]
+
+
+def test_a_study_as_text():
+    assert study_text(Study.TITLE, RESULT).splitlines() == [
+        "a study", "", "rows  figure", "one      1|2", "", "ERROR it broke", "a note",
+    ]
+
+
+def test_lines_are_in_the_plot():
+    drawing = ElementTree.fromstring(plots.lines(LINES))
+    (line,) = drawing.iter("polyline")
+    points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+    assert points[0][0] < points[1][0] and points[0][1] > points[1][1]
+    assert "cnet-bpf" in [text.text for text in drawing.iter("text")]
+
+
+def test_publishes(tmp_path):
+    _, measurement = measured(
+        Fake("veth", [100, 100, 100]), Fake("cnet", [97, 96, 99]), aims=[Aim("rr", "veth", 0.97)]
+    )
+    text = tmp_path / "performance.md"
+    text.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
+    directory = tmp_path / "performance"
+    directory.mkdir()
+    (directory / "gone.svg").write_text("of another run")
+    publish(directory, measurement, MACHINE, SETTINGS, ["a note"], [(Study, RESULT)])
+
+    names = sorted(path.name for path in directory.iterdir())
+    assert names == ["fake-rr.svg", "figures.md", "some-lines.svg"]
+    for path in directory.glob("*.svg"):
+        assert ElementTree.fromstring(path.read_text()).tag == "{http://www.w3.org/2000/svg}svg"
+    figures = (directory / "figures.md").read_text()
+    for part in ("![fake rr](fake-rr.svg)", "| one | 1\\|2 |", "error: it broke", "0.970 (0.960..0.990)"):
+        assert part in figures
+    summary = text.read_text()
+    assert summary.startswith("before\n<!-- figures -->") and summary.endswith("<!-- end of figures -->\nafter\n")
+    assert "| fake, `rr`, to veth | 0.97 | 0.970 | met |" in summary and "old" not in summary

@@ -11,6 +11,15 @@ import time
 from .cnet_paths import Cnetd
 from .lab import BenchError, Lab
 from .kernel_paths import wired_host
+from .machine import priority
+from .study import Result, Table
+
+TITLE = "one container's network by CNI"
+ABOUT = (
+    "An ADD with a published port and the DEL after it: processes from start to end, as a runtime waits for them. `bridge` is "
+    "the reference plugins bridge, host-local and portmap."
+)
+SHARES = (0.5, 0.9, 0.99, 1)
 
 REFERENCE = "/usr/lib/cni"
 ATTACHMENTS_A_SECOND = 20  # of --seconds
@@ -99,39 +108,34 @@ def percentile(values, share):
 
 
 def table(taken):
-    lines = [f"{'milliseconds':22} {'median':>8} {'90 %':>8} {'99 %':>8} {'longest':>8}"]
+    rows = []
     for contender, verb in dict.fromkeys((one.contender, one.verb) for one in taken):
         values = [
             one.milliseconds
             for one in taken
             if (one.contender, one.verb) == (contender, verb)
         ]
-        shares = "".join(f" {percentile(values, share):8.1f}" for share in (0.5, 0.9, 0.99, 1))
-        lines.append(f"{contender + ' ' + verb:22}{shares}")
-    return "\n".join(lines)
+        shares = (f"{percentile(values, share):.1f}" for share in SHARES)
+        rows.append([f"{contender} {verb}", *shares])
+    return Table("milliseconds", ["milliseconds", "median", "90 %", "99 %", "longest"], rows)
 
 
-def run(options, bin_dir, say):
-    # The daemon inherits it: what is measured is how long it takes, not who else has the CPU.
-    os.nice(options.nice)
-    taken = []
-    with Lab() as lab:
+def run(options, everything, bin_dir, say):
+    taken, notes = [], []
+    # The daemon inherits it.
+    with priority(options.nice), Lab() as lab:
         chains = [] if "cnet" in options.skip else [ours(lab, bin_dir)]
         if "bridge" not in options.skip:
             if os.access(f"{REFERENCE}/portmap", os.X_OK):
                 chains.append(reference(lab))
             else:
-                say("no bridge: the package containernetworking-plugins is not installed")
+                notes.append("no bridge: the package containernetworking-plugins is not installed")
         for number in range(options.rounds):
-            say(f"round {number + 1} of {options.rounds}")
+            say(f"round {number + 1} of {options.rounds}: CNI")
             for _ in range(max(1, int(options.seconds * ATTACHMENTS_A_SECOND))):
                 for chain in chains:
                     add, delete = chain.attach(lab.namespace("pod"))
                     taken += [Taken(chain.name, "ADD", add), Taken(chain.name, "DEL", delete)]
     if not taken:
         raise BenchError("there is nothing to measure")
-    print(table(taken))
-    if options.json:
-        rows = [dataclasses.asdict(one) for one in taken]
-        options.json.write_text(json.dumps({"runs": rows}, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return Result([table(taken)], [dataclasses.asdict(one) for one in taken], notes=notes)

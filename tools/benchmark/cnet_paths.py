@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 
+from .api import Api
 from .kernel_paths import (
     FIRST,
     GATEWAY,
@@ -24,18 +25,19 @@ from .path import Contender, Path
 NETWORK = "bench"
 OTHER_PORTS_FROM = 20000
 PORTS_AT_ONCE = 100
+CROWDED_SUBNET = "10.88.0.0/16"
 
 
 class Cnetd:
     """A running cnetd with its root directory in the lab."""
 
-    def __init__(self, lab, bin_dir, host, label):
+    def __init__(self, lab, bin_dir, host, label, settings=""):
         self._bin, self.host = bin_dir, host
         self.root = lab.directory / label
         self._log = lab.directory / f"{label}.log"
         # No process of the host dials a published port here, and others' processes are left alone.
         (self.root / "etc").mkdir(parents=True)
-        (self.root / "etc" / "cnetd.toml").write_text("[sock]\nenabled = false\n")
+        (self.root / "etc" / "cnetd.toml").write_text(f"[sock]\nenabled = false\n{settings}")
         self._lab = lab
         self.start()
 
@@ -63,6 +65,9 @@ class Cnetd:
     def cli(self, *args):
         printed = self.host.run(self._bin / "cnet-bpf", "--root", self.root, "-j", *args)
         return json.loads(printed) if printed.strip() else None
+
+    def api(self):
+        return Api(self.root / "run" / "cnetd.sock")
 
     def container(self, lab, name, address):
         namespace = lab.namespace(name)
@@ -111,10 +116,12 @@ class Cnetd:
 
 
 class CnetHost:
-    """Built at first use and shared by the contenders below."""
+    """Built at first use and shared by the contenders below. `others` more ports are published,
+    `crowd` more endpoints made; `settings` are more of cnetd.toml."""
 
-    def __init__(self, bin_dir, others=0, label="cnet"):
+    def __init__(self, bin_dir, others=0, label="cnet", crowd=0, settings=""):
         self._bin, self._others, self._label = bin_dir, others, label
+        self._crowd, self._settings = crowd, settings
         self.daemon = self._failure = None
 
     @property
@@ -137,8 +144,9 @@ class CnetHost:
 
     def _start(self, lab):
         self.host, self.outside = wired_host(lab, lab.namespace("host"))
-        self.daemon = Cnetd(lab, self._bin, self.host, self._label)
-        self.daemon.cli("network", "create", NETWORK, "--subnet", SUBNET, "--gateway", GATEWAY)
+        self.daemon = Cnetd(lab, self._bin, self.host, self._label, self._settings)
+        subnet = CROWDED_SUBNET if self._crowd else SUBNET
+        self.daemon.cli("network", "create", NETWORK, "--subnet", subnet, "--gateway", GATEWAY)
         self.first = self.daemon.container(lab, "first", FIRST)
         self.second = self.daemon.container(lab, "second", SECOND)
         self.daemon.ensure_uplink()
@@ -147,7 +155,14 @@ class CnetHost:
             last = min(first + PORTS_AT_ONCE, self._others) - 1
             host_ports = f"{OTHER_PORTS_FROM + first}-{OTHER_PORTS_FROM + last}"
             self.daemon.cli("port", "publish", "second", f"{host_ports}:{1 + first}-{1 + last}")
-        self.daemon.cli("port", "publish", "first", f"{HOST_PORT}:{SERVER_PORT}")
+        for protocol in ("tcp", "udp"):
+            self.daemon.cli("port", "publish", "first", f"{HOST_PORT}:{SERVER_PORT}/{protocol}")
+        api = self.daemon.api()
+        for number in range(self._crowd):
+            netns = str(lab.namespace("other").path)
+            body = {"network": NETWORK, "name": f"other{number}", "netns": netns}
+            api.ask("POST", "/v1/endpoints", body)
+        api.close()
 
 
 class CnetContender(Contender):

@@ -7,19 +7,32 @@ import pathlib
 import signal
 import sys
 
-from . import attach, control, machine, programs, report
+from . import attach, control, docker_times, http_load, machine, many_flows, programs, report, study, udp
 from .lab import BenchError, Lab
 from .measure import Measurement
+from .publish import publish
 from .report_html import as_html
 from .scenarios import MODES, US, scenarios
 from .work import Worker
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-QUICK = {"rounds": 9, "seconds": 0.15}
-DEFAULT = {"rounds": 15, "seconds": 1.0}
+QUICK = {"rounds": 3, "seconds": 0.12, "endpoints": 100}
+DEFAULT = {"rounds": 9, "seconds": 0.5, "endpoints": 1000}
 HIGHEST_PRIORITY = -20
 
-PROGRAMS = ("empty", "redirect", "redirect_out", "vxlan_in", "vxlan_out")
+PROGRAMS = ("empty", "redirect", "redirect_out", "vxlan_in", "vxlan_out", "flow_vxlan_out")
+
+STUDIES = {
+    "udp": udp,
+    "http": http_load,
+    "flows": many_flows,
+    "prog": programs,
+    "add": attach,
+    "control": control,
+    "docker": docker_times,
+}
+# What says nothing without us, and what takes minutes.
+OF_OURS, ONLY_BY_NAME = ("prog", "control", "docker"), ("docker",)
 
 
 def bin_dir():
@@ -28,29 +41,41 @@ def bin_dir():
     ).resolve()
 
 
+def add_outputs(parser):
+    parser.add_argument(
+        "--json", type=pathlib.Path, metavar="FILE", help="write every sample there too"
+    )
+    parser.add_argument(
+        "--html", type=pathlib.Path, metavar="FILE", help="write a page with plots there too"
+    )
+    parser.add_argument(
+        "--publish",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="write tables in Markdown and plots there too, and the aims into DIR.md",
+    )
+
+
 def make_parser():
     parser = argparse.ArgumentParser(
         prog="tools/bench",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures the same work on several data paths, side by side.",
-        epilog="tools/bench prog: nanoseconds a packet of each BPF program.\n"
-        "tools/bench add: how long a container waits for its network, by CNI.\n"
-        "tools/bench control: endpoints and ports made, a daemon started, memory.\n"
-        "tools/bench --list: the scenarios and their contenders.\n"
+        epilog="studies:\n"
+        + "".join(f"  {name:9}{one.TITLE}\n" for name, one in STUDIES.items())
+        + "tools/bench --list: the scenarios and their contenders.\n"
         "docs/bench.md explains the figures.",
     )
     parser.add_argument(
-        "scenario",
-        nargs="*",
-        help="only these; `prog` for the cost of each BPF program, `add` for CNI, `control` for cnetd",
+        "scenario", nargs="*", help="only these; scenarios and studies (default: all that take no minutes)"
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"{QUICK['rounds']} rounds of {QUICK['seconds']} s: under a minute",
+        help=f"{QUICK['rounds']} rounds of {QUICK['seconds']} s: under three minutes",
     )
     parser.add_argument(
-        "--full", action="store_true", help="what to publish: every scenario, those of minutes too"
+        "--full", action="store_true", help="what to publish: those of minutes too, half an hour"
     )
     parser.add_argument("--rounds", type=int, help=f"how many (default {DEFAULT['rounds']})")
     parser.add_argument("--seconds", type=float, help=f"of each run (default {DEFAULT['seconds']:g})")
@@ -66,7 +91,10 @@ def make_parser():
         help="publish N more ports beside the measured one",
     )
     parser.add_argument(
-        "--endpoints", type=int, default=1000, metavar="N", help="of `control` (default %(default)s)"
+        "--endpoints",
+        type=int,
+        metavar="N",
+        help=f"of `control` (default {DEFAULT['endpoints']})",
     )
     parser.add_argument("--cpu", type=int, help="run on this CPU (default: the last one)")
     parser.add_argument(
@@ -75,12 +103,7 @@ def make_parser():
         default=HIGHEST_PRIORITY,
         help="priority of client and server (default %(default)s: above what else runs)",
     )
-    parser.add_argument(
-        "--json", type=pathlib.Path, metavar="FILE", help="write every figure there too"
-    )
-    parser.add_argument(
-        "--html", type=pathlib.Path, metavar="FILE", help="write a page with plots there too"
-    )
+    add_outputs(parser)
     parser.add_argument(
         "--list", action="store_true", help="list scenarios and contenders, and stop"
     )
@@ -93,6 +116,7 @@ def parse(arguments):
     preset = QUICK if options.quick else DEFAULT
     options.rounds = options.rounds or preset["rounds"]
     options.seconds = options.seconds or preset["seconds"]
+    options.endpoints = options.endpoints or preset["endpoints"]
     options.modes = options.mode or list(MODES)
     allowed = sorted(os.sched_getaffinity(0))
     options.cpu = allowed[-1] if options.cpu is None else options.cpu
@@ -132,11 +156,12 @@ def say(text):
 
 
 def compare(options, cnet, chosen):
+    """The measurement and what to note about it."""
     worker = Worker(bin_dir() / "cnet-bench-worker", options.cpu, options.nice)
     measurement = Measurement(chosen, options.modes)
     with Lab() as lab:
         measurement.build(lab, say)
-        description, stolen = machine.describe(), machine.Stolen(options.cpu)
+        stolen = machine.Stolen(options.cpu)
         daemon_before = cnet.cpu_seconds() if cnet.running else 0.0
         measurement.run(worker, options.rounds, options.seconds, say)
         notes = [*report.noise_notes(measurement), *report.retransmit_notes(measurement)]
@@ -145,43 +170,84 @@ def compare(options, cnet, chosen):
                 f"cnetd used {cnet.cpu_seconds() - daemon_before:.2f} s of CPU time meanwhile"
             )
         notes.append(f"the hypervisor took {stolen.share():.1%} of CPU {options.cpu}")
+    return measurement, notes
+
+
+def run_studies(options, names, where):
+    """(study, result) of each; one that cannot be measured has an error in place of tables."""
+    for name in names:
+        say(f"study {name}: {STUDIES[name].TITLE}")
+        # Contenders are built once: each study has its own.
+        _, everything = scenarios(bin_dir(), options.others)
+        chosen = choose(everything, where, options.skip)
+        try:
+            yield STUDIES[name], STUDIES[name].run(options, chosen, bin_dir(), say)
+        except BenchError as error:
+            yield STUDIES[name], study.Result([], [], errors=[str(error)])
+
+
+def write(options, description, measurement, notes, studies):
+    """Everything that was asked for."""
     settings = {
         name: getattr(options, name)
         for name in ("rounds", "seconds", "cpu", "nice", "modes", "others")
     }
-    print(report.as_text(measurement, description, settings, notes), end="")
+    told = (measurement, description, settings, notes)
+    if measurement:
+        print(report.as_text(*told), end="")
+    for one, result in studies:
+        print("\n" + study.as_text(one.TITLE, result), end="")
     if options.html:
-        page = as_html(measurement, description, settings, notes)
-        options.html.write_text(page, encoding="utf-8")
+        options.html.write_text(as_html(*told, studies), encoding="utf-8")
     if options.json:
-        figures = report.as_json(measurement, description, settings, notes)
+        figures = {"machine": description, "settings": settings}
+        if measurement:
+            figures = report.as_json(*told)
+        names = {one: name for name, one in STUDIES.items()}
+        figures["studies"] = {names[one]: result.as_json() for one, result in studies}
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return 1 if measurement.errors else 0
+    if options.publish:
+        publish(options.publish, *told, studies)
+
+
+def list_all(everything):
+    for scenario in everything:
+        names = ", ".join(one.name for one in scenario.contenders)
+        print(f"{scenario.name:12} {scenario.title}: {names}")
+    for name, one in STUDIES.items():
+        print(f"{name:12} {one.TITLE}")
+
+
+def check_programs(options):
+    if os.geteuid() != 0:
+        raise BenchError("run this as root: it makes network namespaces and loads BPF programs")
+    need(bin_dir(), "cnet-bench-worker", *(f"bench_{name}.bpf.o" for name in PROGRAMS))
+    if US not in options.skip:
+        need(bin_dir(), "cnetd", "cnet-bpf", "cnet-cni")
 
 
 def run(arguments):
     options = parse(arguments)
     cnet, everything = scenarios(bin_dir(), options.others)
     if options.list:
-        for scenario in everything:
-            names = ", ".join(one.name for one in scenario.contenders)
-            print(f"{scenario.name:12} {scenario.title}: {names}")
+        list_all(everything)
         return 0
-    if os.geteuid() != 0:
-        raise BenchError("run this as root: it makes network namespaces and loads BPF programs")
-    need(bin_dir(), "cnet-bench-worker", *(f"bench_{name}.bpf.o" for name in PROGRAMS))
-    if US not in options.skip:
-        need(bin_dir(), "cnetd", "cnet-bpf")
-    if options.scenario == ["control"]:
-        return control.run(options, bin_dir(), say)
-    if options.scenario == ["add"]:
-        need(bin_dir(), "cnet-cni")
-        return attach.run(options, bin_dir(), say)
-    if options.scenario[:1] == ["prog"]:
-        chosen = choose(everything, options.scenario[1:], [])
-        return programs.run(options, chosen, bin_dir(), say)
-    chosen = choose(everything, options.scenario, options.skip, options.full)
-    return compare(options, cnet, chosen)
+    check_programs(options)
+    names = [name for name in options.scenario if name in STUDIES]
+    where = [name for name in options.scenario if name not in STUDIES]
+    chosen = choose(everything, where, options.skip, options.full)
+    description = machine.describe()
+    measurement, notes = None, []
+    if not names:
+        measurement, notes = compare(options, cnet, chosen)
+    if not options.scenario:
+        names = [name for name in STUDIES if options.full or name not in ONLY_BY_NAME]
+        if US in options.skip:
+            names = [name for name in names if name not in OF_OURS]
+    studies = list(run_studies(options, names, where))
+    write(options, description, measurement, notes, studies)
+    failed = (measurement and measurement.errors) or any(result.errors for _, result in studies)
+    return 1 if failed else 0
 
 
 def interrupted(number, _):

@@ -3,16 +3,20 @@ with many endpoints, and what it and the maps hold in memory then. Asked on the 
 """
 
 import dataclasses
-import http.client
-import json
-import os
-import socket
 import time
 
-from .attach import percentile
+from .attach import SHARES, percentile
 from .cnet_paths import NETWORK, Cnetd
 from .kernel_paths import wired_host
 from .lab import Lab
+from .machine import priority
+from .study import Result, Table
+
+TITLE = "the control plane"
+ABOUT = (
+    "cnetd asked on its socket: an endpoint made and deleted, veth pair and all, with no other there; a range of ports; many "
+    "endpoints made, each in a namespace of its own; the daemon killed and started with them."
+)
 
 ENDPOINTS_A_SECOND = 20  # of --seconds
 RANGE = 10000
@@ -25,28 +29,6 @@ class Taken:
     milliseconds: float
 
 
-class Api(http.client.HTTPConnection):
-    """A connection to cnetd's socket, kept."""
-
-    def __init__(self, path):
-        super().__init__("cnetd", timeout=60)
-        self._path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-    def ask(self, method, path, body=None):
-        """The answer's object, None for an empty one."""
-        self.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
-        response = self.getresponse()
-        text = response.read()
-        if response.status >= 300:
-            raise http.client.HTTPException(f"{method} {path}: {response.status} {text.decode()}")
-        return json.loads(text) if text else None
-
-
 class Host:
     """One host with cnetd and a network."""
 
@@ -55,7 +37,7 @@ class Host:
         self._lab, self._pod = lab, lab.namespace("pod")
         self._daemon = Cnetd(lab, bin_dir, host, "cnet")
         self._daemon.cli("network", "create", NETWORK, "--subnet", "10.88.0.0/16")
-        self._api = Api(self._daemon.root / "run" / "cnetd.sock")
+        self._api = self._daemon.api()
         self.taken = []
 
     def _timed(self, what, *request):
@@ -102,18 +84,17 @@ class Host:
 
 
 def table(taken):
-    lines = [f"{'milliseconds':32} {'median':>8} {'90 %':>8} {'99 %':>8} {'longest':>8} {'times':>6}"]
+    rows = []
     for what in dict.fromkeys(one.what for one in taken):
         values = [one.milliseconds for one in taken if one.what == what]
-        shares = "".join(f" {percentile(values, share):8.1f}" for share in (0.5, 0.9, 0.99, 1))
-        lines.append(f"{what:32}{shares} {len(values):6}")
-    return "\n".join(lines)
+        shares = (f"{percentile(values, share):.1f}" for share in SHARES)
+        rows.append([what, *shares, str(len(values))])
+    return Table("milliseconds", ["milliseconds", "median", "90 %", "99 %", "longest", "times"], rows)
 
 
-def run(options, bin_dir, say):
-    # The daemon inherits it: what is measured is how long it takes, not who else has the CPU.
-    os.nice(options.nice)
-    with Lab() as lab:
+def run(options, everything, bin_dir, say):
+    # The daemon inherits it.
+    with priority(options.nice), Lab() as lab:
         host = Host(lab, bin_dir)
         for number in range(options.rounds):
             say(f"round {number + 1} of {options.rounds}")
@@ -126,13 +107,10 @@ def run(options, bin_dir, say):
             say(f"start {number + 1} of {options.rounds}")
             host.restart(f"start with {options.endpoints} endpoints")
         resident, maps = host.memory()
-    print(table(host.taken))
-    print(
+    note = (
         f"with {options.endpoints} endpoints: cnetd {resident / 2**20:.1f} MiB resident,"
         f" maps {maps / 2**20:.1f} MiB"
     )
-    if options.json:
-        rows = [dataclasses.asdict(one) for one in host.taken]
-        figures = {"runs": rows, "resident_bytes": resident, "map_bytes": maps}
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return 0
+    runs = [dataclasses.asdict(one) for one in host.taken]
+    facts = {"resident_bytes": resident, "map_bytes": maps}
+    return Result([table(host.taken)], runs, notes=[note], facts=facts)

@@ -40,20 +40,20 @@ COMMIT
 
 
 def docker_rules(bridge, subnet, published=()):
-    """With these ports published: (host port, container's address, container's port)."""
+    """With these published: (protocol, host port, container's address, container's port)."""
     translations = (
-        f"-A DOCKER ! -i {bridge} -p tcp -m tcp --dport {host_port}"
+        f"-A DOCKER ! -i {bridge} -p {protocol} -m {protocol} --dport {host_port}"
         f" -j DNAT --to-destination {address}:{port}"
-        for host_port, address, port in published
+        for protocol, host_port, address, port in published
     )
     permissions = (
-        f"-A DOCKER -d {address}/32 ! -i {bridge} -o {bridge} -p tcp -m tcp --dport {port}"
-        " -j ACCEPT"
-        for _, address, port in published
+        f"-A DOCKER -d {address}/32 ! -i {bridge} -o {bridge} -p {protocol} -m {protocol}"
+        f" --dport {port} -j ACCEPT"
+        for protocol, _, address, port in published
     )
     no_direct_access = (
         f"-A PREROUTING -d {address}/32 ! -i {bridge} -j DROP"
-        for address in sorted({address for _, address, _ in published})
+        for address in sorted({address for _, _, address, _ in published})
     )
     return TEMPLATE.format(
         bridge=bridge,

@@ -1,13 +1,15 @@
 """Contenders of the kernel, each built as the real products build it.
 
+    loopback     one namespace, no device but lo: what two network stacks in one cost
     wire, veth   two namespaces and a veth pair: the least that two namespaces can cost
     bridge       what a Docker network is by default: a bridge, br_netfilter off, so that Docker's
                  rules do not see what containers send each other
     bridge-nf    the same with br_netfilter on (Docker with icc=false or without its proxy,
                  Kubernetes): Docker's rules and connection tracking see every packet
+    macvlan      devices of their own on the host's uplink, switched by it; no NAT, no isolation
     routed       outside - host - container, forwarded without any rule: the least that a
                  published port can cost
-    iptables     a published port as Docker 28 shapes it
+    iptables     a published port as Docker 28 shapes it, by nf_tables or by the old ip_tables
     nftables     a published port as somebody who knows nftables would write it: one map for the
                  translation, one verdict map for the filter
 """
@@ -21,6 +23,12 @@ HOST, OUTSIDE = "198.18.0.1", "198.18.0.2"
 BRIDGE, UPLINK = "docker0", "uplink0"
 HOST_PORT, SERVER_PORT = 8080, 5201
 OTHER_PORTS_FROM = 20000
+
+
+class Loopback(Contender):
+    def build(self, lab):
+        alone = lab.namespace("alone")
+        return Path(alone, alone, "127.0.0.1", SERVER_PORT, SERVER_PORT)
 
 
 class BareVeth(Contender):
@@ -52,14 +60,34 @@ def bridge_host(lab, netfilter):
 
 
 class Bridge(Contender):
+    """Two containers on a bridge, with `others` more beside them."""
+
+    def __init__(self, name, label, others=0):
+        super().__init__(name, label)
+        self._others = others
+
     def build(self, lab):
         return self._build(lab, bridge_host(lab, netfilter=False))
 
-    @staticmethod
-    def _build(lab, host):
+    def _build(self, lab, host):
         client = add_container(lab, host, "veth1", FIRST)
         server = add_container(lab, host, "veth2", SECOND)
+        if self._others:
+            self._crowd(host, lab.namespace("others"))
         return Path(client, server, SECOND, SERVER_PORT, SERVER_PORT)
+
+    def _crowd(self, host, pod):
+        """One namespace for all: to the bridge each is a port as any other."""
+        # What a thousand new devices announce would meet each other for minutes.
+        pod.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
+        numbers = range(self._others)
+        pairs = (
+            f"link add p{number} type veth peer name eth{number} netns {pod.path}"
+            for number in numbers
+        )
+        ports = (f"link set p{number} master {BRIDGE} up" for number in numbers)
+        host.ip(*pairs, *ports)
+        pod.ip(*(f"link set eth{number} up" for number in numbers))
 
 
 class NetfilterBridge(Bridge):
@@ -97,6 +125,20 @@ def wired_host(lab, host):
     return host, outside
 
 
+def add_macvlan(lab, host, address):
+    container = lab.namespace("container")
+    host.ip(f"link add eth0 link {UPLINK} netns {container.path} type macvlan mode bridge")
+    container.ip(f"addr add {address}/24 dev eth0", "link set eth0 up")
+    return container
+
+
+class Macvlan(Contender):
+    def build(self, lab):
+        host, _ = wired_host(lab, lab.namespace("host"))
+        client, server = (add_macvlan(lab, host, address) for address in (FIRST, SECOND))
+        return Path(client, server, SECOND, SERVER_PORT, SERVER_PORT)
+
+
 class Routed(Contender):
     def build(self, lab):
         host, outside = wired_host(lab, lab.namespace("host"))
@@ -118,8 +160,13 @@ class PublishedPort(Contender):
     def build(self, lab):
         host, outside = wired_host(lab, bridge_host(lab, netfilter=False))
         container = add_container(lab, host, "veth1", FIRST)
-        others = [(OTHER_PORTS_FROM + number, SECOND, 1 + number) for number in range(self._others)]
-        self._publish(host, [*others, (HOST_PORT, FIRST, SERVER_PORT)])
+        others = [
+            ("tcp", OTHER_PORTS_FROM + number, SECOND, 1 + number)
+            for number in range(self._others)
+        ]
+        # UDP comes last: no packet of TCP walks over it.
+        own = [(protocol, HOST_PORT, FIRST, SERVER_PORT) for protocol in ("tcp", "udp")]
+        self._publish(host, [*others, *own])
         return Path(outside, container, HOST, HOST_PORT, SERVER_PORT)
 
     def _publish(self, host, published):
@@ -127,14 +174,21 @@ class PublishedPort(Contender):
 
 
 class IptablesPort(PublishedPort):
+    tool = "iptables-nft-restore"
+
     def _publish(self, host, published):
-        host.run("iptables-restore", given=docker_rules(BRIDGE, SUBNET, published))
+        host.run(self.tool, given=docker_rules(BRIDGE, SUBNET, published))
+
+
+class LegacyIptablesPort(IptablesPort):
+    tool = "iptables-legacy-restore"
 
 
 class NftablesPort(PublishedPort):
     def _publish(self, host, published):
         elements = ", ".join(
-            f"tcp . {host_port} : {address} . {port}" for host_port, address, port in published
+            f"{protocol} . {host_port} : {address} . {port}"
+            for protocol, host_port, address, port in published
         )
         host.run(
             "nft",

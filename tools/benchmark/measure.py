@@ -33,7 +33,7 @@ class Measurement:
     def run(self, worker, rounds, seconds, say):
         for number in range(rounds):
             for scenario in self.scenarios:
-                for mode in self.modes:
+                for mode in self.modes_of(scenario):
                     say(f"round {number + 1} of {rounds}: {scenario.name} {mode}")
                     self._run_each(worker, scenario, mode, seconds)
         for scenario, contender in self._pairs():
@@ -45,13 +45,13 @@ class Measurement:
             if key in self.errors or mode in contender.cannot:
                 continue
             path = self._paths[key]
-            before = path.client.retransmits() + path.server.retransmits()
+            before = path.retransmits()
             try:
                 done = worker.run(path, mode, seconds)
             except BenchError as error:
                 self._fail(scenario, contender, f"{mode}: {error}")
                 continue
-            done["retransmits"] = path.client.retransmits() + path.server.retransmits() - before
+            done["retransmits"] = path.retransmits() - before
             self._runs.setdefault((scenario.name, mode, contender.name), []).append(done)
 
     def _check_way(self, scenario, contender):
@@ -60,7 +60,7 @@ class Measurement:
             return
         done = sum(
             run["transactions"]
-            for mode in self.modes
+            for mode in self.modes_of(scenario)
             for run in self.runs(scenario, mode, contender.name)
         )
         carried = contender.carried()
@@ -80,6 +80,9 @@ class Measurement:
         ]
 
     # ---- asking ----
+
+    def modes_of(self, scenario):
+        return [mode for mode in self.modes if not scenario.only or mode in scenario.only]
 
     def runs(self, scenario, mode, name):
         """Empty for a contender that failed, whatever it measured before."""

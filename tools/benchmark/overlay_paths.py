@@ -2,6 +2,7 @@
 Swarm and flannel build it, and cnetd on both.
 """
 
+from .bpf import Program
 from .cnet_paths import NETWORK, Cnetd
 from .docker_rules import docker_rules
 from .kernel_paths import (
@@ -14,11 +15,13 @@ from .kernel_paths import (
     SUBNET,
     UPLINK,
     add_container,
+    add_macvlan,
     bridge_host,
     rule_packets,
 )
 from .lab import BenchError, poll, wire
 from .path import Contender, Path
+from .redirect_path import FIRST_INDEX, IN, SECOND_INDEX, container_at
 
 VNI, PORT = 300, 4789
 MTU = 1450  # what the wire leaves
@@ -60,6 +63,41 @@ class Vxlan(Contender):
         if not self._netfilter:
             return None
         return min(rule_packets(host, "-A DOCKER-CT ") for host in self._hosts)
+
+
+class FlowVxlan(Contender):
+    """A vxlan device that is told for each packet where to, by a program at the container's veth;
+    what comes out of it goes by bpf_redirect_peer: the textbook's overlay in BPF."""
+
+    def __init__(self, name, label, bin_dir):
+        super().__init__(name, label)
+        self._out, self._in = bin_dir / "bench_flow_vxlan_out.bpf.o", bin_dir / IN
+
+    def build(self, lab):
+        hosts = two_hosts(lab, lambda: lab.namespace("host"))
+        to_device = Program(lab, hosts[0][0], self._out)
+        to_container = Program(lab, hosts[0][0], self._in)
+        containers = []
+        for host, _, _, address in hosts:
+            host.ip(
+                f"link add vx0 index {SECOND_INDEX} mtu {MTU} type vxlan dstport {PORT} external",
+                "link set vx0 up",
+            )
+            container, port = container_at(lab, host, FIRST_INDEX, address)
+            container.ip(f"link set eth0 mtu {MTU}")
+            to_device.attach(host, port)
+            to_container.attach(host, "vx0")
+            containers.append(container)
+        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+
+
+class MacvlanAcross(Contender):
+    """Macvlan devices on two hosts' uplinks: a flat network, nothing around the packets."""
+
+    def build(self, lab):
+        hosts = two_hosts(lab, lambda: lab.namespace("host"))
+        containers = [add_macvlan(lab, host, address) for host, _, _, address in hosts]
+        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
 
 
 class CnetOverlay(Contender):

@@ -13,6 +13,10 @@ class Path:
     port: int
     server_port: int  # what the server listens on
 
+    def retransmits(self):
+        """TCP segments that the two ends have sent again."""
+        return sum(one.retransmits() for one in {self.client, self.server})
+
 
 class Contender:
     """One way to carry the packets. `build(lab)` makes it and returns its Path."""

@@ -10,7 +10,8 @@ VXLAN_IN, VXLAN_OUT = "bench_vxlan_in.bpf.o", "bench_vxlan_out.bpf.o"
 FIRST_INDEX, SECOND_INDEX = 1000, 1001
 
 
-def _container(lab, host, index, address):
+def container_at(lab, host, index, address):
+    """A container whose veth on the host has this number."""
     container, port = lab.namespace("container"), f"veth{index}"
     pair = f"type veth peer name eth0 netns {container.path}"
     host.ip(f"link add {port} index {index} {pair}", f"link set {port} up")
@@ -30,7 +31,7 @@ class BareRedirect(Contender):
         program = Program(lab, host, self._object)
         ends = []
         for index, address in ((FIRST_INDEX, FIRST), (SECOND_INDEX, SECOND)):
-            container, port = _container(lab, host, index, address)
+            container, port = container_at(lab, host, index, address)
             program.attach(host, port)
             ends.append(container)
         return Path(*ends, SECOND, SERVER_PORT, SERVER_PORT)
@@ -55,7 +56,7 @@ class BareRedirectAcross(Contender):
         containers = []
         for host, address in ((left, FIRST), (right, SECOND)):
             host.ip(f"link set {UPLINK} up")
-            container, port = _container(lab, host, FIRST_INDEX, address)
+            container, port = container_at(lab, host, FIRST_INDEX, address)
             container.ip(f"link set eth0 mtu {self.mtu}")
             to_wire.attach(host, port)
             to_container.attach(host, UPLINK)
@@ -68,4 +69,4 @@ class BareVxlan(BareRedirectAcross):
 
     programs, mtu = (VXLAN_IN, VXLAN_OUT), 1450
     # The helper leaves the marks of a tunnel on what was to be segmented; see bpf/lib/decap.h.
-    cannot = ("stream",)
+    cannot = ("stream", "streams")

@@ -21,7 +21,7 @@ def as_json(measurement, machine, settings, notes):
                 for one in scenario.contenders
                 if mode not in one.cannot
             }
-            for mode in measurement.modes
+            for mode in measurement.modes_of(scenario)
         }
     return {
         "machine": machine,
@@ -60,7 +60,7 @@ def as_text(measurement, machine, settings, notes):
     lines = [*heading(machine, settings), ""]
     for scenario in measurement.scenarios:
         lines += [scenario.title]
-        for mode in measurement.modes:
+        for mode in measurement.modes_of(scenario):
             lines += [*_table(measurement, scenario, mode), ""]
     lines += [*_aims(measurement), *notes]
     return "\n".join(lines) + "\n"
@@ -133,7 +133,7 @@ def _aims(measurement):
 def noise_notes(measurement):
     """What two builds of the same contender differ by: how far to trust the rest."""
     for scenario in measurement.scenarios:
-        for mode in measurement.modes:
+        for mode in measurement.modes_of(scenario):
             ratio = measurement.ratio(scenario, mode, scenario.again, scenario.limit)
             if ratio:
                 worst = max(abs(ratio.low - 1), abs(ratio.high - 1))
@@ -146,7 +146,7 @@ def noise_notes(measurement):
 
 def retransmit_notes(measurement):
     for scenario in measurement.scenarios:
-        for mode in measurement.modes:
+        for mode in measurement.modes_of(scenario):
             for contender in scenario.contenders:
                 again = sum(measurement.series(scenario, mode, contender.name, "retransmits"))
                 if again:

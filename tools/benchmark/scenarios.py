@@ -7,20 +7,25 @@ from .kernel_paths import (
     BareVeth,
     Bridge,
     IptablesPort,
+    LegacyIptablesPort,
+    Loopback,
+    Macvlan,
     NetfilterBridge,
     NftablesPort,
     Routed,
     Wire,
 )
-from .overlay_paths import CnetOverlay, Vxlan
+from .overlay_paths import CnetOverlay, FlowVxlan, MacvlanAcross, Vxlan
 from .redirect_path import BareRedirect, BareRedirectAcross, BareVxlan
 
 US = "cnet"
-MANY_PORTS = 10_000
+PORTS = (100, 1_000, 10_000)
+ENDPOINTS = (10, 100, 1_000)
 MODES = {
     "rr": "one byte each way over one TCP connection",
     "crr": "connect, one byte each way, close with RST",
     "stream": "4 MiB one way, one byte back, over one TCP connection",
+    "streams": "512 KiB one way, one byte back, on each of eight TCP connections at a time",
 }
 
 
@@ -42,31 +47,70 @@ class Scenario:
     contenders: list
     aims: list
     only_by_name: bool = False  # or with --full
+    only: tuple = ()  # of the modes; all by default
 
     def without(self, skipped):
         kept = [one for one in self.contenders if one.name not in skipped]
         return dataclasses.replace(self, contenders=kept)
 
 
-def _ports(bin_dir, others):
+def _ports(bin_dir, sizes):
     """Does one port's cost depend on how many there are?"""
-    beside = f"beside {others:,}"
+    kernels = [
+        ("iptables-legacy", "iptables-legacy", LegacyIptablesPort),
+        ("iptables", "iptables-nft", IptablesPort),
+        ("nftables", "nftables map", NftablesPort),
+    ]
+    contenders = [
+        Routed("routed", "routed, no rule"),
+        CnetPort("alone", "cnet-bpf, alone", CnetHost(bin_dir, 0, "alone")),
+        CnetPort("alone-again", "cnet-bpf, alone, again", CnetHost(bin_dir, 0, "again")),
+        *(kind(f"{name}-alone", f"{label}, alone") for name, label, kind in kernels),
+    ]
+    for size in sizes:
+        suffix = "" if size == sizes[-1] else f"-{size}"
+        beside = f"beside {size:,}"
+        contenders += [
+            kind(f"{name}{suffix}", f"{label}, {beside}", size) for name, label, kind in kernels
+        ]
+        host = CnetHost(bin_dir, size, f"beside{size}")
+        contenders.append(CnetPort(f"{US}{suffix}", f"cnet-bpf, {beside}", host))
     return Scenario(
         "ports",
-        f"a published port alone, and {beside} others",
+        f"a published port alone, and beside up to {sizes[-1]:,} others",
         "alone",
         "alone-again",
-        [
-            CnetPort("alone", "cnet-bpf, alone", CnetHost(bin_dir, 0, "alone")),
-            CnetPort("alone-again", "cnet-bpf, alone, again", CnetHost(bin_dir, 0, "again")),
-            IptablesPort("iptables-alone", "iptables, alone"),
-            IptablesPort("iptables", f"iptables, {beside}", others),
-            NftablesPort("nftables-alone", "nftables map, alone"),
-            NftablesPort("nftables", f"nftables map, {beside}", others),
-            CnetPort(US, f"cnet-bpf, {beside}", CnetHost(bin_dir, others, "beside")),
-        ],
+        contenders,
         [Aim("rr", "alone", 0.97), Aim("crr", "alone", 0.97)],
         only_by_name=True,
+        only=("rr", "crr"),
+    )
+
+
+def _endpoints(bin_dir):
+    """Does it matter how many containers there are?"""
+    alone = [CnetHost(bin_dir, label=label) for label in ("two", "two-again")]
+    contenders = [
+        CnetSwitched("alone", "cnet-bpf, alone", alone[0]),
+        CnetSwitched("alone-again", "cnet-bpf, alone, again", alone[1]),
+        Bridge("bridge-alone", "bridge, alone"),
+    ]
+    for size in ENDPOINTS:
+        suffix = "" if size == ENDPOINTS[-1] else f"-{size}"
+        host = CnetHost(bin_dir, label=f"crowd{size}", crowd=size)
+        contenders += [
+            Bridge(f"bridge{suffix}", f"bridge, {size:,} others", size),
+            CnetSwitched(f"{US}{suffix}", f"cnet-bpf, {size:,} others", host),
+        ]
+    return Scenario(
+        "endpoints",
+        f"two containers alone, and beside up to {ENDPOINTS[-1]:,} others",
+        "alone",
+        "alone-again",
+        contenders,
+        [Aim("rr", "alone", 0.97)],
+        only_by_name=True,
+        only=("rr", "crr"),
     )
 
 
@@ -79,8 +123,10 @@ def _overlay(bin_dir):
         [
             Wire("hosts", "host to host"),
             Wire("hosts-again", "host to host, again"),
+            MacvlanAcross("macvlan", "macvlan, no VXLAN"),
             Vxlan("vxlan", "bridge + vxlan"),
             Vxlan("vxlan-nf", "the same + br_netfilter", netfilter=True),
+            FlowVxlan("flow-vxlan", "flow-based vxlan", bin_dir),
             BareRedirectAcross("redirect", "bpf_redirect, no VXLAN", bin_dir),
             BareVxlan("adjust-room", "the same + adjust_room", bin_dir),
             CnetOverlay(US, "cnet-bpf", bin_dir),
@@ -107,6 +153,8 @@ def scenarios(bin_dir, others):
             [
                 BareVeth("veth", "bare veth pair"),
                 BareVeth("veth-again", "bare veth pair, again"),
+                Loopback("loopback", "loopback, one namespace"),
+                Macvlan("macvlan", "macvlan"),
                 Bridge("bridge", "bridge"),
                 NetfilterBridge("bridge-nf", "bridge + br_netfilter"),
                 BareRedirect("redirect", "bpf_redirect_peer alone", bin_dir),
@@ -127,7 +175,8 @@ def scenarios(bin_dir, others):
             [
                 Routed("routed", "routed, no NAT"),
                 Routed("routed-again", "routed, no NAT, again"),
-                IptablesPort("iptables", "iptables as Docker", others),
+                LegacyIptablesPort("iptables-legacy", "iptables-legacy", others),
+                IptablesPort("iptables", "iptables-nft as Docker", others),
                 NftablesPort("nftables", "nftables map", others),
                 CnetPort(US, us, cnet),
             ],
@@ -146,5 +195,6 @@ def scenarios(bin_dir, others):
             [Aim("rr", "none", 0.98)],
         ),
         _overlay(bin_dir),
-        _ports(bin_dir, others or MANY_PORTS),
+        _ports(bin_dir, (others,) if others else PORTS),
+        _endpoints(bin_dir),
     ]

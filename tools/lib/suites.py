@@ -59,7 +59,7 @@ SUITES = [
     Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
           targets=("unit_tests",)),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
-          targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=300, alone=True),
+          targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=600, alone=True),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
           targets=(*EXECUTABLES, "manuals", "completions"), limit_s=600, alone=True),
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,

@@ -1,0 +1,114 @@
+"""The figures for a repository: tables in Markdown, plots in SVG files.
+
+`--publish docs/performance` writes docs/performance/figures.md with everything and a file for each plot, and puts the
+machine and the aims between the two marks of docs/performance.md, where that file has them. What a former run left in the
+directory goes.
+"""
+
+from . import plots
+from .measure import aim_results
+from .report import heading
+from .scenarios import MODES, US
+
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+
+
+def publish(directory, measurement, machine, settings, notes, studies):
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in [*directory.glob("*.svg"), *directory.glob("figures.md")]:
+        old.unlink()
+    parts = ["# Figures", "\n".join(f"{line}  " for line in heading(machine, settings)).rstrip()]
+    if measurement:
+        parts += [*_aims(measurement), *_comparison(directory, measurement)]
+    for study, result in studies:
+        parts += _study(directory, study, result)
+    parts += ["## Notes", _list(notes)]
+    (directory / "figures.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    text = directory.with_suffix(".md")
+    if measurement and text.is_file():
+        _summarize(text, directory, measurement, machine, settings)
+
+
+def _summarize(text, directory, measurement, machine, settings):
+    before, begin, rest = text.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        return
+    link = f"Every table and plot of that run: [{directory.name}/figures.md]({directory.name}/figures.md)."
+    where = "\n".join(f"{line}  " for line in heading(machine, settings)).rstrip()
+    between = "\n\n".join([begin, where, *_aims(measurement), link, end])
+    text.write_text(before + between + after, encoding="utf-8")
+
+
+def markdown_table(columns, rows):
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _list(texts):
+    return "\n".join(f"* {text}" for text in texts)
+
+
+def _aims(measurement):
+    rows = [
+        [
+            f"{aim.scenario}, `{aim.mode}`, to {aim.against}",
+            f"{aim.at_least:.2f}",
+            f"{aim.measured:.3f}",
+            "met" if aim.met else f"missed by {(1 - aim.measured / aim.at_least):.1%}",
+        ]
+        for aim in aim_results(measurement, US)
+    ]
+    if rows:
+        yield markdown_table(["our rate divided by theirs", "aim", "measured", ""], rows)
+
+
+def _comparison(directory, measurement):
+    for scenario in measurement.scenarios:
+        yield f"## {scenario.name}: {scenario.title}"
+        for mode in measurement.modes_of(scenario):
+            yield f"### {scenario.name} `{mode}`: {MODES[mode]}"
+            drawing = plots.bars(measurement, scenario, mode)
+            yield _picture(directory, f"{scenario.name}-{mode}", drawing, f"{scenario.name} {mode}")
+            yield _table(measurement, scenario, mode)
+
+
+def _picture(directory, name, drawing, what):
+    if not drawing:
+        return ""
+    (directory / f"{name}.svg").write_text(plots.alone(drawing), encoding="utf-8")
+    return f"![{what}]({name}.svg)"
+
+
+def _ratio(ratio):
+    return f"{ratio.median:.3f} ({ratio.low:.3f}..{ratio.high:.3f})" if ratio else ""
+
+
+def _table(measurement, scenario, mode):
+    columns = ["contender", "per second", "p50 µs", "p99 µs", "p99.9 µs", f"of {scenario.limit}", "cnet-bpf : it"]
+    rows = []
+    for contender in scenario.contenders:
+        rate = measurement.spread(scenario, mode, contender.name)
+        if not rate:
+            error = measurement.errors.get((scenario.name, contender.name))
+            rows.append([contender.label, f"error: {error}" if error else "-", *[""] * 5])
+            continue
+        times = [
+            f"{measurement.spread(scenario, mode, contender.name, what).median:.2f}"
+            for what in ("p50_us", "p99_us", "p999_us")
+        ]
+        to_limit = measurement.ratio(scenario, mode, contender.name, scenario.limit)
+        ours = measurement.ratio(scenario, mode, US, contender.name)
+        rows.append([contender.label, f"{rate.median:,.0f}", *times, _ratio(to_limit), _ratio(ours)])
+    return markdown_table(columns, rows)
+
+
+def _study(directory, study, result):
+    yield f"## {study.TITLE}"
+    yield study.ABOUT
+    for curves in result.curves:
+        yield _picture(directory, curves.name, plots.lines(curves), curves.title)
+    for table in result.tables:
+        yield markdown_table([table.title, *table.columns[1:]], table.rows)
+    yield _list([*(f"error: {error}" for error in result.errors), *result.notes])
