@@ -8,25 +8,15 @@ import pytest
 from harness import adopted_docker as adopted
 from harness import docker as engine
 from harness import world as outside
-from harness.adopted_docker import Requests, page
+from harness.adopted_docker import Requests, page, serves
 from harness.sockets import TcpServer, tcp_talk
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(engine.missing() is not None, reason=str(engine.missing()))
 
 
-def dockerd_of_module(options):
-    @pytest.fixture(scope="module")
-    def running():
-        made = adopted.AdoptedDocker(options)
-        yield made
-        made.close()
-
-    return running
-
-
-plain_running = dockerd_of_module(adopted.NO_RULES)
-ruled_running = dockerd_of_module({})
+plain_running = adopted.dockerd_of_module(adopted.NO_RULES)
+ruled_running = adopted.dockerd_of_module({})
 
 
 @pytest.fixture
@@ -43,10 +33,6 @@ def ruled(ruled_running):
     ruled_running.follows()
     yield ruled_running
     ruled_running.clean()
-
-
-def serves(namespace, name, host, port):
-    wait_until(lambda: page(namespace, host, port) == name, what=f"{name} on {host}:{port}")
 
 
 def test_what_is_there_is_adopted(plain):

@@ -220,6 +220,29 @@ def test_ipam(one):
     one.host.cli("network", "delete", "mine")
 
 
+def test_what_cnetd_refuses(one):
+    """What is made is rolled back; what is to go is gone for Docker, whatever cnetd says."""
+    one.network("net", "--subnet", "172.30.0.0/24", "-o", "cnet.name=shop")
+    box = one.host.container(hosts.Network("shop", "172.30.0.0/24"), "box")
+    before = one.host.cli("endpoint", "list")
+    one.docker.fails("address 172.30.0.2 is endpoint box", "run", "--name", "web", "--network", "net", "--ip",
+                     box.address, "box", "true")
+    one.docker.run("rm", "web")
+    one.docker.serve("web", "--network", "net", "--ip", "172.30.0.9")
+    one.network("alt", "--subnet", "172.31.0.0/24")
+    one.docker.fails('option "foo" is not one that cnet knows', "network", "connect", "--driver-opt", "foo=bar", "alt",
+                     "web")
+    assert set(one.docker.inside_of("web").links()) == {"lo", "eth0"}
+    assert len(one.host.cli("endpoint", "list")) == 2
+    serves(one.host.namespace, "web", "172.30.0.9", 80)
+    one.remove("web")
+    assert one.host.cli("endpoint", "list") == before
+    one.docker.run("network", "rm", "net", "alt")
+    assert [row["name"] for row in one.host.cli("network", "list")] == ["shop"], "somebody else is on it"
+    one.host.cli("endpoint", "delete", "box")
+    one.host.cli("network", "delete", "shop")
+
+
 def test_overlay(one, make_host):
     """With another host, and an endpoint there that Docker knows nothing of."""
     other = make_host()

@@ -3,7 +3,10 @@
     [near] 198.18.0.2 --- 198.18.0.1 the host, dockerd, cnetd --- docker0, br-... --- [containers]
 """
 
+import contextlib
 import threading
+
+import pytest
 
 from . import docker as engine
 from . import host as hosts
@@ -31,6 +34,23 @@ class AdoptedDocker:
         with open(self.host.config_path, "w", encoding="utf-8") as file:
             socket = f'docker_socket = "{self.docker.directory}/docker.sock"'
             file.write("\n".join([self._config, "[adopt]", socket, *adopt, ""]))
+
+    @contextlib.contextmanager
+    def settings(self, options):
+        """Another daemon.json for a while. Containers end, since there is no live-restore."""
+        before = self.docker.options
+        self._restart_with(options)
+        try:
+            yield self
+            self.clean()
+        finally:
+            self._restart_with(before)
+
+    def _restart_with(self, options):
+        self.docker.stop()
+        self.docker.options = options
+        self.docker.start()
+        self.follows()
 
     # ---- what is seen ----
 
@@ -69,8 +89,11 @@ class AdoptedDocker:
 
     # ---- containers ----
 
-    def address(self, container, network="bridge"):
-        return self.docker.inspect(container)["NetworkSettings"]["Networks"][network]["IPAddress"]
+    def address(self, container, network="bridge", key="IPAddress"):
+        return self.docker.inspect(container)["NetworkSettings"]["Networks"][network][key]
+
+    def address6(self, container, network="bridge"):
+        return self.address(container, network, "GlobalIPv6Address")
 
     def talks(self, client, server, network="bridge"):
         """Asserts that the server's page comes, and answers how many frames went past bridges."""
@@ -92,9 +115,30 @@ class AdoptedDocker:
         self.host.abandon()
 
 
-def page(namespace, host, port=80):
-    url = f"http://{host}:{port}/"
-    return namespace.run("curl", "-s", "-m", "5", url, check=False).stdout.strip()
+def dockerd_of_module(options):
+    """A fixture for the tests of one module."""
+
+    @pytest.fixture(scope="module")
+    def running():
+        made = AdoptedDocker(options)
+        yield made
+        made.close()
+
+    return running
+
+
+def page(namespace, host, port=80, seconds=5):
+    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return namespace.run("curl", "-s", "-m", str(seconds), url, check=False).stdout.strip()
+
+
+def closed(namespace, host, port=80):
+    """No page comes, nor would it."""
+    return page(namespace, host, port, 1) == ""
+
+
+def serves(namespace, name, host, port):
+    wait_until(lambda: page(namespace, host, port) == name, what=f"{name} on {host}:{port}")
 
 
 class Requests:
