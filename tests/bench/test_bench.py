@@ -89,7 +89,11 @@ def study(name, tmp_path, *words):
 
 
 def test_datagrams(tmp_path):
-    runs = study("udp", tmp_path)["runs"]
+    figures = study("udp", tmp_path)
+    streams = [run for run in figures["runs"] if "offered" not in run]
+    assert all(run["ns_a_kib"] > 0 for run in streams)
+    assert len(streams) == sum(len(table["rows"]) for table in figures["tables"]) // 2
+    runs = [run for run in figures["runs"] if "offered" in run]
     rates = {run["offered"] for run in runs if run["contender"] == "cnet"}
     assert len(rates) == 6
     for run in runs:

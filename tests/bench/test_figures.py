@@ -23,6 +23,7 @@ MACHINE = {
     "processor": "p",
     "virtual": True,
     "load": 0,
+    "time": "2026-01-02T03:04:05",
 }
 SETTINGS = {"rounds": 3, "seconds": 1, "cpu": 1, "nice": 0, "modes": ["rr"]}
 

@@ -4,6 +4,8 @@ import http.client
 import json
 import socket
 
+from .lab import BenchError
+
 
 class Api(http.client.HTTPConnection):
     """A connection to cnetd's socket, kept."""
@@ -19,9 +21,14 @@ class Api(http.client.HTTPConnection):
 
     def ask(self, method, path, body=None):
         """The answer's object, None for an empty one."""
-        self.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
-        response = self.getresponse()
-        text = response.read()
+        content = json.dumps(body) if body else None
+        try:
+            self.request(method, path, content, {"Content-Type": "application/json"})
+            response = self.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise BenchError(f"{method} {path}: {error or type(error).__name__}") from None
         if response.status >= 300:
-            raise http.client.HTTPException(f"{method} {path}: {response.status} {text.decode()}")
+            raise BenchError(f"{method} {path}: {response.status} {text.decode(errors='replace')}")
         return json.loads(text) if text else None

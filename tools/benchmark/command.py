@@ -244,8 +244,13 @@ def run(arguments):
         names = [name for name in STUDIES if options.full or name not in ONLY_BY_NAME]
         if US in options.skip:
             names = [name for name in names if name not in OF_OURS]
-    studies = list(run_studies(options, names, where))
-    write(options, description, measurement, notes, studies)
+    studies = []
+    try:
+        for found in run_studies(options, names, where):
+            studies.append(found)
+    finally:
+        # What took half an hour is worth having, however it ends.
+        write(options, description, measurement, notes, studies)
     failed = (measurement and measurement.errors) or any(result.errors for _, result in studies)
     return 1 if failed else 0
 

@@ -10,7 +10,7 @@ from .cnet_paths import NETWORK, Cnetd
 from .kernel_paths import wired_host
 from .lab import Lab
 from .machine import priority
-from .study import Result, Table
+from .study import Curves, Result, Table
 
 TITLE = "the control plane"
 ABOUT = (
@@ -27,6 +27,10 @@ FIRST_PORT = 20000
 class Taken:
     what: str
     milliseconds: float
+
+
+def fill_name(many):
+    return f"endpoint create, up to {many}"
 
 
 class Host:
@@ -65,7 +69,7 @@ class Host:
 
     def fill(self, many):
         for number in range(1, many + 1):
-            self.create(number, f"endpoint create, up to {many}", self._lab.namespace("pod"))
+            self.create(number, fill_name(many), self._lab.namespace("pod"))
 
     def restart(self, what):
         """Killed, and started again with all that it had, until it answers."""
@@ -92,6 +96,17 @@ def table(taken):
     return Table("milliseconds", ["milliseconds", "median", "90 %", "99 %", "longest", "times"], rows)
 
 
+def growth(taken, many):
+    """The median of a creation by how many endpoints there are, in twenty steps."""
+    values = [one.milliseconds for one in taken if one.what == fill_name(many)]
+    step = max(1, many // 20)
+    line = [
+        (first + step, percentile(values[first : first + step], 0.5))
+        for first in range(0, len(values) - step + 1, step)
+    ]
+    return Curves("control-growth", "an endpoint made", "endpoints there are", "milliseconds", {"cnet-bpf": line})
+
+
 def run(options, everything, bin_dir, say):
     # The daemon inherits it.
     with priority(options.nice), Lab() as lab:
@@ -113,4 +128,5 @@ def run(options, everything, bin_dir, say):
     )
     runs = [dataclasses.asdict(one) for one in host.taken]
     facts = {"resident_bytes": resident, "map_bytes": maps}
-    return Result([table(host.taken)], runs, notes=[note], facts=facts)
+    curves = [growth(host.taken, options.endpoints)]
+    return Result([table(host.taken)], runs, curves, notes=[note], facts=facts)

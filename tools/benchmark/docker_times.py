@@ -1,14 +1,13 @@
 """What dockerd takes to give a container a network: its own bridge driver, and ours."""
 
 import dataclasses
-import http.client
 import time
 
 from .attach import Taken, table
 from .cnet_paths import Cnetd
 from .dockerd import Dockerd, missing
 from .kernel_paths import wired_host
-from .lab import BenchError, Lab
+from .lab import Lab
 from .machine import priority
 from .study import Result
 
@@ -32,15 +31,9 @@ class Engine:
         for driver, subnet in NETWORKS.items():
             ipam = {"Driver": "default", "Config": [{"Subnet": subnet}]}
             body = {"Name": f"of-{driver}", "Driver": driver, "IPAM": ipam}
-            self._ask("POST", "/networks/create", body)
+            self._api.ask("POST", "/networks/create", body)
         # Docker connects no container whose first network is "none".
         self._create("running", "bridge")
-
-    def _ask(self, *request):
-        try:
-            return self._api.ask(*request)
-        except http.client.HTTPException as error:
-            raise BenchError(f"dockerd: {error}") from None
 
     def _create(self, name, network, ports=0):
         numbers = range(1, ports + 1)
@@ -55,8 +48,8 @@ class Engine:
             "ExposedPorts": {f"{n}/tcp": {} for n in numbers},
             "HostConfig": host,
         }
-        self._ask("POST", f"/containers/create?name={name}", body)
-        self._ask("POST", f"/containers/{name}/start")
+        self._api.ask("POST", f"/containers/create?name={name}", body)
+        self._api.ask("POST", f"/containers/{name}/start")
 
     def _timed(self, contender, verb, action):
         start = time.perf_counter()
@@ -65,14 +58,14 @@ class Engine:
 
     def connect(self, driver):
         where, who = f"/networks/of-{driver}", {"Container": "running"}
-        self._timed(driver, "connect", lambda: self._ask("POST", f"{where}/connect", who))
-        self._timed(driver, "disconnect", lambda: self._ask("POST", f"{where}/disconnect", who))
+        self._timed(driver, "connect", lambda: self._api.ask("POST", f"{where}/connect", who))
+        self._timed(driver, "disconnect", lambda: self._api.ask("POST", f"{where}/disconnect", who))
 
     def start(self, contender, network, ports=0):
         beside = f", {ports} ports" if ports else ""
         self._timed(contender, f"start{beside}", lambda: self._create("one", network, ports))
         remove = ("DELETE", "/containers/one?force=true")
-        self._timed(contender, f"remove{beside}", lambda: self._ask(*remove))
+        self._timed(contender, f"remove{beside}", lambda: self._api.ask(*remove))
 
 
 def run(options, everything, bin_dir, say):

@@ -4,7 +4,6 @@ SIGKILL.
 """
 
 import contextlib
-import http.client
 import io
 import json
 import os
@@ -83,10 +82,9 @@ class Dockerd:
         if self._process.poll() is not None:
             said = self._log.read_text(errors="replace").splitlines()[-3:]
             raise BenchError(f"dockerd ended: {' | '.join(said)}")
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with contextlib.suppress(BenchError):
             self.api.ask("GET", "/version")
             return True
-        self.api.close()
         return False
 
     def _import_image(self):

@@ -55,7 +55,7 @@ class Stolen:
 
 
 class Busy:
-    """How long a CPU has worked since this was made, whoever for. Its idle time is exact to a tick of 10 ms."""
+    """The share of a CPU's time that it has worked since this was made, whoever for. Its idle time is exact to a tick of 10 ms."""
 
     def __init__(self, cpu):
         self._cpu = cpu
@@ -65,8 +65,9 @@ class Busy:
         fields = cpu_times(self._cpu)
         return (fields[3] + fields[4] + fields[7]) / os.sysconf("SC_CLK_TCK")
 
-    def seconds(self):
-        return max(0.0, time.monotonic() - self._start - (self._read() - self._idle))
+    def share(self):
+        took = time.monotonic() - self._start
+        return min(1.0, max(0.0, 1 - (self._read() - self._idle) / took))
 
 
 @contextlib.contextmanager

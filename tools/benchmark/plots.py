@@ -94,7 +94,7 @@ def _axes(curves, xs, top, at):
         _, y = at(xs[0], top * share)
         yield f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * share:,.0f}</text>'
-    for x in xs:
+    for x in xs[:: 1 + len(xs) // 12]:
         across, bottom = at(x, 0)
         yield f'<text x="{across:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{x:,.0f}</text>'
     middle = (LEFT + right) / 2

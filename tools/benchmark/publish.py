@@ -17,7 +17,7 @@ def publish(directory, measurement, machine, settings, notes, studies):
     directory.mkdir(parents=True, exist_ok=True)
     for old in [*directory.glob("*.svg"), *directory.glob("figures.md")]:
         old.unlink()
-    parts = ["# Figures", "\n".join(f"{line}  " for line in heading(machine, settings)).rstrip()]
+    parts = ["# Figures", _where(machine, settings)]
     if measurement:
         parts += [*_aims(measurement), *_comparison(directory, measurement)]
     for study, result in studies:
@@ -35,9 +35,12 @@ def _summarize(text, directory, measurement, machine, settings):
     if not (begin and end):
         return
     link = f"Every table and plot of that run: [{directory.name}/figures.md]({directory.name}/figures.md)."
-    where = "\n".join(f"{line}  " for line in heading(machine, settings)).rstrip()
-    between = "\n\n".join([begin, where, *_aims(measurement), link, end])
+    between = "\n\n".join([begin, _where(machine, settings), *_aims(measurement), link, end])
     text.write_text(before + between + after, encoding="utf-8")
+
+
+def _where(machine, settings):
+    return "\n".join(f"{line}  " for line in [f"{machine['time'][:10]}:", *heading(machine, settings)]).rstrip()
 
 
 def markdown_table(columns, rows):

@@ -5,7 +5,7 @@ import dataclasses
 from .measure import aim_results
 from .scenarios import MODES, US
 
-LABEL_WIDTH = 24
+LABEL_WIDTH = 30
 
 
 def spread_json(spread):

@@ -1,4 +1,4 @@
-"""Small datagrams, one way, at rising rates: how many arrive, and what one costs."""
+"""Small datagrams, one way, at rising rates: how many arrive. What one costs, and a byte of a stream."""
 
 from .lab import Lab
 from .machine import Busy
@@ -9,8 +9,8 @@ from .work import Worker
 TITLE = "small datagrams at a rising rate"
 ABOUT = (
     "56 bytes of UDP's content and headers, sent at a steady rate in bursts of 250 µs, counted by the receiver. Both ends "
-    "share one CPU: what the path costs is missing to them. `CPU` is the CPU's time a datagram at the lowest rate, both "
-    "ends included."
+    "share one CPU: what the path costs is missing to them. The CPU's time is that of both ends and of the path, whatever "
+    "else the machine does on that CPU included."
 )
 RATES = (25_000, 50_000, 75_000, 100_000, 150_000, 200_000)
 CONTENDERS = {
@@ -18,6 +18,7 @@ CONTENDERS = {
     "published": ("routed", "iptables", "nftables", US),
     "overlay": ("hosts", "vxlan", "vxlan-nf", "flow-vxlan", US),
 }
+BLOCK_KIB = 4096  # of a stream's transaction
 ROUNDS = 5  # at most: of those that have hundreds of runs each
 
 
@@ -42,8 +43,10 @@ def run(options, everything, bin_dir, say):
                 for rate in rates:
                     say(f"round {number + 1} of {rounds}: {contest.scenario} {rate:,} a second")
                     measure(contest, worker, rate, options)
+                say(f"round {number + 1} of {rounds}: {contest.scenario} stream")
+                measure_stream(contest, worker, options)
     return Result(
-        [table(contest, rates) for contest in found],
+        [table(contest, rates) for contest in found] + [cpu_table(contest, rates[0]) for contest in found],
         [sample for contest in found for sample in contest.all_samples()],
         [curves(contest, rates) for contest in found],
         [error for contest in found for error in contest.all_errors()],
@@ -55,9 +58,20 @@ def measure(contest, worker, rate, options):
         with contest.blaming(contender):
             busy = Busy(options.cpu)
             sample = worker.run(path, "udp", options.seconds, "--rate", rate)
-            sample["cpu_us"] = busy.seconds() * 1e6 / max(sample["sent"], 1)
+            sample["cpu_us"] = busy.share() * sample["seconds"] * 1e6 / max(sample["sent"], 1)
             sample["loss"] = sample["lost"] / max(sample["sent"], 1)
             contest.add(contender, rate, sample)
+
+
+def measure_stream(contest, worker, options):
+    for contender, path in contest.running():
+        with contest.blaming(contender):
+            busy = Busy(options.cpu)
+            sample = worker.run(path, "stream", options.seconds)
+            # The share of the whole, since the ends need a while to start and to part.
+            kib = sample["transactions"] * BLOCK_KIB
+            sample["ns_a_kib"] = busy.share() * sample["seconds"] * 1e9 / kib
+            contest.add(contender, "stream", sample)
 
 
 def contenders_of(contest):
@@ -72,10 +86,22 @@ def table(contest, rates):
             arrived = contest.spread(contender, rate, "per_second").median
             lost = contest.spread(contender, rate, "loss").median
             cells.append(f"{arrived / 1e3:.0f}" + (f" (-{lost:.0%})" if lost >= 0.005 else ""))
-        cpu = contest.spread(contender, rates[0], "cpu_us").median
-        rows.append([contender.label, *cells, f"{cpu:.2f}"])
-    columns = ["thousand a second arrived, of", *(f"{rate // 1000}" for rate in rates), "CPU µs"]
+        rows.append([contender.label, *cells])
+    columns = ["thousand a second arrived, of", *(f"{rate // 1000}" for rate in rates)]
     return Table(f"{contest.scenario}: {columns[0]}", columns, rows)
+
+
+def cpu_table(contest, rate):
+    rows = []
+    limit = next(iter(contenders_of(contest)), None)
+    for contender in contenders_of(contest):
+        cells = []
+        for key, what, digits in ((rate, "cpu_us", 2), ("stream", "ns_a_kib", 0)):
+            ratio = contest.ratio(contender, limit, key, what)
+            cells += [f"{contest.spread(contender, key, what).median:.{digits}f}", f"{ratio.median:.3f}"]
+        rows.append([contender.label, *cells])
+    columns = ["CPU", f"µs a datagram at {rate:,} a second", "of the first", "ns a KiB of a stream", "of the first"]
+    return Table(f"{contest.scenario}: CPU", columns, rows)
 
 
 def curves(contest, rates):
