@@ -17,8 +17,10 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr auto kAnswerMax = 10s;
-// Rules change without an event.
-constexpr auto kPeriod = 30s;
+// Docker lists a container that has ended as running for a while after the last of its events, and
+// rules change without any: what changed is looked at again, less and less often.
+constexpr milliseconds kPeriodMin = 500ms;
+constexpr milliseconds kPeriodMax = 30s;
 constexpr milliseconds kPauseMin = 100ms;
 constexpr milliseconds kPauseMax = 2s;
 // A container that starts is half a dozen events.
@@ -119,6 +121,7 @@ Error AdoptFollower::follow() {
     if (!events) return events.error();
     auto info = ask_engine(socket_, "/info", stop, steady_clock::now() + kAnswerMax);
     if (!info) return info.error();
+    period_ = kPeriodMin;
     while (true) {
         const auto begin = steady_clock::now();
         auto seen = look_at(*info);
@@ -151,10 +154,11 @@ DockerNews AdoptFollower::look_at(const std::string& info) const {
 
 Status AdoptFollower::wait_for_events(EngineStream& events) {
     const std::array<int, 3> all{stop_event_.get(), look_event_.get(), events.fd()};
-    auto until = steady_clock::now() + kPeriod;
+    auto until = steady_clock::now() + period_;
     // From the first event on; never more than a fifth of the time is spent looking.
     const milliseconds settle = std::clamp(4 * look_took_, kSettleMin, kSettleMax);
     bool settling = false;
+    period_ = std::min(2 * period_, kPeriodMax);
     while (true) {
         const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
         const int ready = left > 0ms ? first_readable(all, left) : -1;
@@ -170,7 +174,9 @@ Status AdoptFollower::wait_for_events(EngineStream& events) {
             if (!*more) return Error(ErrorKind::kSystem, "Docker has ended its events");
             events.take();
         }
-        if (!std::exchange(settling, true)) until = steady_clock::now() + settle;
+        if (std::exchange(settling, true)) continue;
+        until = steady_clock::now() + settle;
+        period_ = std::max(kPeriodMin, settle);
     }
 }
 

@@ -57,7 +57,8 @@ private:
     UniqueFd look_event_;
     UniqueFd news_event_;
     std::chrono::milliseconds look_took_{0};
-    bool answered_ = false; // on this connection
+    std::chrono::milliseconds period_{0}; // until the next look, when nothing is told
+    bool answered_ = false;               // on this connection
     std::mutex mutex_;
     std::optional<DockerNews> news_;
     std::thread thread_;

@@ -74,13 +74,13 @@ void FakeServer::serve() {
     pollfd waits[] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
     while (poll(waits, 2, -1) > 0 && waits[1].revents == 0) {
         UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        if (connection) serve_one(connection.get());
+        if (connection && serve_one(connection.get())) open_.push_back(std::move(connection));
     }
 }
 
-void FakeServer::serve_one(int connection) {
+bool FakeServer::serve_one(int connection) {
     std::string request = read_request(connection);
-    if (request.empty()) return;
+    if (request.empty()) return false;
     Seen seen = parse_request(request);
     std::string answer = answer_(seen);
     {
@@ -89,9 +89,10 @@ void FakeServer::serve_one(int connection) {
     }
     for (std::string_view rest = answer; !rest.empty();) {
         ssize_t sent = send(connection, rest.data(), rest.size(), MSG_NOSIGNAL);
-        if (sent <= 0) return;
+        if (sent <= 0) return false;
         rest.remove_prefix(static_cast<size_t>(sent));
     }
+    return answer.find("Connection: keep-alive") != answer.npos;
 }
 
 } // namespace cnet::cli::test

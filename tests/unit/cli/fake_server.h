@@ -1,6 +1,6 @@
 // A daemon of the test's choice: HTTP on a unix socket below a directory that --root understands,
 // one request a connection. Remembers what it was asked; the answers are raw, so that broken ones
-// can be given too.
+// can be given too. An answer with "Connection: keep-alive" leaves the connection open.
 #pragma once
 
 #include <functional>
@@ -38,7 +38,8 @@ public:
 
 private:
     void serve();
-    void serve_one(int connection);
+    // Whether the connection is to stay open.
+    bool serve_one(int connection);
 
     cnet::test::TemporaryDirectory directory_;
     Answer answer_;
@@ -46,6 +47,7 @@ private:
     UniqueFd stop_;
     mutable std::mutex mutex_; // of seen_
     std::vector<Seen> seen_;
+    std::vector<UniqueFd> open_;
     std::thread thread_;
 };
 
