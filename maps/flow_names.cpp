@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -12,31 +11,19 @@
 namespace cnet::maps {
 namespace {
 
-using Names = std::string_view;
-
 // From CNET_CT_SNAT on.
-constexpr std::array<Names, CNET_CT_KERNEL> kTypes = {"snat",   "dnat",    "hairpin", "host",
-                                                      "routed", "mapping", "kernel"};
-constexpr std::array<Names, CNET_CT_STATE_MAX> kStates = {"new", "established", "closing",
-                                                          "time_wait", "closed"};
-constexpr std::array<std::pair<uint8_t, Names>, 5> kProtocols{{{IPPROTO_TCP, "tcp"},
-                                                               {IPPROTO_UDP, "udp"},
-                                                               {IPPROTO_ICMP, "icmp"},
-                                                               {IPPROTO_ICMPV6, "icmpv6"},
-                                                               {IPPROTO_SCTP, "sctp"}}};
+constexpr std::array<std::string_view, CNET_CT_KERNEL> kTypes = {
+    "snat", "dnat", "hairpin", "host", "routed", "mapping", "kernel"};
+constexpr std::array<std::string_view, CNET_CT_STATE_MAX> kStates = {
+    "new", "established", "closing", "time_wait", "closed"};
+constexpr std::array<std::pair<uint8_t, std::string_view>, 5> kProtocols{
+    {{IPPROTO_TCP, "tcp"},
+     {IPPROTO_UDP, "udp"},
+     {IPPROTO_ICMP, "icmp"},
+     {IPPROTO_ICMPV6, "icmpv6"},
+     {IPPROTO_SCTP, "sctp"}}};
 
-template <size_t N> bool contains(const std::array<Names, N>& names, std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-template <size_t N> std::string list_of(const std::array<Names, N>& names) {
-    std::string list;
-    for (Names name : names)
-        list.append(list.empty() ? "" : ", ").append(name);
-    return list;
-}
-
-const std::pair<uint8_t, Names>* find_protocol(uint8_t l4_proto) {
+const std::pair<uint8_t, std::string_view>* find_protocol(uint8_t l4_proto) {
     for (const auto& known : kProtocols) {
         if (known.first == l4_proto) return &known;
     }
@@ -58,14 +45,6 @@ std::string protocol_name(uint8_t l4_proto) {
     return known ? std::string(known->second) : std::to_string(l4_proto);
 }
 
-bool is_flow_type(std::string_view name) {
-    return contains(kTypes, name);
-}
-
-bool is_flow_state(std::string_view name) {
-    return contains(kStates, name);
-}
-
 std::optional<uint8_t> parse_protocol(std::string_view name) {
     for (const auto& [number, known] : kProtocols) {
         if (known == name) return number;
@@ -80,12 +59,23 @@ bool has_name(uint8_t l4_proto) {
     return find_protocol(l4_proto) != nullptr;
 }
 
-std::string flow_type_list() {
-    return list_of(kTypes);
+std::vector<std::string_view> flow_types() {
+    std::vector<std::string_view> types;
+    for (uint32_t type = CNET_CT_SNAT; type <= kTypes.size(); type++) {
+        if (type != CNET_CT_MAPPING) types.push_back(flow_type_name(type));
+    }
+    return types;
 }
 
-std::string flow_state_list() {
-    return list_of(kStates);
+std::vector<std::string_view> flow_states() {
+    return {kStates.begin(), kStates.end()};
+}
+
+std::vector<std::string_view> protocol_names() {
+    std::vector<std::string_view> names;
+    for (const auto& known : kProtocols)
+        names.push_back(known.second);
+    return names;
 }
 
 } // namespace cnet::maps

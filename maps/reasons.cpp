@@ -55,6 +55,14 @@ std::string_view hint(uint32_t number) {
     }
 }
 
+std::span<const cnet_reason> limit_reasons() {
+    static constexpr cnet_reason kLimits[] = {
+        CNET_R_CT_FULL,         CNET_R_PORTS_EXHAUSTED, CNET_R_FDB_FULL,  CNET_R_MAC_LIMIT,
+        CNET_R_FRAGMENT_FULL,   CNET_R_FLOOD_LIMIT,     CNET_R_ICMP_RATE, CNET_R_DHCP_UNSEEN,
+        CNET_R_SOCK_PEERS_FULL, CNET_R_SOCK_NO_MEMORY};
+    return kLimits;
+}
+
 std::optional<cnet_reason> parse_reason(std::string_view name) {
     auto found = std::find_if(std::begin(kReasons), std::end(kReasons),
                               [&](const Reason& candidate) { return candidate.name == name; });

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "maps/abi.h"
@@ -21,6 +22,8 @@ struct Reason {
 const Reason& reason(uint32_t number);
 // What to do about a drop; empty for what is none.
 std::string_view hint(uint32_t number);
+// What has a defined end: those that are counted when it is reached.
+std::span<const cnet_reason> limit_reasons();
 std::optional<cnet_reason> parse_reason(std::string_view name);
 std::string_view to_string(ReasonClass reason_class); // "forward", "punt", "drop", "event"
 

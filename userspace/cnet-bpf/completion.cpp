@@ -6,6 +6,7 @@
 #include <ostream>
 #include <set>
 
+#include "maps/flow_names.h"
 #include "userspace/cnet-bpf/objects.h"
 #include "userspace/cnet-bpf/pins.h"
 #include "userspace/cnet-bpf/view.h"
@@ -118,10 +119,14 @@ Words of_option(Context& context, const Object& object, const Option& option) {
     return values_of(context, object, option.value);
 }
 
+Words words_of(const std::vector<std::string_view>& names) {
+    return {names.begin(), names.end()};
+}
+
 Words of_filter(Context& context, const Object& object, const std::string& last) {
-    if (last == "proto") return {"tcp", "udp", "icmp", "icmpv6", "sctp"};
-    if (last == "state") return {"new", "established", "closing", "time_wait", "closed"};
-    if (last == "type") return {"snat", "dnat", "hairpin", "host", "routed", "kernel"};
+    if (last == "proto") return words_of(maps::protocol_names());
+    if (last == "state") return words_of(maps::flow_states());
+    if (last == "type") return words_of(maps::flow_types());
     if (last == "network") return values_of(context, object, "NETWORK");
     if (last == "endpoint") return values_of(context, object, "ENDPOINT");
     return {};

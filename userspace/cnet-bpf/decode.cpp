@@ -142,7 +142,7 @@ Json host_addr_value(const void* bytes, const Decoder& decoder) {
 }
 
 Json slot_fields(uint32_t index) {
-    return {{"protocol", named(index >> 16, kL4Names)}, {"port", index & 0xffff}};
+    return {{"protocol", named(index >> 16, maps::kL4Names)}, {"port", index & 0xffff}};
 }
 Json slot_key(const void* bytes, const Decoder&) {
     return slot_fields(read<uint32_t>(bytes));
@@ -170,7 +170,7 @@ Json binding_value(const void* bytes, const Decoder&) {
     auto binding = read<cnet_binding>(bytes);
     return {{"network", binding.network_id},
             {"endpoint", binding.endpoint_id},
-            {"protocol", named(binding.l4, kL4Names)},
+            {"protocol", named(binding.l4, maps::kL4Names)},
             {"host_port", binding.host_port},
             {"target_port", binding.target_port},
             {"port_count", binding.port_count},

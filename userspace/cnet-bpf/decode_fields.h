@@ -49,9 +49,7 @@ inline constexpr Bit kCtFlags[] = {
     {CNET_CT_SWITCHED, "switched"},
 };
 
-inline constexpr std::array kL4Names = {"tcp", "udp", "icmp", "sctp"};
 inline constexpr std::array kCtKinds = {"", "forward", "reverse"};
-static_assert(kL4Names.size() == CNET_L4_MAX);
 
 template <size_t N> Json flags(uint32_t value, const Bit (&names)[N]) {
     Json list = Json::array();

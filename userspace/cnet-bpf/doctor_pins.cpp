@@ -108,16 +108,13 @@ void check_maps(const Subject& subject, Findings& findings) {
 }
 
 void check_limits(const Subject& subject, Findings& findings) {
-    constexpr cnet_reason kLimits[] = {
-        CNET_R_CT_FULL,     CNET_R_PORTS_EXHAUSTED, CNET_R_FDB_FULL,
-        CNET_R_MAC_LIMIT,   CNET_R_FRAGMENT_FULL,   CNET_R_FLOOD_LIMIT,
-        CNET_R_DHCP_UNSEEN, CNET_R_SOCK_PEERS_FULL, CNET_R_SOCK_NO_MEMORY};
     auto counters =
         maps::CountersRo::open(maps::map_pin(subject.context.paths.pins, "cnet_counters"));
     if (!counters) return;
     auto totals = counters->totals();
     if (!totals) return;
-    for (cnet_reason limit : kLimits) {
+    for (cnet_reason limit : maps::limit_reasons()) {
+        if (limit == CNET_R_ICMP_RATE) continue; // a quiet network reaches it too
         uint64_t packets = 0;
         for (uint32_t hook = 0; hook < CNET_HOOK_MAX; hook++)
             packets += (*totals)[CNET_COUNTER_INDEX(hook, limit)].packets;

@@ -24,13 +24,6 @@ using metrics::Type;
 constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
 constexpr int kBacklog = 16;
 
-// What has a defined end, and the reason that is counted there; always shown, so that a first
-// occurrence is an increase.
-constexpr cnet_reason kLimits[] = {
-    CNET_R_CT_FULL,         CNET_R_PORTS_EXHAUSTED, CNET_R_FDB_FULL,  CNET_R_MAC_LIMIT,
-    CNET_R_FRAGMENT_FULL,   CNET_R_FLOOD_LIMIT,     CNET_R_ICMP_RATE, CNET_R_DHCP_UNSEEN,
-    CNET_R_SOCK_PEERS_FULL, CNET_R_SOCK_NO_MEMORY};
-
 Labels api_labels(const api::Request& request, const api::Response& response) {
     if (response.route.empty()) return {{"method", "other"}, {"route", "other"}};
     return {{"method", request.method}, {"route", response.route}};
@@ -284,7 +277,8 @@ Status MetricsPart::add_counters(Families& families) const {
     }
     Family limits = counter("cnet_limit_reached_total",
                             "Times that the data path came to a limit, by reason, at all hooks.");
-    for (cnet_reason limit : kLimits)
+    // Always shown, so that a first occurrence is an increase.
+    for (cnet_reason limit : maps::limit_reasons())
         limits.add({{"reason", std::string(maps::reason(limit).name)}}, by_reason[limit]);
     for (Family* family : {&packets, &bytes, &limits})
         families.push_back(std::move(*family));
@@ -331,7 +325,6 @@ void MetricsPart::add_flows(Families& families) const {
     families.push_back(single(counter("cnet_fdb_aged_total", "Learned MAC addresses that aged."),
                               figures.collected_macs));
 
-    constexpr const char* kProtocols[CNET_L4_MAX] = {"tcp", "udp", "icmp", "sctp"};
     Family ports = gauge("cnet_nat_ports_used",
                          "Ports (of ICMP: identifiers) that translated flows use, of 65536.");
     const maps::SlotTable& slots = sources_.data_path.maps().slot;
@@ -339,7 +332,7 @@ void MetricsPart::add_flows(Families& families) const {
         uint64_t used = 0;
         for (uint32_t port = 0; port < 65536; port++)
             used += slots.nat_refs(CNET_SLOT_INDEX(l4, port)) != 0;
-        ports.add({{"protocol", kProtocols[l4]}}, used);
+        ports.add({{"protocol", maps::kL4Names[l4]}}, used);
     }
     families.push_back(std::move(ports));
 }

@@ -15,6 +15,20 @@ uint64_t seconds_since(uint64_t now_ns, uint64_t then_ns) {
     return now_ns > then_ns ? (now_ns - then_ns) / kSecondNs : 0;
 }
 
+std::string joined(const std::vector<std::string_view>& names) {
+    std::string list;
+    for (std::string_view name : names)
+        list.append(list.empty() ? "" : ", ").append(name);
+    return list;
+}
+
+Status one_of(const char* what, const std::optional<std::string>& given,
+              const std::vector<std::string_view>& known) {
+    if (!given || std::find(known.begin(), known.end(), *given) != known.end()) return {};
+    return Error(ErrorKind::kInvalid,
+                 std::string(what) + " \"" + *given + "\" is none of " + joined(known));
+}
+
 template <typename Map> auto find_named(const Map& map, const std::string& name) {
     return std::find_if(map.begin(), map.end(),
                         [&](const auto& entry) { return entry.second.name == name; });
@@ -49,18 +63,14 @@ Result<FlowFilter> FlowFilter::resolve(const CtFilter& filter, const State& stat
     resolved.filter_ = filter;
     if (filter.proto) resolved.protocol_ = maps::parse_protocol(*filter.proto);
     if (filter.proto && !resolved.protocol_) {
-        return Error(ErrorKind::kInvalid, "protocol \"" + *filter.proto +
-                                              "\" is none of tcp, udp, icmp, icmpv6, sctp, nor a "
-                                              "number up to 255");
+        return Error(ErrorKind::kInvalid, "protocol \"" + *filter.proto + "\" is none of " +
+                                              joined(maps::protocol_names()) +
+                                              ", nor a number up to 255");
     }
-    if (filter.state && !maps::is_flow_state(*filter.state)) {
-        return Error(ErrorKind::kInvalid,
-                     "state \"" + *filter.state + "\" is none of " + maps::flow_state_list());
-    }
-    if (filter.type && !maps::is_flow_type(*filter.type)) {
-        return Error(ErrorKind::kInvalid,
-                     "type \"" + *filter.type + "\" is none of " + maps::flow_type_list());
-    }
+    if (Status state_known = one_of("state", filter.state, maps::flow_states()); !state_known)
+        return state_known.error();
+    if (Status type_known = one_of("type", filter.type, maps::flow_types()); !type_known)
+        return type_known.error();
     if (filter.network) {
         auto network = find_named(state.networks, *filter.network);
         if (network == state.networks.end()) {
