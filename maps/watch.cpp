@@ -11,6 +11,7 @@
 
 #include "maps/map_fd.h"
 #include "maps/pin_path.h"
+#include "userspace/base/clock.h"
 
 namespace cnet::maps {
 
@@ -18,15 +19,9 @@ namespace {
 
 constexpr int kPollMs = 500;
 
-// What bpf_ktime_get_ns() counts.
-uint64_t monotonic_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
-
 uint64_t lease_end_ns() {
-    return monotonic_ns() + static_cast<uint64_t>(std::chrono::nanoseconds(kWatchLease).count());
+    return clock_ns(CLOCK_MONOTONIC) +
+           static_cast<uint64_t>(std::chrono::nanoseconds(kWatchLease).count());
 }
 
 size_t state_bytes() {
@@ -71,7 +66,7 @@ Watch::~Watch() {
         // Others say again what they want before long; what nobody wants costs nothing from here.
         uint32_t kinds = 0;
         for (const cnet_watcher& watcher : state_->watchers)
-            if (watcher.until_ns > monotonic_ns()) kinds |= watcher.kinds;
+            if (watcher.until_ns > clock_ns(CLOCK_MONOTONIC)) kinds |= watcher.kinds;
         __atomic_store_n(&state_->kinds, kinds, __ATOMIC_RELEASE);
     }
     if (state_) munmap(state_, state_bytes());
@@ -99,7 +94,7 @@ Status Watch::open(const std::filesystem::path& pins) {
 Status Watch::claim() {
     for (uint32_t place = 0; place < CNET_WATCHERS; place++) {
         uint64_t seen = __atomic_load_n(&state_->watchers[place].until_ns, __ATOMIC_ACQUIRE);
-        if (seen > monotonic_ns()) continue;
+        if (seen > clock_ns(CLOCK_MONOTONIC)) continue;
         if (!__atomic_compare_exchange_n(&state_->watchers[place].until_ns, &seen, lease_end_ns(),
                                          false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             continue;

@@ -44,10 +44,6 @@ Json host_subnets_json(const std::vector<control::HostSubnet>& subnets) {
     return list;
 }
 
-Json text_or_null(const std::string& text) {
-    return text.empty() ? Json(nullptr) : Json(text);
-}
-
 Json json_of(const control::AdoptedView& view) {
     Json json;
     json["bridge"] = view.bridge;

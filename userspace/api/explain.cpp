@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "maps/flow_key.h"
 #include "maps/flow_names.h"
 #include "maps/reasons.h"
 #include "userspace/control/controller.h"
@@ -21,10 +22,6 @@ std::string found(const std::map<uint32_t, std::string>& names, uint32_t number)
 
 std::string or_number(std::string name, uint32_t number) {
     return name.empty() ? "#" + std::to_string(number) : name;
-}
-
-Json or_null(const std::string& text) {
-    return text.empty() ? Json(nullptr) : Json(text);
 }
 
 std::string address(const cnet_addr& addr) {
@@ -58,14 +55,6 @@ Json tuple_json(const cnet_ct_key& key) {
     return json;
 }
 
-// The tuple's other direction: what a packet becomes by the other key of its flow.
-cnet_ct_key inverse(const cnet_ct_key& key) {
-    cnet_ct_key turned = key;
-    std::swap(turned.src, turned.dst);
-    std::swap(turned.src_port_be, turned.dst_port_be);
-    return turned;
-}
-
 std::string side_text(const cnet_addr& addr, uint16_t port_be, bool ports) {
     std::string text = address(addr);
     if (!ports) return text;
@@ -96,8 +85,8 @@ Json port_step(const cnet_trace_step& step, const Names& names) {
     if (step.value & CNET_PORT_INTERNAL) text += ", --internal";
     Json json = made("port", std::move(text));
     json["device"] = names.device(step.ifindex);
-    json["endpoint"] = or_null(names.endpoint(step.ifindex));
-    json["network"] = or_null(names.network(step.id));
+    json["endpoint"] = text_or_null(names.endpoint(step.ifindex));
+    json["network"] = text_or_null(names.network(step.id));
     return json;
 }
 
@@ -113,7 +102,7 @@ Json learn_step(const cnet_trace_step& step) {
 }
 
 Json flow_step(const cnet_trace_step& step, bool begins) {
-    const cnet_ct_key becomes = inverse(step.key);
+    const cnet_ct_key becomes = maps::reversed(step.key);
     std::string text = begins ? "begins a flow (" : step.id ? "answers a flow (" : "of a flow (";
     text += maps::flow_type_name(step.detail);
     if (!begins) text.append(", ").append(maps::flow_state_name(step.value));
@@ -131,7 +120,7 @@ Json at_step(const char* name, const std::string& what, const cnet_trace_step& s
         step.id ? "behind peer " + names.peer(step.id) : "at " + names.place(step.ifindex);
     Json json = made(name, what + " is " + where);
     json["device"] = step.id ? Json(nullptr) : Json(names.device(step.ifindex));
-    json["endpoint"] = or_null(names.endpoint(step.ifindex));
+    json["endpoint"] = text_or_null(names.endpoint(step.ifindex));
     json["peer"] = step.id ? Json(names.peer(step.id)) : Json(nullptr);
     return json;
 }
@@ -203,7 +192,7 @@ Json send_step(const cnet_trace_step& step, const Names& names) {
     }
     Json json = made("send", std::move(text));
     json["device"] = names.device(step.ifindex);
-    json["endpoint"] = or_null(names.endpoint(step.ifindex));
+    json["endpoint"] = text_or_null(names.endpoint(step.ifindex));
     return json;
 }
 
@@ -317,7 +306,7 @@ Json explanation_json(cnet_hook hook, uint32_t ifindex, const Explanation& expla
     json["verdict"] = maps::to_string(reason.reason_class);
     json["reason"] = reason.name;
     json["meaning"] = reason.meaning;
-    json["hint"] = or_null(std::string(maps::hint(number)));
+    json["hint"] = text_or_null(std::string(maps::hint(number)));
     json["to"] = std::move(to);
     json["packet"] = end && end->key.l4_proto ? tuple_json(end->key) : Json(nullptr);
     json["steps"] = std::move(steps);

@@ -43,6 +43,10 @@ std::string to_text(const Json& value) {
     return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+Json text_or_null(const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
 const Json* ObjectReader::find(const char* key) {
     known_.insert(key);
     auto found = object_.find(key);

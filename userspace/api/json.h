@@ -23,6 +23,8 @@ using Json = nlohmann::ordered_json; // keys stay in the documents' order
 Result<Json> parse_object(std::string_view text);
 // Bytes that are not UTF-8 (a path may hold any) become U+FFFD.
 std::string to_text(const Json& value);
+// Null for an empty text.
+Json text_or_null(const std::string& text);
 
 class ObjectReader {
 public:

@@ -9,6 +9,13 @@ namespace cnet {
 
 inline constexpr uint64_t kSecondNs = 1'000'000'000;
 
+// As clock_gettime(2).
+inline uint64_t clock_ns(clockid_t clock) {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return static_cast<uint64_t>(now.tv_sec) * kSecondNs + static_cast<uint64_t>(now.tv_nsec);
+}
+
 class Clock {
 public:
     virtual ~Clock() = default;
@@ -19,16 +26,9 @@ public:
 
 class SystemClock final : public Clock {
 public:
-    uint64_t monotonic_ns() const override { return now_ns(CLOCK_MONOTONIC); }
-    uint64_t boot_ns() const override { return now_ns(CLOCK_BOOTTIME); }
+    uint64_t monotonic_ns() const override { return clock_ns(CLOCK_MONOTONIC); }
+    uint64_t boot_ns() const override { return clock_ns(CLOCK_BOOTTIME); }
     int64_t wall_s() const override { return std::time(nullptr); }
-
-private:
-    static uint64_t now_ns(clockid_t clock) {
-        timespec now{};
-        clock_gettime(clock, &now);
-        return static_cast<uint64_t>(now.tv_sec) * kSecondNs + static_cast<uint64_t>(now.tv_nsec);
-    }
 };
 
 } // namespace cnet

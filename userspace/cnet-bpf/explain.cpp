@@ -13,13 +13,6 @@ namespace {
 
 constexpr const char* kExplain = "/v1/explain";
 
-std::string side(const Json& packet, const char* address, const char* port) {
-    std::string text = text_at(packet, address);
-    if (number_at(packet, port) == 0) return text;
-    if (text.find(':') != std::string::npos) text = "[" + text + "]";
-    return text + ":" + text_at(packet, port);
-}
-
 Style style_of(const std::string& verdict) {
     return verdict == "drop" ? Style::kBad : verdict == "punt" ? Style::kNotice : Style::kGood;
 }
@@ -29,8 +22,9 @@ void print_text(Context& context, const Json& answer) {
     context.out << "at " << printable(text_at(answer, "device")) << ", hook "
                 << text_at(answer, "hook");
     if (!packet.is_null())
-        context.out << ": " << text_at(packet, "protocol") << " " << side(packet, "src", "src_port")
-                    << " -> " << side(packet, "dst", "dst_port");
+        context.out << ": " << text_at(packet, "protocol") << " "
+                    << side_of(packet, "src", "src_port") << " -> "
+                    << side_of(packet, "dst", "dst_port");
     context.out << "\n";
     Table steps({{""}, {""}, {""}}, Table::Header::kHidden);
     for (const Json& step : list_at(answer, "steps"))

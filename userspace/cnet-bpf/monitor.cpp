@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "maps/watch.h"
+#include "userspace/base/clock.h"
 #include "userspace/cnet-bpf/monitor_words.h"
 #include "userspace/cnet-bpf/objects.h"
 #include "userspace/cnet-bpf/text.h"
@@ -10,12 +11,6 @@
 
 namespace cnet::cli {
 namespace {
-
-uint64_t clock_ns(clockid_t clock) {
-    timespec now{};
-    clock_gettime(clock, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
 
 // Without cnetd numbers do.
 MonitorNames ask_names(Context& context) {

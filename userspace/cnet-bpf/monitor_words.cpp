@@ -8,8 +8,10 @@
 #include <ctime>
 #include <optional>
 
+#include "maps/flow_key.h"
 #include "maps/flow_names.h"
 #include "maps/reasons.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/ip.h"
 #include "userspace/cnet-bpf/text.h"
 #include "userspace/cnet-bpf/view.h"
@@ -117,20 +119,13 @@ std::string network_name(uint32_t id, const MonitorNames& names) {
     return "#" + std::to_string(id);
 }
 
-std::string side(const Json& tuple, const char* address, const char* port) {
-    std::string text = text_at(tuple, address);
-    if (number_at(tuple, port) == 0) return text;
-    if (text.find(':') != std::string::npos) text = "[" + text + "]";
-    return text + ":" + text_at(tuple, port);
-}
-
 std::string clock_text(uint64_t wall_ns) {
-    const auto seconds = static_cast<time_t>(wall_ns / 1000000000u);
+    const auto seconds = static_cast<time_t>(wall_ns / kSecondNs);
     tm parts{};
     localtime_r(&seconds, &parts);
     char text[16];
     strftime(text, sizeof(text), "%H:%M:%S", &parts);
-    std::string fraction = std::to_string(wall_ns / 1000000u % 1000 + 1000);
+    std::string fraction = std::to_string(wall_ns % kSecondNs / 1'000'000 + 1000);
     return std::string(text) + "." + fraction.substr(1);
 }
 
@@ -185,12 +180,8 @@ Json event_json(const cnet_event& event, uint64_t wall_ns, const MonitorNames& n
         json["protocol"] = maps::protocol_name(event.tuple.l4_proto);
         json["packet"] = tuple_json(event.tuple);
     }
-    if (event.kinds & CNET_EVENT_FLOW_NEW) {
-        cnet_ct_key becomes = event.reply;
-        std::swap(becomes.src, becomes.dst);
-        std::swap(becomes.src_port_be, becomes.dst_port_be);
-        json["becomes"] = tuple_json(becomes);
-    }
+    if (event.kinds & CNET_EVENT_FLOW_NEW)
+        json["becomes"] = tuple_json(maps::reversed(event.reply));
     return json;
 }
 
@@ -207,12 +198,12 @@ std::string event_text(const Json& event) {
     if (packet.is_null()) {
         text += text_at(event, "src_mac") + " -> " + text_at(event, "dst_mac");
     } else {
-        text += text_at(event, "protocol") + " " + side(packet, "src", "src_port") + " -> " +
-                side(packet, "dst", "dst_port");
+        text += text_at(event, "protocol") + " " + side_of(packet, "src", "src_port") + " -> " +
+                side_of(packet, "dst", "dst_port");
     }
     if (const Json& becomes = value_at(event, "becomes"); !becomes.is_null())
-        text += "  becomes " + side(becomes, "src", "src_port") + " -> " +
-                side(becomes, "dst", "dst_port");
+        text += "  becomes " + side_of(becomes, "src", "src_port") + " -> " +
+                side_of(becomes, "dst", "dst_port");
     return text + "  " + text_at(event, "bytes") + " bytes";
 }
 

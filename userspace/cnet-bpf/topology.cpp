@@ -105,8 +105,17 @@ Json edges_json(const std::vector<TopologyEdge>& edges) {
     return list;
 }
 
-std::string rate_text(const Rate& rate) {
-    return human_rate(rate.in) + " in, " + human_rate(rate.out) + " out";
+std::string human_rate(double bits_per_second) {
+    constexpr const char* kUnits[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s"};
+    size_t unit = 0;
+    while (bits_per_second >= 1000 && unit + 1 < std::size(kUnits)) {
+        bits_per_second /= 1000;
+        unit++;
+    }
+    char text[32];
+    std::snprintf(text, sizeof(text), bits_per_second < 10 && unit > 0 ? "%.1f%s" : "%.0f%s",
+                  bits_per_second, kUnits[unit]);
+    return text;
 }
 
 void print(const Context& context, const Topology& topology) {
@@ -146,17 +155,8 @@ int show(Context& context, const Verb&, const Arguments& arguments) {
 
 } // namespace
 
-std::string human_rate(double bits_per_second) {
-    constexpr const char* kUnits[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s"};
-    size_t unit = 0;
-    while (bits_per_second >= 1000 && unit + 1 < std::size(kUnits)) {
-        bits_per_second /= 1000;
-        unit++;
-    }
-    char text[32];
-    std::snprintf(text, sizeof(text), bits_per_second < 10 && unit > 0 ? "%.1f%s" : "%.0f%s",
-                  bits_per_second, kUnits[unit]);
-    return text;
+std::string rate_text(const Rate& rate) {
+    return human_rate(rate.in) + " in, " + human_rate(rate.out) + " out";
 }
 
 Result<Topology> read_topology(Context& context) {

@@ -48,6 +48,6 @@ struct Topology {
 Result<Topology> read_topology(Context& context);
 std::string svg_of(const Topology& topology);
 Json json_of(const Topology& topology);
-std::string human_rate(double bits_per_second); // "1.2Mbit/s"
+std::string rate_text(const Rate& rate); // "1.2Mbit/s in, 80bit/s out"
 
 } // namespace cnet::cli

@@ -41,10 +41,6 @@ std::string box(int x, int y, int width, int height, const char* style) {
            "\" rx=\"6\" class=\"" + style + "\"/>\n";
 }
 
-std::string both(const Rate& rate) {
-    return human_rate(rate.in) + " in, " + human_rate(rate.out) + " out";
-}
-
 using Lines = std::vector<std::string>;
 
 // Boxes of lines in rows; what comes below begins at the returned height.
@@ -74,7 +70,7 @@ int add_boxes(std::string& svg, const std::vector<std::pair<Lines, const char*>>
 int add_network(std::string& svg, const TopologyNetwork& network, int y) {
     std::vector<std::pair<Lines, const char*>> boxes;
     for (const TopologyEndpoint& endpoint : network.endpoints) {
-        Lines lines = {endpoint.name, endpoint.addresses, endpoint.state, both(endpoint.rate)};
+        Lines lines = {endpoint.name, endpoint.addresses, endpoint.state, rate_text(endpoint.rate)};
         lines.insert(lines.end(), endpoint.ports.begin(), endpoint.ports.end());
         boxes.emplace_back(std::move(lines), endpoint.state == "up" ? "up" : "down");
     }
@@ -92,7 +88,8 @@ std::string svg_of(const Topology& topology) {
     std::string body;
     std::vector<std::pair<Lines, const char*>> edges;
     for (const TopologyEdge& uplink : topology.uplinks)
-        edges.push_back({{"uplink " + uplink.name, uplink.about, both(uplink.rate)}, "uplink"});
+        edges.push_back(
+            {{"uplink " + uplink.name, uplink.about, rate_text(uplink.rate)}, "uplink"});
     for (const TopologyEdge& peer : topology.peers)
         edges.push_back({{"host " + peer.name, peer.about}, "peer"});
     int y = add_boxes(body, edges, kGap, kGap);

@@ -73,6 +73,13 @@ std::string seconds_at(const Json& object, const char* key) {
                                              : std::string();
 }
 
+std::string side_of(const Json& tuple, const char* address, const char* port) {
+    std::string text = text_at(tuple, address);
+    if (number_at(tuple, port) == 0) return text;
+    if (text.find(':') != std::string::npos) text = "[" + text + "]";
+    return text + ":" + text_at(tuple, port);
+}
+
 std::function<Cell(const Json&)> key(const char* key) {
     return [key](const Json& object) { return Cell{text_at(object, key)}; };
 }

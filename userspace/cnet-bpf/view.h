@@ -21,6 +21,8 @@ uint64_t number_at(const Json& object, const char* key);
 // The list under `key`, or an empty one.
 const Json& list_at(const Json& object, const char* key);
 std::string seconds_at(const Json& object, const char* key);
+// "10.0.0.9:80", "[fd00::9]:80"; the address alone where there is no port.
+std::string side_of(const Json& tuple, const char* address, const char* port);
 
 struct Column {
     std::string header;

@@ -3,8 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <utility>
-
+#include "maps/flow_key.h"
 #include "userspace/netlink/conntrack.h"
 
 namespace cnet::control {
@@ -181,9 +180,7 @@ Result<uint64_t> KernelTables::leave_to_kernel(uint32_t network_id,
         entry.type = CNET_CT_KERNEL;
         entry.state = CNET_CT_ESTABLISHED;
         entry.network_id = network_id;
-        entry.other = key;
-        std::swap(entry.other.src, entry.other.dst);
-        std::swap(entry.other.src_port_be, entry.other.dst_port_be);
+        entry.other = maps::reversed(key);
         auto status = maps_.ct.update(key, entry);
         if (!status) return status.error();
         left++;
