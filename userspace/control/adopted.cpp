@@ -71,7 +71,7 @@ cnet_port shared_part(const AdoptedBridge& adopted, const netlink::LinkInfo& lin
     cnet_port port{};
     port.network_id = adopted.network_id;
     port.host_ifindex = link.ifindex;
-    if (routed_of(adopted, state) == 0) return port;
+    if (!is_routed(adopted, state)) return port;
     copy_mac(port.gateway_mac, link.mac);
     auto addresses = observed.addresses.find(link.ifindex);
     if (addresses == observed.addresses.end()) return port;
@@ -137,6 +137,10 @@ std::string bridge_objection(const netlink::BridgeInfo& bridge) {
 bool is_way_out(const AdoptedBridge& adopted, const State& state) {
     auto uplink = state.uplinks.find(adopted.bridge);
     return uplink != state.uplinks.end() && uplink->second;
+}
+
+bool is_routed(const AdoptedBridge& adopted, const State& state) {
+    return routed_of(adopted, state) != 0;
 }
 
 std::string adopted_objection(const AdoptedBridge& adopted, const netlink::BridgeInfo& bridge,

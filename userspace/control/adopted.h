@@ -29,6 +29,8 @@ std::string bridge_objection(const netlink::BridgeInfo& bridge);
 // The host's way out: what the host sends and takes there is the uplink's, frames between its ports
 // alone are ours.
 bool is_way_out(const AdoptedBridge& adopted, const State& state);
+// Whether any of what is sent to the bridge itself is ours to route.
+bool is_routed(const AdoptedBridge& adopted, const State& state);
 // The same of one that is adopted, with what Docker says of it.
 std::string adopted_objection(const AdoptedBridge& adopted, const netlink::BridgeInfo& bridge,
                               const netlink::Bridging& bridging);

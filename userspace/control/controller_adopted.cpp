@@ -174,22 +174,9 @@ Status Controller::release_bridge(const std::string& bridge) {
         return Error(ErrorKind::kConflict,
                      "bridge " + bridge + " is adopted with all of Docker's: release docker");
     State next = impl.state;
-    next.adopted.erase(bridge);
-    Edit edit{{}, {store::PutAdopted{adopted}}};
-    std::vector<BindingId> released;
-    for (const auto& [id, port] : impl.state.ports) {
-        if (!port.behind || port.behind->network_id != adopted.network_id) continue;
-        next.ports.erase(id);
-        released.push_back(id);
-        edit.forward.emplace_back(store::RemovePort{id});
-        edit.backward.emplace_back(store::PutPort{port});
-    }
-    edit.forward.emplace_back(store::RemoveAdopted{bridge});
-    auto status = impl.change(std::move(next), std::move(edit));
-    if (!status) return status;
-    for (const BindingId id : released)
-        impl.release(id);
-    return {};
+    Edit edit;
+    const auto released = remove_adopted(next, edit, adopted);
+    return impl.change_and_release(std::move(next), std::move(edit), released);
 }
 
 std::vector<AdoptedView> Controller::adopted() const {

@@ -13,21 +13,11 @@ namespace {
 // with what is published from there, whose ids it answers.
 template <typename Keep> std::vector<BindingId> remove_docker(State& next, Edit& edit, Keep keep) {
     std::vector<BindingId> released;
-    std::erase_if(next.adopted, [&](const auto& entry) {
-        const AdoptedBridge& adopted = entry.second;
-        if (!adopted.docker || keep(adopted)) return false;
-        edit.backward.emplace_back(store::PutAdopted{adopted});
-        std::erase_if(next.ports, [&](const auto& item) {
-            const PublishedPort& port = item.second;
-            if (!port.behind || port.behind->network_id != adopted.network_id) return false;
-            edit.forward.emplace_back(store::RemovePort{port.id});
-            edit.backward.emplace_back(store::PutPort{port});
-            released.push_back(port.id);
-            return true;
-        });
-        edit.forward.emplace_back(store::RemoveAdopted{adopted.bridge});
-        return true;
-    });
+    for (const auto& [bridge, adopted] : std::map(next.adopted)) {
+        if (!adopted.docker || keep(adopted)) continue;
+        const auto behind = remove_adopted(next, edit, adopted);
+        released.insert(released.end(), behind.begin(), behind.end());
+    }
     return released;
 }
 
@@ -90,10 +80,8 @@ Status Controller::release_docker() {
     next.adopts_docker = false;
     Edit edit{{store::SetAdoptsDocker{false}}, {store::SetAdoptsDocker{true}}};
     const auto released = remove_docker(next, edit, [](const AdoptedBridge&) { return false; });
-    auto status = impl_->change(std::move(next), std::move(edit));
+    auto status = impl_->change_and_release(std::move(next), std::move(edit), released);
     if (!status) return status;
-    for (const BindingId id : released)
-        impl_->release(id);
     impl_->docker_answered = false;
     impl_->docker_error.clear();
     return {};
@@ -149,11 +137,7 @@ Status Controller::Impl::follow_docker_bridges(const std::vector<AdoptedBridge>&
         auto before = state.adopted.find(name);
         if (before == state.adopted.end() || !before->second.masquerade) leave_running(adopted);
     }
-    auto status = change(std::move(next), std::move(edit));
-    if (!status) return status;
-    for (const BindingId id : released)
-        release(id);
-    return {};
+    return change_and_release(std::move(next), std::move(edit), released);
 }
 
 std::optional<PublishedPort> Controller::Impl::docker_port(const DockerPort& port) const {

@@ -303,11 +303,7 @@ Status Controller::Impl::remove_endpoints(const std::vector<EndpointId>& endpoin
             if (port.endpoint_id == id) released.push_back(binding);
         }
     }
-    auto status = change(std::move(next), std::move(edit));
-    if (!status) return status;
-    for (BindingId id : released)
-        release(id);
-    return {};
+    return change_and_release(std::move(next), std::move(edit), released);
 }
 
 Status Controller::delete_endpoint(const std::string& name) {

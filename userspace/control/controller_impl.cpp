@@ -76,6 +76,15 @@ Status Controller::Impl::change(State next, Edit edit) {
     return status;
 }
 
+Status Controller::Impl::change_and_release(State next, Edit edit,
+                                            const std::vector<BindingId>& released) {
+    auto status = change(std::move(next), std::move(edit));
+    if (!status) return status;
+    for (const BindingId id : released)
+        release(id);
+    return {};
+}
+
 State Controller::Impl::effective_state() const {
     State effective = state;
     for (const auto& [id, error] : unreserved) {

@@ -54,6 +54,8 @@ struct Controller::Impl {
 
     // Store, then kernel; on an error both are as before. `next` is the whole state after the edit.
     Status change(State next, Edit edit);
+    // The same; once it is made, what these bindings held is free.
+    Status change_and_release(State next, Edit edit, const std::vector<BindingId>& released);
 
     // Tells the cluster what this host has.
     void publish();

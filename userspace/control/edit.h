@@ -43,4 +43,23 @@ inline void remove_host_subnets(State& next, Edit& edit, NetworkId network) {
     });
 }
 
+// Takes an adopted bridge out of `next`, with what is published behind it, and answers the ids of
+// that: they are free when the change is made.
+inline std::vector<BindingId> remove_adopted(State& next, Edit& edit,
+                                             const AdoptedBridge& adopted) {
+    std::vector<BindingId> released;
+    edit.backward.emplace_back(store::PutAdopted{adopted});
+    std::erase_if(next.ports, [&](const auto& item) {
+        const PublishedPort& port = item.second;
+        if (!port.behind || port.behind->network_id != adopted.network_id) return false;
+        edit.forward.emplace_back(store::RemovePort{port.id});
+        edit.backward.emplace_back(store::PutPort{port});
+        released.push_back(port.id);
+        return true;
+    });
+    edit.forward.emplace_back(store::RemoveAdopted{adopted.bridge});
+    next.adopted.erase(adopted.bridge);
+    return released;
+}
+
 } // namespace cnet::control

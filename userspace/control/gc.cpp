@@ -78,9 +78,7 @@ public:
             if (state.is_open(network)) open_.insert(id);
         }
         for (const auto& [bridge, adopted] : state.adopted) {
-            if (!adopted.internal && !is_way_out(adopted, state) &&
-                (adopted.masquerade || !state.ports.empty()))
-                open_.insert(adopted.network_id);
+            if (is_routed(adopted, state)) open_.insert(adopted.network_id);
         }
         for (const auto& [id, endpoint] : state.endpoints) {
             for (const IpPrefix& address : endpoint.addresses) {
