@@ -11,21 +11,18 @@
 #include <linux/netfilter_bridge/ebtables.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
-#include <netlink/handlers.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "userspace/base/unique_fd.h"
+#include "userspace/netlink/question.h"
 #include "userspace/netlink/socket.h"
 #include "userspace/netlink/sysctl.h"
 
@@ -33,106 +30,6 @@ namespace cnet::netlink {
 namespace {
 
 constexpr uint32_t kUserHz = 100; // clock_t, in which the kernel counts a bridge's times
-
-struct MessageDeleter {
-    void operator()(nl_msg* message) const { nlmsg_free(message); }
-};
-using Request = std::unique_ptr<nl_msg, MessageDeleter>;
-
-struct CallbacksDeleter {
-    void operator()(nl_cb* callbacks) const { nl_cb_put(callbacks); }
-};
-
-using Visit = std::function<void(nlmsghdr*)>;
-
-struct Answer {
-    const Visit& visit;
-    bool complete = false;
-    int errno_value = 0;
-};
-
-template <typename Header> Request make_request(int type, int flags, const Header& header) {
-    Request request(nlmsg_alloc_simple(type, flags));
-    CNET_CHECK(request);
-    CNET_CHECK(nlmsg_append(request.get(), const_cast<Header*>(&header), sizeof(header),
-                            NLMSG_ALIGNTO) == 0);
-    return request;
-}
-
-int on_valid(nl_msg* message, void* argument) {
-    static_cast<Answer*>(argument)->visit(nlmsg_hdr(message));
-    return NL_OK;
-}
-
-int on_error(sockaddr_nl*, nlmsgerr* received, void* argument) {
-    auto* answer = static_cast<Answer*>(argument);
-    answer->errno_value = -received->error;
-    answer->complete = true;
-    return NL_STOP;
-}
-
-int on_end(nl_msg*, void* argument) {
-    static_cast<Answer*>(argument)->complete = true;
-    return NL_STOP;
-}
-
-// Sends and visits each message of the answer.
-Status ask(nl_sock* socket, const Request& request, const std::string& attempted,
-           const Visit& visit) {
-    if (const int code = nl_send_auto(socket, request.get()); code < 0)
-        return nl_error(attempted, code);
-    Answer answer{visit};
-    const std::unique_ptr<nl_cb, CallbacksDeleter> callbacks(nl_cb_alloc(NL_CB_DEFAULT));
-    if (!callbacks) return Error::system(attempted, ENOMEM);
-    nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_valid, &answer);
-    for (nl_cb_type end : {NL_CB_ACK, NL_CB_FINISH}) // of a single answer, of a list
-        nl_cb_set(callbacks.get(), end, NL_CB_CUSTOM, on_end, &answer);
-    nl_cb_err(callbacks.get(), NL_CB_CUSTOM, on_error, &answer);
-    while (!answer.complete) {
-        const int code = nl_recvmsgs(socket, callbacks.get());
-        if (code < 0 && !answer.complete) return nl_error(attempted, code);
-    }
-    if (answer.errno_value) return kernel_error(attempted, answer.errno_value);
-    return {};
-}
-
-// Attributes behind a message's fixed part, or inside another attribute: a view, by number.
-template <int kLast> class Attributes {
-public:
-    explicit Attributes(nlmsghdr* message, int header_size) {
-        ok_ = nlmsg_parse(message, header_size, table_, kLast, nullptr) >= 0;
-    }
-    explicit Attributes(nlattr* outer) {
-        ok_ = outer && nla_parse_nested(table_, kLast, outer, nullptr) >= 0;
-    }
-
-    nlattr* find(int number) const { return ok_ ? table_[number] : nullptr; }
-    uint32_t u32(int number) const { return read<uint32_t>(number); }
-    uint8_t u8(int number) const { return read<uint8_t>(number); }
-    std::string_view text(int number) const {
-        nlattr* found = find(number);
-        return found ? std::string_view(nla_get_string(found)) : std::string_view();
-    }
-    std::optional<MacAddress> mac(int number) const {
-        nlattr* found = find(number);
-        if (!found || nla_len(found) != CNET_MAC_LEN) return std::nullopt;
-        std::array<uint8_t, CNET_MAC_LEN> bytes{};
-        std::memcpy(bytes.data(), nla_data(found), bytes.size());
-        return MacAddress(bytes);
-    }
-
-private:
-    template <typename Number> Number read(int number) const {
-        Number value = 0;
-        nlattr* found = find(number);
-        if (found && nla_len(found) >= static_cast<int>(sizeof(value)))
-            std::memcpy(&value, nla_data(found), sizeof(value));
-        return value;
-    }
-
-    nlattr* table_[kLast + 1] = {};
-    bool ok_ = false;
-};
 
 using LinkAttributes = Attributes<IFLA_TARGET_NETNSID>;
 using KindAttributes = Attributes<IFLA_INFO_MAX>;
@@ -192,10 +89,10 @@ struct LinkReader {
 std::optional<MacAddress> read_far_mac(nl_sock* socket, const FarEnd& far) {
     ifinfomsg header{};
     header.ifi_index = static_cast<int>(far.ifindex);
-    const Request request = make_request(RTM_GETLINK, 0, header);
-    CNET_CHECK(nla_put_u32(request.get(), IFLA_TARGET_NETNSID, far.netns_id) == 0);
+    const Question question = make_question(RTM_GETLINK, 0, header);
+    CNET_CHECK(nla_put_u32(question.get(), IFLA_TARGET_NETNSID, far.netns_id) == 0);
     std::optional<MacAddress> mac;
-    auto status = ask(socket, request, "look at a veth's far end", [&](nlmsghdr* message) {
+    auto status = ask(socket, question, "look at a veth's far end", [&](nlmsghdr* message) {
         if (message->nlmsg_type != RTM_NEWLINK) return;
         mac = LinkAttributes(message, sizeof(ifinfomsg)).mac(IFLA_ADDRESS);
     });
@@ -205,9 +102,9 @@ std::optional<MacAddress> read_far_mac(nl_sock* socket, const FarEnd& far) {
 Status read_stated(nl_sock* socket, uint32_t bridge, BridgeInfo& info) {
     ifinfomsg header{};
     header.ifi_family = AF_BRIDGE;
-    const Request request = make_request(RTM_GETNEIGH, NLM_F_DUMP, header);
-    CNET_CHECK(nla_put_u32(request.get(), IFLA_MASTER, bridge) == 0);
-    return ask(socket, request, "list a bridge's addresses", [&](nlmsghdr* message) {
+    const Question question = make_question(RTM_GETNEIGH, NLM_F_DUMP, header);
+    CNET_CHECK(nla_put_u32(question.get(), IFLA_MASTER, bridge) == 0);
+    return ask(socket, question, "list a bridge's addresses", [&](nlmsghdr* message) {
         if (message->nlmsg_type != RTM_NEWNEIGH) return;
         const auto* neigh = static_cast<ndmsg*>(nlmsg_data(message));
         const Attributes<NDA_MAX> in(message, sizeof(ndmsg));
@@ -232,11 +129,11 @@ bool has_bridge_tables() {
     nfgenmsg header{};
     header.nfgen_family = NFPROTO_BRIDGE;
     header.version = NFNETLINK_V0;
-    const Request request =
-        make_request((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE, NLM_F_DUMP, header);
+    const Question question =
+        make_question((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE, NLM_F_DUMP, header);
     bool found = false;
     auto status =
-        ask(socket.get(), request, "list nftables' tables", [&](nlmsghdr*) { found = true; });
+        ask(socket.get(), question, "list nftables' tables", [&](nlmsghdr*) { found = true; });
     return status && found;
 }
 
@@ -261,7 +158,7 @@ bool has_ebtables_rules() {
 Result<Bridging> read_bridging(nl_sock* socket, const std::set<uint32_t>& bridges) {
     Bridging found;
     LinkReader reader{bridges, found, {}};
-    auto status = ask(socket, make_request(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}),
+    auto status = ask(socket, make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}),
                       "list the bridges' ports", [&](nlmsghdr* message) { reader.read(message); });
     if (!status) return status.error();
     for (auto& [ifindex, info] : found.bridges) {

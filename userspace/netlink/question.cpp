@@ -1,0 +1,61 @@
+#include "userspace/netlink/question.h"
+
+#include <netlink/handlers.h>
+#include <netlink/netlink.h>
+
+#include <cerrno>
+
+#include "userspace/netlink/socket.h"
+
+namespace cnet::netlink {
+namespace {
+
+struct CallbacksDeleter {
+    void operator()(nl_cb* callbacks) const { nl_cb_put(callbacks); }
+};
+
+struct Answer {
+    const std::function<void(nlmsghdr*)>& visit;
+    bool complete = false;
+    int errno_value = 0;
+};
+
+int on_valid(nl_msg* message, void* argument) {
+    static_cast<Answer*>(argument)->visit(nlmsg_hdr(message));
+    return NL_OK;
+}
+
+int on_error(sockaddr_nl*, nlmsgerr* received, void* argument) {
+    auto* answer = static_cast<Answer*>(argument);
+    answer->errno_value = -received->error;
+    answer->complete = true;
+    return NL_STOP;
+}
+
+int on_end(nl_msg*, void* argument) {
+    static_cast<Answer*>(argument)->complete = true;
+    return NL_STOP;
+}
+
+} // namespace
+
+Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
+           const std::function<void(nlmsghdr*)>& visit) {
+    if (const int code = nl_send_auto(socket, question.get()); code < 0)
+        return nl_error(attempted, code);
+    Answer answer{visit};
+    const std::unique_ptr<nl_cb, CallbacksDeleter> callbacks(nl_cb_alloc(NL_CB_DEFAULT));
+    if (!callbacks) return Error::system(attempted, ENOMEM);
+    nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_valid, &answer);
+    for (nl_cb_type end : {NL_CB_ACK, NL_CB_FINISH}) // of a single answer, of a list
+        nl_cb_set(callbacks.get(), end, NL_CB_CUSTOM, on_end, &answer);
+    nl_cb_err(callbacks.get(), NL_CB_CUSTOM, on_error, &answer);
+    while (!answer.complete) {
+        const int code = nl_recvmsgs(socket, callbacks.get());
+        if (code < 0 && !answer.complete) return nl_error(attempted, code);
+    }
+    if (answer.errno_value) return kernel_error(attempted, answer.errno_value);
+    return {};
+}
+
+} // namespace cnet::netlink
