@@ -157,7 +157,7 @@ Status Daemon::open_api() {
         MetricsPart::Sources{*controller_, *data_path_, *sock_, config_, paths_}, host);
     router_ = api::make_router(*controller_, host);
     api::add_metrics_routes(router_, [this] { return metrics_->collect(); });
-    api::add_explain_routes(router_, *controller_, explain_programs(*data_path_));
+    api::add_explain_routes(router_, *controller_, explain_programs(*data_path_, *rtnl_));
     const api::Handler route = [this](const api::Request& request) {
         return router_.handle(request);
     };

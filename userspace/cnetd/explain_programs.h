@@ -3,10 +3,11 @@
 
 #include "loader/data_path.h"
 #include "userspace/api/handlers.h"
+#include "userspace/netlink/rtnl.h"
 
 namespace cnet::daemon {
 
-// `data_path` outlives what is returned.
-api::ExplainPrograms explain_programs(const loader::DataPath& data_path);
+// Both outlive what is returned.
+api::ExplainPrograms explain_programs(const loader::DataPath& data_path, netlink::Rtnl& rtnl);
 
 } // namespace cnet::daemon

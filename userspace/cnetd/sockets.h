@@ -21,12 +21,12 @@ struct Sockets {
     ListeningSocket docker; // without a descriptor: not served
 };
 
-// From systemd, "docker" is Docker's and "api", or the only other one, the API's; what it does not
-// hand over of the two is not served, unless there is none for the API. An own API socket is 0660
-// with the group when there is such a group, else 0600; Docker's is root's.
 // 0660 with this group, or 0600 where there is no such group.
 api::SocketMode mode_for(const std::string& group);
 
+// From systemd, "docker" is Docker's and "api", or the only other one, the API's; what it does not
+// hand over of the two is not served, unless there is none for the API. An own API socket is 0660
+// with the group when there is such a group, else 0600; Docker's is root's.
 Result<Sockets> open_sockets(const Paths& paths, const std::string& group);
 
 } // namespace cnet::daemon
