@@ -19,6 +19,12 @@ static __always_inline int is_plain_ip(const struct cnet_pkt* pkt) {
            (pkt->eth_proto == bpf_htons(ETH_P_IP) || pkt->eth_proto == bpf_htons(ETH_P_IPV6));
 }
 
+static __always_inline int parse_plain_ip(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    if (!is_plain_ip(pkt)) return PARSE_SHORT;
+    return pkt->eth_proto == bpf_htons(ETH_P_IP) ? tc_parse_ip4(skb, pkt, ETH_HLEN)
+                                                 : tc_parse_ip6(skb, pkt, ETH_HLEN);
+}
+
 /* One of the bridge's own MACs, which the host takes. */
 static __always_inline int is_for_bridge(const struct cnet_pkt* pkt) {
     struct cnet_fdb_key key = fdb_key(pkt->network_id, pkt->dst_mac);
@@ -30,12 +36,7 @@ static __always_inline int is_for_bridge(const struct cnet_pkt* pkt) {
 /* --internal: to the host itself and not through it. */
 static __always_inline enum cnet_verdict internal_check(struct __sk_buff* skb,
                                                         struct cnet_pkt* pkt) {
-    int parsed = PARSE_SHORT;
-
-    if (is_plain_ip(pkt))
-        parsed = pkt->eth_proto == bpf_htons(ETH_P_IP) ? tc_parse_ip4(skb, pkt, ETH_HLEN)
-                                                       : tc_parse_ip6(skb, pkt, ETH_HLEN);
-    if (parsed != PARSE_OK) return drop(pkt, CNET_R_INTERNAL);
+    if (parse_plain_ip(skb, pkt) != PARSE_OK) return drop(pkt, CNET_R_INTERNAL);
     if (is_host_addr(&pkt->tuple.dst)) return V_NEXT;
     /* The host's own on this bridge, or nobody's: never forwarded. */
     if (pkt->flags & PKT_IP6 && addr6_is_link_local(&pkt->tuple.dst)) return V_NEXT;
@@ -68,14 +69,9 @@ VERIFIED_ONCE int adopted_limit(struct __sk_buff* skb, struct cnet_pkt* pkt) {
  * answer to what the kernel has translated.
  */
 VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    int parsed = PARSE_SHORT;
-
     if (!pkt) return V_DROP;
-    if (is_plain_ip(pkt))
-        parsed = pkt->eth_proto == bpf_htons(ETH_P_IP) ? tc_parse_ip4(skb, pkt, ETH_HLEN)
-                                                       : tc_parse_ip6(skb, pkt, ETH_HLEN);
-    if (parsed == PARSE_OK && pkt->flags & PKT_HAS_TUPLE && pkt->tuple.l4_proto == IPPROTO_TCP &&
-        (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+    if (parse_plain_ip(skb, pkt) == PARSE_OK && pkt->flags & PKT_HAS_TUPLE &&
+        pkt->tuple.l4_proto == IPPROTO_TCP && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
         return drop(pkt, CNET_R_DIRECT_ROUTING);
     return V_NEXT;
 }
