@@ -2,10 +2,12 @@
 
 import pytest
 
+from harness import outside
 from harness.cni import Cni
 from harness.etcd import Cluster
 from harness.etcd_client import EtcdClient
 from harness.lan import Lan
+from harness.linux_bridge import LinuxBridge
 from harness.netns import Namespace
 from harness.wait import wait_until
 from harness.underlay import Endpoint, Underlay, address, overlay_network, wait_for_vtep
@@ -27,6 +29,24 @@ def lan(host, red):
     with Lan(host, red) as machine:
         host.attach(red, machine.device)
         yield machine
+
+
+@pytest.fixture
+def lab(host, world):
+    """A bridge of somebody else's with two machines, in a host that forwards both families."""
+    world.learn_ipv6()
+    wait_until(lambda: outside.IPV6.host in str(host.cli("uplink", "list")), what="the uplink's IPv6 address")
+    for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        host.namespace.sysctl(f"net/{key}", 1)
+    with LinuxBridge(host) as bridge:
+        bridge.machine("one")
+        bridge.machine("two")
+        yield bridge
+
+
+@pytest.fixture
+def adopted(host, lab):
+    return host.cli("adopt", lab.name, "--masquerade", "on")
 
 
 @pytest.fixture

@@ -28,23 +28,6 @@ from harness.sockets import (
 from harness.wait import wait_until
 
 
-@pytest.fixture
-def lab(host, world):
-    world.learn_ipv6()
-    wait_until(lambda: outside.IPV6.host in str(host.cli("uplink", "list")), what="the uplink's IPv6 address")
-    for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-        host.namespace.sysctl(f"net/{key}", 1)
-    with LinuxBridge(host) as bridge:
-        bridge.machine("one")
-        bridge.machine("two")
-        yield bridge
-
-
-@pytest.fixture
-def adopted(host, lab):
-    return host.cli("adopt", lab.name, "--masquerade", "on")
-
-
 def flows(host):
     return [row for row in host.cli("ct", "list") if row["network"] == "lab0"]
 

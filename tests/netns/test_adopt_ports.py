@@ -19,23 +19,6 @@ from harness.wait import wait_until
 FAMILIES = pytest.mark.parametrize("family", (outside.IPV4, outside.IPV6), ids=str)
 
 
-@pytest.fixture
-def lab(host, world):
-    world.learn_ipv6()
-    wait_until(lambda: outside.IPV6.host in str(host.cli("uplink", "list")), what="the uplink's IPv6 address")
-    for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-        host.namespace.sysctl(f"net/{key}", 1)
-    with LinuxBridge(host) as bridge:
-        bridge.machine("one")
-        bridge.machine("two")
-        yield bridge
-
-
-@pytest.fixture
-def adopted(host, lab):
-    return host.cli("adopt", lab.name, "--masquerade", "on")
-
-
 def address_of(machine, family):
     return machine.address6 if family.v6 else machine.address
 

@@ -60,8 +60,9 @@ def _list(texts):
     return "<ul>" + "".join(f"<li>{escaped(text)}</li>" for text in texts) + "</ul>"
 
 
-def _row(cells, tag="td"):
-    return "<tr>" + "".join(f"<{tag}>{escaped(cell)}</{tag}>" for cell in cells) + "</tr>"
+def _row(cells, tag="td", css_class=""):
+    begin = f'<tr class="{css_class}">' if css_class else "<tr>"
+    return begin + "".join(f"<{tag}>{escaped(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _aims(measurement):
@@ -73,7 +74,8 @@ def _aims(measurement):
     for aim in results:
         what = f"{aim.scenario}, {aim.mode}, to {aim.against}"
         verdict = "met" if aim.met else "missed"
-        yield f'<tr class="{verdict}">' + _row((what, f"{aim.measured:.3f}", f"{aim.at_least:.2f}", verdict))[4:]
+        cells = (what, f"{aim.measured:.3f}", f"{aim.at_least:.2f}", verdict)
+        yield _row(cells, css_class=verdict)
     yield "</table>"
 
 
