@@ -35,6 +35,7 @@ class Suite:
     build: str = ""  # variant: "", "asan", "clang", "fuzz", "bpf-clang-14"
     select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: an option
     targets: tuple = ()  # what to build
+    built_later: bool = False  # while the suites run that do not need it
     limit_s: int = 600
     alone: bool = False  # it measures, boots a system, or would be too slow beside another
     long_only: bool = False
@@ -56,14 +57,15 @@ SUITES = [
           select="tests/parity", targets=EXECUTABLES, limit_s=1800),
     Suite("engines", "Debian's container engines on our networks", "pytest", select="tests/engines",
           targets=EXECUTABLES, limit_s=900),
-    Suite("unit", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
-          targets=("unit_tests",)),
+    Suite("unit", "unit tests", "ctest", select="unit_", targets=("unit_tests",), built_later=True),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=600, alone=True),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
           targets=(*EXECUTABLES, "manuals", "completions"), limit_s=600, alone=True),
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
           limit_s=900, alone=True),
+    Suite("unit-asan", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
+          targets=("unit_tests",), long_only=True),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
           select="tests/netns", targets=NETNS_EXECUTABLES, limit_s=3600, long_only=True),
     Suite("unit-clang", "unit tests built by clang", "ctest", build="clang", select="unit_",
@@ -110,7 +112,7 @@ def build_options(variant):
 
 
 class Builds:
-    """Builds each variant once, with the targets of all suites that want it: one variant after the other, while
+    """Builds each variant with the targets of all suites that want it: one variant after the other, while
     suites of those that are done run. Suites mostly wait, and a niced build takes what they leave.
     """
 
@@ -118,10 +120,10 @@ class Builds:
         wanted = {}
         for suite in suites:
             if suite.kind != "lint":
-                wanted.setdefault(suite.build, set()).update(suite.targets)
+                wanted.setdefault((suite.build, suite.built_later), set()).update(suite.targets)
         self._pool = concurrent.futures.ThreadPoolExecutor(1)
-        self._built = {variant: self._pool.submit(self._build, variant, sorted(targets))
-                       for variant, targets in wanted.items()}
+        self._built = {key: self._pool.submit(self._build, key[0], sorted(targets))
+                       for key, targets in wanted.items()}
 
     @staticmethod
     def _build(variant, targets):
@@ -135,7 +137,7 @@ class Builds:
 
     def have(self, suite):
         """Waits for what the suite tests; False when it does not build."""
-        return suite.kind == "lint" or self._built[suite.build].result()
+        return suite.kind == "lint" or self._built[suite.build, suite.built_later].result()
 
     def wait(self):
         concurrent.futures.wait(self._built.values())
