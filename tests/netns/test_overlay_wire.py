@@ -62,8 +62,8 @@ def test_tcpdump_has_nothing_to_complain_of(make_overlay, endpoint, tmp_path, ou
     assert text.count("VXLAN, flags [I] (0x08), vni 300") > 20, text
     for kind in ("ICMP echo request", "ICMP6, echo request", "Request who-has", "Flags [S]", "UDP"):
         assert kind in text, kind
-    for complaint in ("bad", "incorrect", "wrong", "invalid", "truncated", "[|", "malformed"):
-        assert complaint not in text, text
+    # Words, for there are numbers like 0xbad1.
+    assert not re.search(r"\b(bad|incorrect|wrong|invalid|truncated|malformed)\b|\[\|", text), text
 
 
 def test_a_machine_behind_a_device(make_overlay, endpoint):
