@@ -9,7 +9,8 @@
 #include <linux/types.h>
 
 #define CNET_WATCHERS 4
-#define CNET_WATCH_RING 1048576 /* bytes, of each watcher's ring */
+#define CNET_WATCH_RING 1048576 /* bytes, of a watcher's ring at least */
+#define CNET_SNAP_MAX 2048u
 /* A watcher gets so many events of a CPU in a window at most: 10,000 a second. */
 #define CNET_WATCH_WINDOW_NS 100000000ull
 #define CNET_WATCH_BURST 1000u
@@ -35,8 +36,10 @@ struct cnet_watcher {
     __u8 l4_proto;
     __u8 pad;
     union cnet_addr addr; /* source or destination */
+    __u32 snap_bytes;     /* of the frame, to be sent behind the event; CNET_SNAP_MAX at most */
+    __u32 pad2;
 };
-CNET_SIZE(struct cnet_watcher, 8 + 5 * 4 + 2 + 1 + 1 + 16);
+CNET_SIZE(struct cnet_watcher, 8 + 5 * 4 + 2 + 1 + 1 + 16 + 4 + 4);
 
 /* ---- cnet_watch: one value, mapped. Writers: whoever watches; BPF sets `kinds` to 0 when nobody
  * is left. ---- */
@@ -45,7 +48,7 @@ struct cnet_watch {
     __u32 pad;
     struct cnet_watcher watchers[CNET_WATCHERS];
 };
-CNET_SIZE(struct cnet_watch, 4 + 4 + CNET_WATCHERS * 48);
+CNET_SIZE(struct cnet_watch, 4 + 4 + CNET_WATCHERS * 56);
 
 /* ---- cnet_watch_cpu: per-CPU array, one value a watcher. Writer: BPF. ---- */
 struct cnet_watch_cpu {
@@ -56,7 +59,8 @@ struct cnet_watch_cpu {
 };
 CNET_SIZE(struct cnet_watch_cpu, 8 + 8 + 4 + 4);
 
-/* ---- cnet_rings: array of ring buffers, one a watcher, of struct cnet_event. ---- */
+/* ---- cnet_rings: array of ring buffers, one a watcher, of struct cnet_event and what it has of
+ * the frame, as the program leaves it. ---- */
 struct cnet_event {
     __u64 time_ns;
     __u32 kinds; /* of this packet */
@@ -72,8 +76,12 @@ struct cnet_event {
     __u8 dst_mac[CNET_MAC_LEN];
     __u8 hook;
     __u8 tcp_flags;
-    __u8 pad[10];
+    __u8 has_l2; /* the frame begins with an Ethernet header */
+    __u8 pad;
+    __u16 snap_bytes; /* that follow */
+    __u16 pad2;
+    __u32 frame_bytes; /* as the program leaves it; `len` is as it arrived */
 };
-CNET_SIZE(struct cnet_event, 8 + 5 * 4 + 2 + 2 + 2 * 44 + 2 * 6 + 1 + 1 + 10);
+CNET_SIZE(struct cnet_event, 8 + 5 * 4 + 2 + 2 + 2 * 44 + 2 * 6 + 4 + 2 + 2 + 4);
 
 #endif

@@ -18,6 +18,7 @@ namespace cnet::maps {
 namespace {
 
 constexpr int kPollMs = 500;
+constexpr uint32_t kFrameRing = 8 * CNET_WATCH_RING; // of who wants frames too
 
 uint64_t lease_end_ns() {
     return clock_ns(CLOCK_MONOTONIC) +
@@ -39,8 +40,9 @@ Result<std::unique_ptr<Watch>> Watch::begin(const std::filesystem::path& pins,
     auto lost = watch->lost_ever();
     if (!lost) return lost.error();
     watch->lost_before_ = *lost;
+    const uint32_t ring_bytes = wanted.snap_bytes ? kFrameRing : CNET_WATCH_RING;
     watch->ring_fd_ = UniqueFd(
-        bpf_map_create(BPF_MAP_TYPE_RINGBUF, "cnet_watch_ring", 0, 0, CNET_WATCH_RING, nullptr));
+        bpf_map_create(BPF_MAP_TYPE_RINGBUF, "cnet_watch_ring", 0, 0, ring_bytes, nullptr));
     if (!watch->ring_fd_) return Error::system("make a ring buffer");
     const int ring_fd = watch->ring_fd_.get();
     watch->ring_ = ring_buffer__new(ring_fd, take, watch.get(), nullptr);
@@ -133,7 +135,10 @@ Result<uint64_t> Watch::lost() const {
 int Watch::take(void* context, void* data, size_t size) {
     auto* watch = static_cast<Watch*>(context);
     if (size < sizeof(cnet_event)) return 0;
-    return (*watch->visit_)(*static_cast<const cnet_event*>(data)) ? 0 : -ECANCELED;
+    const auto& event = *static_cast<const cnet_event*>(data);
+    if (size < sizeof(event) + event.snap_bytes) return 0;
+    const auto* frame = static_cast<const uint8_t*>(data) + sizeof(event);
+    return (*watch->visit_)(event, {frame, event.snap_bytes}) ? 0 : -ECANCELED;
 }
 
 Result<bool> Watch::poll(const Visitor& visit) {

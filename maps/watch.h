@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "maps/abi.h"
 #include "maps/abi_event.h"
@@ -21,7 +22,8 @@ inline constexpr std::chrono::seconds kWatchLease{3};
 
 class Watch {
 public:
-    using Visitor = std::function<bool(const cnet_event&)>; // false: enough
+    // `frame` is as much as was wanted of it, as the program left it. false: enough.
+    using Visitor = std::function<bool(const cnet_event& event, std::span<const uint8_t> frame)>;
 
     // `wanted.until_ns` is not looked at. kNotFound: no data path is running; kExhausted: there are
     // as many watchers as there may be.

@@ -32,6 +32,20 @@ struct {
     __array(values, struct cnet_watch_ring);
 } cnet_rings SEC(".maps");
 
+struct watch_record {
+    struct cnet_event event;
+    __u8 frame[CNET_SNAP_MAX];
+};
+
+/* Where it is put together, for it is too long for the stack. As with cnet_scratch, nobody comes in
+ * between. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct watch_record);
+} cnet_watch_work SEC(".maps");
+
 /* May this watcher be told once more now? */
 static __always_inline struct cnet_watch_cpu* watch_share(__u32 index, __u64 now_ns) {
     struct cnet_watch_cpu* cpu = bpf_map_lookup_elem(&cnet_watch_cpu, &index);
@@ -88,17 +102,47 @@ static __always_inline void watch_fill(struct cnet_event* event, const struct cn
 }
 
 struct watch_walk {
+    struct __sk_buff* skb;
     const struct cnet_pkt* pkt;
     __u64 now_ns;
     __u32 kinds;
     __u32 alive; /* enum cnet_event_kind of those that still listen */
+    int verdict;
 };
+
+/* How much of the frame is in the record now. */
+static __always_inline __u32 watch_snap(struct __sk_buff* skb, struct watch_record* record,
+                                        __u32 wanted) {
+    __u32 bytes = skb->len;
+
+    if (bytes > wanted) bytes = wanted;
+    barrier_var(bytes);
+    if (bytes < 1) return 0;
+    barrier_var(bytes);
+    if (bytes > CNET_SNAP_MAX) return 0;
+    return bpf_skb_load_bytes(skb, 0, record->frame, bytes) ? 0 : bytes;
+}
+
+static __always_inline long watch_send(void* ring, const struct watch_walk* walk, __u32 wanted) {
+    __u32 zero = 0, bytes;
+    struct watch_record* record = bpf_map_lookup_elem(&cnet_watch_work, &zero);
+
+    if (!record) return -1;
+    watch_fill(&record->event, walk->pkt, walk->kinds, walk->now_ns);
+    record->event.frame_bytes = walk->skb->len;
+    /* A way through the gateway has put a header in front of what had none. */
+    record->event.has_l2 = walk->pkt->l3_off || walk->verdict == V_REDIRECT;
+    bytes = watch_snap(walk->skb, record, wanted);
+    barrier_var(bytes);
+    if (bytes > CNET_SNAP_MAX) bytes = 0;
+    record->event.snap_bytes = bytes;
+    return bpf_ringbuf_output(ring, record, sizeof(record->event) + bytes, 0);
+}
 
 static long watch_tell(__u32 index, void* data) {
     struct watch_walk* walk = data;
     struct cnet_watcher* watcher;
     struct cnet_watch_cpu* cpu;
-    struct cnet_event* event;
     void* ring;
 
     if (index >= CNET_WATCHERS) return 1;
@@ -109,13 +153,7 @@ static long watch_tell(__u32 index, void* data) {
     ring = bpf_map_lookup_elem(&cnet_rings, &index);
     cpu = ring ? watch_share(index, walk->now_ns) : NULL;
     if (!cpu) return 0;
-    event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
-    if (!event) {
-        cpu->lost++;
-        return 0;
-    }
-    watch_fill(event, walk->pkt, walk->kinds, walk->now_ns);
-    bpf_ringbuf_submit(event, 0);
+    if (watch_send(ring, walk, watcher->snap_bytes)) cpu->lost++;
     return 0;
 }
 
@@ -138,8 +176,9 @@ static __always_inline void watch_parse(struct __sk_buff* skb, struct cnet_pkt* 
     pkt->tuple.dst_port_be = ports[1];
 }
 
-VERIFIED_ONCE int watch_packet(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 kinds) {
-    struct watch_walk walk = {.pkt = pkt, .kinds = kinds};
+VERIFIED_ONCE int watch_packet(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 kinds,
+                               int verdict) {
+    struct watch_walk walk = {.skb = skb, .pkt = pkt, .kinds = kinds, .verdict = verdict};
 
     if (!pkt) return 0;
     walk.now_ns = bpf_ktime_get_ns();
@@ -157,7 +196,7 @@ static __always_inline void watch_exit(struct __sk_buff* skb, struct cnet_pkt* p
     kinds = CNET_EVENT_PACKET | pkt->events;
     if (verdict == V_DROP && pkt->reason != CNET_R_FLOODED && pkt->reason != CNET_R_FRAGMENT_HELD)
         kinds |= CNET_EVENT_DROP;
-    if (kinds & listening) watch_packet(skb, pkt, kinds);
+    if (kinds & listening) watch_packet(skb, pkt, kinds, verdict);
 }
 
 #endif

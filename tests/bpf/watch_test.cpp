@@ -25,7 +25,7 @@ protected:
 
     static std::vector<cnet_event> told(maps::Watch& watch) {
         std::vector<cnet_event> events;
-        EXPECT_TRUE(watch.poll([&](const cnet_event& event) {
+        EXPECT_TRUE(watch.poll([&](const cnet_event& event, std::span<const uint8_t>) {
             events.push_back(event);
             return true;
         }));
@@ -70,6 +70,34 @@ TEST_F(WatchTest, AFlowsBeginningAndEnd) {
     events = told(*flows);
     ASSERT_EQ(events.size(), 1u) << "it ends once";
     EXPECT_EQ(events[0].kinds, unsigned{CNET_EVENT_PACKET} | CNET_EVENT_FLOW_END);
+}
+
+TEST_F(WatchTest, FramesAsTheyGoOn) {
+    auto whole = wants(CNET_EVENT_PACKET), cut = wants(CNET_EVENT_PACKET);
+    whole.snap_bytes = 2 * CNET_SNAP_MAX;
+    cut.snap_bytes = 20;
+    auto packets = watch(whole), heads = watch(cut), events = watch(wants(CNET_EVENT_PACKET));
+    const auto translated = endpoint("ep1", out());
+    struct Told {
+        cnet_event event;
+        Bytes frame;
+    };
+    const auto one = [](maps::Watch& watch) {
+        std::vector<Told> all;
+        EXPECT_TRUE(watch.poll([&](const cnet_event& event, std::span<const uint8_t> frame) {
+            all.push_back({event, {frame.begin(), frame.end()}});
+            return true;
+        }));
+        EXPECT_EQ(all.size(), 1u);
+        return all.empty() ? Told{} : all[0];
+    };
+    const Told all = one(*packets), head = one(*heads), none = one(*events);
+    EXPECT_EQ(all.frame, translated.packet);
+    EXPECT_EQ(all.event.frame_bytes, translated.packet.size());
+    EXPECT_EQ(all.event.has_l2, 1);
+    EXPECT_EQ(head.frame, Bytes(translated.packet.begin(), translated.packet.begin() + 20));
+    EXPECT_EQ(head.event.frame_bytes, translated.packet.size());
+    EXPECT_TRUE(none.frame.empty());
 }
 
 TEST_F(WatchTest, MoreThanItsShareIsLostAndCounted) {

@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (std::string word; line >> word;)
         words.push_back(word);
     if (input.way < 2) (void)cnet::cli::parse_packet(words, input.way == 1);
-    if (input.way == 2) (void)cnet::cli::parse_monitor(words, {{{"web", 7}}, {{"net", 1}}, {}});
+    if (input.way == 2)
+        (void)cnet::cli::parse_monitor(words, {{{"web", 7}}, {{"net", 1}}, {}}, CNET_EVENT_DROP);
     return 0;
 }

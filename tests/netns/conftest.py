@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import outside
+from harness import world as outside
 from harness.cni import Cni
 from harness.etcd import Cluster
 from harness.etcd_client import EtcdClient

@@ -27,8 +27,6 @@ constexpr std::array<Kind, 4> kKinds{{{"drops", CNET_EVENT_DROP},
                                       {"flows", CNET_EVENT_FLOW_NEW | CNET_EVENT_FLOW_END},
                                       {"macs", CNET_EVENT_MAC_NEW | CNET_EVENT_MAC_MOVED},
                                       {"packets", CNET_EVENT_PACKET}}};
-constexpr uint32_t kUsual = CNET_EVENT_DROP | CNET_EVENT_FLOW_NEW | CNET_EVENT_FLOW_END |
-                            CNET_EVENT_MAC_NEW | CNET_EVENT_MAC_MOVED;
 
 struct Event {
     uint32_t kind;
@@ -131,8 +129,8 @@ std::string clock_text(uint64_t wall_ns) {
 
 } // namespace
 
-Result<cnet_watcher> parse_monitor(const std::vector<std::string>& words,
-                                   const MonitorNames& names) {
+Result<cnet_watcher> parse_monitor(const std::vector<std::string>& words, const MonitorNames& names,
+                                   uint32_t usual) {
     static constexpr std::array<std::string_view, 8> kKeys{"endpoint", "device", "network", "hook",
                                                            "reason",   "proto",  "addr",    "port"};
     cnet_watcher wanted{};
@@ -151,7 +149,7 @@ Result<cnet_watcher> parse_monitor(const std::vector<std::string>& words,
         if (Status taken = take_pair(words[i], value, names, wanted); !taken) return taken.error();
         i++;
     }
-    if (!wanted.kinds) wanted.kinds = kUsual;
+    if (!wanted.kinds) wanted.kinds = usual;
     return wanted;
 }
 
@@ -185,8 +183,8 @@ Json event_json(const cnet_event& event, uint64_t wall_ns, const MonitorNames& n
     return json;
 }
 
-std::string event_text(const Json& event) {
-    std::string text = clock_text(number_at(event, "time_ns")) + "  " + text_at(event, "hook");
+std::string event_words(const Json& event) {
+    std::string text = text_at(event, "hook");
     std::string device = text_at(event, "device");
     if (const std::string endpoint = text_at(event, "endpoint"); !endpoint.empty())
         device += " (" + endpoint + ")";
@@ -204,7 +202,12 @@ std::string event_text(const Json& event) {
     if (const Json& becomes = value_at(event, "becomes"); !becomes.is_null())
         text += "  becomes " + side_of(becomes, "src", "src_port") + " -> " +
                 side_of(becomes, "dst", "dst_port");
-    return text + "  " + text_at(event, "bytes") + " bytes";
+    return text;
+}
+
+std::string event_text(const Json& event) {
+    return clock_text(number_at(event, "time_ns")) + "  " + event_words(event) + "  " +
+           text_at(event, "bytes") + " bytes";
 }
 
 } // namespace cnet::cli

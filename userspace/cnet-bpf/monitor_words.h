@@ -21,12 +21,15 @@ struct MonitorNames {
 
 // "drops", "flows", "macs", "packets", and pairs: endpoint, device, network, hook, reason, proto,
 // addr, port.
-Result<cnet_watcher> parse_monitor(const std::vector<std::string>& words,
-                                   const MonitorNames& names);
+// `usual` are the kinds of events when no word names one.
+Result<cnet_watcher> parse_monitor(const std::vector<std::string>& words, const MonitorNames& names,
+                                   uint32_t usual);
 
 // `wall_ns` is when it was, since 1970.
 Json event_json(const cnet_event& event, uint64_t wall_ns, const MonitorNames& names);
 // One line for people.
 std::string event_text(const Json& event);
+// The same without when and how long.
+std::string event_words(const Json& event);
 
 } // namespace cnet::cli

@@ -9,7 +9,7 @@ Grammar whole_grammar() {
             ct_object(),         nat_object(),      map_object(),      prog_object(),
             drops_object(),      metrics_object(),  doctor_object(),   dump_object(),
             completion_object(), complete_object(), topology_object(), explain_object(),
-            monitor_object()};
+            monitor_object(),    capture_object()};
 }
 
 } // namespace cnet::cli

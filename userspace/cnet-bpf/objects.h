@@ -30,6 +30,7 @@ Object topology_object();
 Object complete_object(); // for the scripts of the former
 Object explain_object();
 Object monitor_object();
+Object capture_object();
 
 Grammar whole_grammar();
 

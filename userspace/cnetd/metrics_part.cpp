@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "loader/pin.h"
+#include "maps/flow_names.h"
 #include "maps/pin_path.h"
 #include "maps/reasons.h"
 #include "userspace/base/file.h"
@@ -332,7 +333,7 @@ void MetricsPart::add_flows(Families& families) const {
         uint64_t used = 0;
         for (uint32_t port = 0; port < 65536; port++)
             used += slots.nat_refs(CNET_SLOT_INDEX(l4, port)) != 0;
-        ports.add({{"protocol", maps::kL4Names[l4]}}, used);
+        ports.add({{"protocol", std::string(maps::kL4Names[l4])}}, used);
     }
     families.push_back(std::move(ports));
 }

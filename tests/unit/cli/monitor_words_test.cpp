@@ -12,14 +12,14 @@ namespace {
 const MonitorNames kNames{{{"web", 7}}, {{"red", 3}}, {{7, "web"}}};
 
 TEST(MonitorWords, Filter) {
-    auto usual = parse_monitor({}, kNames);
+    auto usual = parse_monitor({}, kNames, CNET_EVENT_DROP);
     ASSERT_TRUE(usual);
     EXPECT_EQ(usual->kinds & CNET_EVENT_PACKET, 0u);
     EXPECT_NE(usual->kinds & CNET_EVENT_DROP, 0u);
     auto all =
         parse_monitor({"drops", "packets", "endpoint", "web", "network", "red", "hook", "uplink",
                        "reason", "snat", "proto", "tcp", "addr", "10.0.0.1", "port", "443"},
-                      kNames);
+                      kNames, CNET_EVENT_FLOW_NEW);
     ASSERT_TRUE(all) << all.error().message();
     EXPECT_EQ(all->kinds, unsigned{CNET_EVENT_DROP} | CNET_EVENT_PACKET);
     EXPECT_EQ(all->ifindex, 7u);
@@ -43,7 +43,7 @@ TEST(MonitorWords, Refused) {
                                                {"reason", "none such"},
                                                {"endpoint", "db"},
                                                {"network", "db"}})
-        EXPECT_FALSE(parse_monitor(words, kNames)) << words[0];
+        EXPECT_FALSE(parse_monitor(words, kNames, CNET_EVENT_DROP)) << words[0];
 }
 
 TEST(MonitorWords, Shown) {

@@ -86,7 +86,7 @@ TEST_F(Parse, RefusesWhatIsAmbiguousOrUnknown) {
               "unknown object 'policy'; there are: status, version, network, sandbox, endpoint, "
               "port, uplink, peer, adopt, release, fdb, neigh, ct, nat, map, prog, drops, "
               "metrics, doctor, dump, completion, topology, explain, "
-              "monitor");
+              "monitor, capture");
     EXPECT_EQ(error({"nat", "flush"}), "nat: unknown verb 'flush'; there are: list");
     EXPECT_EQ(error({""}).substr(0, 17), "unknown object ''");
 }
