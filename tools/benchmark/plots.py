@@ -6,7 +6,7 @@ import math
 from .scenarios import US
 
 ROW, BAR, LABEL, WIDTH, PLOT = 26, 14, 210, 780, 410
-LEFT, RIGHT, TOP, HEIGHT, LEGEND = 60, 20, 14, 300, 20
+LEFT, RIGHT, TOP, HEIGHT, LEGEND = 60, 44, 24, 300, 20
 COLOURS = ("#8a99ab", "#5b7fa6", "#3f8f7f", "#8e6bb0", "#b08a2e", "#a65b6f", "#5a5f66")
 OURS = "#c4682b"
 
@@ -67,7 +67,7 @@ def lines(curves):
     place = math.log10 if curves.x_steps else float
     xs = sorted({x for x, _ in points})
     first, last = place(xs[0]), place(xs[-1])
-    top = max(y for _, y in points) * 1.05 or 1.0
+    top = max(y for _, y in points) or 1.0
     height = TOP + HEIGHT + 44 + LEGEND * len(curves.lines)
 
     def at(x, y):
@@ -88,15 +88,22 @@ def lines(curves):
     return "".join(drawn) + "</svg>"
 
 
+def _step(top):
+    """1, 2 or 5 and zeroes: four to ten of them reach the top."""
+    ten = 10 ** math.floor(math.log10(top))
+    return next(ten * part for part in (0.1, 0.2, 0.5, 1, 2) if top / (ten * part) <= 10)
+
+
 def _axes(curves, xs, top, at):
     right = WIDTH - RIGHT
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        _, y = at(xs[0], top * share)
+    step = _step(top)
+    for number in range(int(top / step) + 1):
+        _, y = at(xs[0], step * number)
         yield f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * share:,.0f}</text>'
+        yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{step * number:,.4g}</text>'
     for x in xs[:: 1 + len(xs) // 12]:
         across, bottom = at(x, 0)
         yield f'<text x="{across:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{x:,.0f}</text>'
     middle = (LEFT + right) / 2
     yield f'<text x="{middle}" y="{TOP + HEIGHT + 32}" text-anchor="middle">{escaped(curves.x)}</text>'
-    yield f'<text x="{LEFT}" y="{TOP - 3}">{escaped(curves.y)}</text>'
+    yield f'<text x="{LEFT}" y="{TOP - 9}">{escaped(curves.y)}</text>'
