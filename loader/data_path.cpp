@@ -244,6 +244,22 @@ Status DataPath::pin_programs() {
     return {};
 }
 
+Status DataPath::restore_pins() {
+    if (parts_.dry_run) return {};
+    std::vector<std::string> known; // said at start already
+    if (auto status = prepare_pins(parts_.paths, known); !status) return status.error();
+    unsigned restored = 0;
+    for (const Object& object : parts_.objects) {
+        auto count = object.restore_pins(parts_.paths.pins);
+        if (!count) return count.error();
+        restored += *count;
+    }
+    if (restored == 0) return {};
+    parts_.warnings.push_back(std::to_string(restored) + " pins below " +
+                              parts_.paths.pins.string() + " were gone and are back");
+    return {};
+}
+
 Status DataPath::update_attached() {
     auto attached = parts_.links.attached();
     if (!attached) return attached.error();

@@ -79,6 +79,10 @@ public:
     // Absent is success.
     Status detach_sock();
 
+    // Puts the bpffs, and the pins of maps and programs, back where somebody took them away, and
+    // warns. What was attached by a pin is no more: attachments() does not have it.
+    Status restore_pins();
+
     // Runs the collector on at most CNET_GC_BATCH_MAX candidates; how many it deleted.
     Result<unsigned> collect(const std::vector<cnet_gc_ct>& candidates);
     Result<unsigned> collect(const std::vector<cnet_gc_fdb>& candidates);

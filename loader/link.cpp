@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bpf/bpf.h>
 #include <cerrno>
+#include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "loader/clsact.h"
@@ -16,6 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using maps::HookDevice;
+
+using namespace std::chrono_literals;
+constexpr auto kDyingLink = 200ms;
 
 // The kernel keeps this much of a program's name (BPF_OBJ_NAME_LEN, without the zero).
 constexpr size_t kKernelNameLength = 15;
@@ -244,12 +249,14 @@ Result<unsigned> LinkTable::attach_tcx(HookDevice where, int prog_fd) {
     };
     auto id = put();
     unsigned removed = 0;
-    if (!id && id.error().errno_value() == EEXIST) {
-        // This very program is on the device already, but not by our link; the kernel takes it only
-        // once.
+    // This very program is on the device already, but not by our link; the kernel takes it only
+    // once. By a link whose pin was removed just now it is there until the kernel gets to it.
+    for (auto wait = 0ms; !id && id.error().errno_value() == EEXIST && wait < kDyingLink;
+         wait += 1ms) {
+        std::this_thread::sleep_for(wait > 0ms ? 1ms : 0ms);
         auto strays = remove_strays(where, *link ? (*link)->info.id : 0);
         if (!strays) return strays.error();
-        removed = *strays;
+        removed = std::max(removed, *strays);
         id = put();
     }
     if (!id) return id.error();

@@ -203,4 +203,23 @@ Status Object::pin_programs(const std::filesystem::path& pins) const {
     return {};
 }
 
+Result<unsigned> Object::restore_pins(const std::filesystem::path& pins) const {
+    std::vector<std::pair<std::filesystem::path, int>> wanted;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object_.get()) {
+        const std::string name = pinned_name(map);
+        if (!name.empty()) wanted.emplace_back(maps::map_pin(pins, name), bpf_map__fd(map));
+    }
+    for (const std::string& name : program_names())
+        wanted.emplace_back(maps::prog_pin(pins, name), program_fd(name));
+    unsigned restored = 0;
+    for (const auto& [pin, fd] : wanted) {
+        if (bpf_obj_pin(fd, pin.c_str()) == 0)
+            restored++;
+        else if (errno != EEXIST)
+            return Error::system("pin " + pin.string());
+    }
+    return restored;
+}
+
 } // namespace cnet::loader

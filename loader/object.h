@@ -47,6 +47,8 @@ public:
     std::vector<std::string> program_names() const;
     // Pins every program, each replacing its predecessor atomically.
     Status pin_programs(const std::filesystem::path& pins) const;
+    // Pins what somebody removed, of maps and programs; how many those were.
+    Result<unsigned> restore_pins(const std::filesystem::path& pins) const;
     const std::string& name() const { return name_; }
 
 private:

@@ -326,7 +326,9 @@ void Daemon::follow_links() {
 void Daemon::reconcile() {
     {
         const metrics::Stopwatch stopwatch(metrics_->reconciles);
-        report("reconcile", controller_->reconcile(), reconcile_error_);
+        Status status = data_path_->restore_pins();
+        if (status) status = controller_->reconcile();
+        report("reconcile", status, reconcile_error_);
     }
     sock_->follow();
     serve_metrics();

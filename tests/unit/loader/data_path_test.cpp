@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "loader/pin.h"
@@ -122,6 +123,36 @@ TEST_F(DataPathTest, ProgramsOfAnEarlierVersionAreUnpinned) {
     EXPECT_EQ(*names, (std::vector<std::string>{"cnet_endpoint", "cnet_gc", "cnet_hostport",
                                                 "cnet_uplink", "cnet_uplink_egr_l3",
                                                 "cnet_uplink_egress", "cnet_uplink_l3"}));
+}
+
+TEST_F(DataPathTest, PinsThatWereTakenAwayComeBack) {
+    auto path = open(first_image());
+    ASSERT_NE(path, nullptr);
+    const auto device = make_veth("one");
+    ASSERT_OK(path->attach(CNET_HOOK_UPLINK, device, true));
+    ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+    const auto maps = list_pins(maps::map_dir(paths_.pins));
+    const auto programs = list_pins(maps::prog_dir(paths_.pins));
+    path->take_warnings();
+    ASSERT_OK(path->restore_pins());
+    EXPECT_TRUE(path->take_warnings().empty()) << "nothing was gone";
+    for (const bool mount : {false, true}) {
+        if (mount) {
+            ASSERT_EQ(::umount2(paths_.pins.c_str(), MNT_DETACH), 0);
+        } else {
+            ASSERT_OK(remove_all_pins(paths_.pins));
+        }
+        ASSERT_OK(path->restore_pins());
+        EXPECT_TRUE(mentions(path->take_warnings(), "were gone and are back"));
+        EXPECT_EQ(*list_pins(maps::map_dir(paths_.pins)), *maps);
+        EXPECT_EQ(*list_pins(maps::prog_dir(paths_.pins)), *programs);
+        EXPECT_TRUE(path->attachments()->empty());
+        ASSERT_OK(path->attach(CNET_HOOK_UPLINK, device, true));
+        EXPECT_EQ(path->attachments()->size(), 1u);
+    }
+    path = open(second_image());
+    ASSERT_NE(path, nullptr);
+    EXPECT_TRUE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value()) << "other maps";
 }
 
 TEST_F(DataPathTest, SettingsThatCannotBe) {
