@@ -6,7 +6,7 @@ import struct
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-_MAP_UPDATE_ELEM, _OBJ_GET, _MAP_UPDATE_BATCH = 2, 7, 26
+_MAP_LOOKUP_ELEM, _MAP_UPDATE_ELEM, _OBJ_GET, _MAP_UPDATE_BATCH = 1, 2, 7, 26
 
 
 def _bpf(command, attributes):
@@ -21,6 +21,13 @@ class PinnedMap:
     def __init__(self, path):
         name = ctypes.create_string_buffer(path.encode())
         self._fd = _bpf(_OBJ_GET, struct.pack("=Q", ctypes.addressof(name)))
+
+    def lookup(self, key, size):
+        """The value, of so many bytes."""
+        key_at, value_at = ctypes.create_string_buffer(key), ctypes.create_string_buffer(size)
+        attributes = struct.pack("=I4xQQQ", self._fd, ctypes.addressof(key_at), ctypes.addressof(value_at), 0)
+        _bpf(_MAP_LOOKUP_ELEM, attributes)
+        return value_at.raw
 
     def update(self, key, value):
         key_at, value_at = ctypes.create_string_buffer(key), ctypes.create_string_buffer(value)

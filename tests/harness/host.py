@@ -44,6 +44,7 @@ class CnetHost:
         self.log_path = os.path.join(self.root, "cnetd.log")
         self.socket = os.path.join(self.root, "run", "cnetd.sock")
         self.daemon = None
+        self.environment = {}  # what the daemon gets beside the test's own
         self._containers = []
         self._namespaces = []
         if "[sock]" not in config:
@@ -68,6 +69,7 @@ class CnetHost:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=False,
+                env={**os.environ, **self.environment},
             )
 
     def start(self):

@@ -11,26 +11,16 @@ import tarfile
 
 import pytest
 
+from harness.doctor import ALL_WELL, PROBLEMS, WARNINGS, complaints, examine
 from harness.host import BIN
 from harness.wait import wait_until
 
-ALL_WELL, WARNINGS, PROBLEMS = 0, 5, 6
 
 
 @pytest.fixture
 def red(host, world):
     del world
     return host.network("red", "10.88.1.0/24")
-
-
-def examine(host, inside=True):
-    if inside:
-        _, done = host.cli_raw("doctor")
-    else:
-        done = subprocess.run([f"{BIN}/cnet-bpf", "--root", host.root, "-j", "doctor"], capture_output=True, text=True,
-                              timeout=120, check=False)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
 
 
 def found(host, severity, area, text):
@@ -42,13 +32,6 @@ def found(host, severity, area, text):
     assert hits, f"no {severity} of {area} with {text!r}: {answer['findings']}"
     assert severity == "ok" or hits[0]["advice"]
     return hits[0]
-
-
-def complaints(host):
-    """What the machine that runs the test is to blame for aside."""
-    machine = ("bpf_jit", "bpf_stats", "cgroup", "clock")
-    return [one for one in examine(host)[1]["findings"]
-            if one["severity"] != "ok" and not any(word in one["what"] for word in machine)]
 
 
 def test_all_is_well(host, red, alpha):

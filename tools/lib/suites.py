@@ -45,7 +45,7 @@ class Suite:
 
 
 EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni", "cnet-netavark")
-NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn")
+NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn", "cnet-kill-at", "cnet-clock")
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),
@@ -81,6 +81,11 @@ SUITES = [
     Suite("full-table", "a connection table of a million entries", "pytest",
           select="tests/netns/test_full_table.py", targets=EXECUTABLES, limit_s=1800, long_only=True, alone=True,
           env={"CNET_FULL_TABLE": "1000000"}),
+    Suite("crash", "a daemon killed at every step of every command", "pytest", select="tests/netns/test_crash.py",
+          targets=NETNS_EXECUTABLES, limit_s=3600, long_only=True, env={"CNET_CRASH": "long"}),
+    Suite("soak", "half an hour of changes, restarts and upgrades under traffic", "pytest",
+          select="tests/netns/test_soak.py", targets=EXECUTABLES, limit_s=3600, long_only=True,
+          env={"CNET_SOAK_S": "1800"}),
     Suite("bpf-hostile", "ten million hostile frames through each BPF program", "ctest", select="bpf",
           targets=("bpf_tests",), limit_s=3600, long_only=True,
           env={"CNET_HOSTILE_FRAMES": "10000000", "GTEST_FILTER": "Hostile.*"}),

@@ -1,0 +1,125 @@
+"""A daemon that is killed at a given step of what it does, and what a host looks like then."""
+
+import collections
+import glob
+import os
+import re
+import signal
+
+from .host import BIN, pins
+from .netns import Process
+
+# What the kernel or the daemon numbers anew each time.
+NUMBERED = re.compile(r"\b(cn(?:et|gw|hp|ep))[0-9a-f]+")
+MAC = re.compile(r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b")
+LINK_LOCAL = re.compile(r"fe80:(?::?[0-9a-f]+)+")  # made of a MAC
+NUMBERS = re.compile(r"\d+")
+VOLATILE = {"id", "ifindex", "network_id", "endpoint_id", "age_s", "created", "age"}
+# Maps of what packets bring about.
+OF_TRAFFIC = {"cnet_ct", "cnet_fdb", "cnet_frag", "cnet_frag_held", "cnet_counters", "cnet_icmp_rate", "cnet_watch_cpu"}
+
+
+class KillAt:
+    """From __enter__ on the daemon is watched; its `step`th step is not done any more."""
+
+    def __init__(self, host, step):
+        self._host = host
+        self._tool = Process([os.path.join(BIN, "cnet-kill-at"), str(host.daemon.pid), str(step)],
+                             stdout=-1, text=True)
+        assert self._tool.stdout.readline() == "ready\n", "cnet-kill-at does not hold the daemon"
+        self.steps = []
+
+    def finish(self):
+        """True: the daemon was killed, and is gone. False: the step did not come, and it runs on."""
+        self._tool.signal(signal.SIGTERM)
+        lines = self._tool.output().splitlines()
+        self.steps = [line.split(" ", 1)[1] for line in lines if " " in line]
+        return "killed" in lines
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._tool.close()
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, str):
+        return LINK_LOCAL.sub("fe80::#", MAC.sub("MAC", NUMBERED.sub(r"\1#", value)))
+    return value
+
+
+def _lines(host, *argv):
+    return sorted(_plain(" ".join(line.split())) for line in host.namespace.run(*argv).stdout.splitlines())
+
+
+def _descriptors(host):
+    """How many of each kind the daemon has open."""
+    kinds = collections.Counter()
+    for path in glob.glob(f"/proc/{host.daemon.pid}/fd/*"):
+        try:
+            kinds[NUMBERS.sub("#", os.readlink(path).replace(host.root, ""))] += 1
+        except OSError:
+            continue  # closed meanwhile
+    return dict(kinds)
+
+
+def _files(host):
+    """Below its root, but for its bpffs and its log."""
+    found = []
+    for folder, folders, names in os.walk(host.root):
+        if folder == host.root:
+            folders.remove("bpf")
+        found += [os.path.relpath(os.path.join(folder, name), host.root) for name in names]
+    return sorted(set(found) - {"cnetd.log"})
+
+
+def _links(host):
+    rows = []
+    for name, link in host.namespace.links().items():
+        addresses = sorted(f"{one['local']}/{one['prefixlen']}" for one in link.get("addr_info", [])
+                           if one["scope"] != "link")
+        rows.append((_plain(name), "UP" in link["flags"], link["mtu"], _plain(link.get("ifalias", "")), addresses))
+    return sorted(rows)
+
+
+def picture(host):
+    """What users and the kernel have of a host, without what is numbered anew each time."""
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        mounts = sorted(line.split()[1].replace(host.root, "") for line in file if f" {host.root}/" in line)
+    state = host.state() | {"peers": host.api("GET", "/v1/peers")[1]}
+    state["fdb"] = [row for row in state["fdb"] if row["type"] != "learned"]
+    return {
+        "api": _plain(state),
+        "links": _links(host),
+        "routes": [re.sub(r" linkdown\b", "", line) for six in ("-4", "-6")
+                   for line in _lines(host, "ip", six, "route", "show", "table", "all")],
+        "rules": _lines(host, "ip", "rule") + _lines(host, "ip", "-6", "rule"),
+        "qdiscs": [re.sub(r"qdisc (\w+) [0-9a-f]+:", r"qdisc \1", line) for line in _lines(host, "tc", "qdisc")],
+        "sockets": _lines(host, "ss", "-Hlntuw"),
+        "maps": {row["name"]: row["entries"] for row in host.cli("map", "list") if row["name"] not in OF_TRAFFIC},
+        "pins": [NUMBERS.sub("#", name) for name in pins(host)],
+        "mounts": mounts,
+        "files": _files(host),
+        "descriptors": _descriptors(host),
+    }
+
+
+def difference(one, other):
+    """What to show of two pictures."""
+    found = {}
+    for key, was in one.items():
+        now = other[key]
+        if was == now:
+            continue
+        if isinstance(was, list):
+            was, now = [row for row in was if row not in now], [row for row in now if row not in was]
+        elif isinstance(was, dict):
+            was, now = ({name: row for name, row in side.items() if rest.get(name) != row}
+                        for side, rest in ((was, now), (now, was)))
+        found[key] = (was, now)
+    return found
