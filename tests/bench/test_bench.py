@@ -104,7 +104,7 @@ def test_datagrams(tmp_path):
 
 def test_flows(tmp_path):
     runs = study("flows", tmp_path, "--quick")["runs"]
-    assert {run["contender"] for run in runs} == {"routed", "iptables", "nftables", "cnet", "cnet-large"}
+    assert {run["contender"] for run in runs} == {"routed", "iptables", "nftables", "cnet", "cnet-default"}
     for run in runs:
         assert run["begun"]["answered"] in (1000, 10000) and run["begun"]["lost"] == 0
         assert run["again"]["answered"] > 0

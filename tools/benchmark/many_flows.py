@@ -11,11 +11,13 @@ TITLE = "many flows through a published port"
 ABOUT = (
     "Request and answer, a datagram each, every time of another flow: the outside host has a million addresses. First each "
     "flow begins; then all are asked again in an order that no cache foresees. The tables fill meanwhile and are never "
-    "emptied. `begun` says how many got an answer, where some did not."
+    "emptied. Where not all of the last got an answer, it says how many did. cnet_ct has 4 Mi entries, two a flow, and its default "
+    "of 262,144 for the contender that meets the last of these alone."
 )
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = SIZES[:2]
 SOURCES, FIRST_SOURCE = "10.192.0.0/12", "10.192.0.0"
+DEFAULT_SIZE = f"{US}-default"  # is filled once, by the last
 LARGE_TABLE = 4 << 20
 # Of those that take no longer than others' runs.
 ROUNDS, SMALL = 3, 100_000
@@ -29,8 +31,8 @@ def contenders(bin_dir):
         Routed("routed", "routed, no NAT"),
         IptablesPort("iptables", "iptables-nft as Docker"),
         NftablesPort("nftables", "nftables map"),
-        CnetPort(US, "cnet-bpf", CnetHost(bin_dir, label="flows")),
-        CnetPort(f"{US}-large", f"cnet-bpf, cnet_ct = {LARGE_TABLE:,}", large),
+        CnetPort(US, "cnet-bpf", large),
+        CnetPort(DEFAULT_SIZE, "cnet-bpf, default size", CnetHost(bin_dir, label="flows")),
     ]
 
 
@@ -47,7 +49,7 @@ def run(options, everything, bin_dir, say):
             rounds = min(options.rounds, ROUNDS) if size <= SMALL else 1
             for number in range(rounds):
                 say(f"round {number + 1} of {rounds}: {size:,} flows")
-                measure(contest, worker, size, options)
+                measure(contest, worker, size, options, size == sizes[-1])
     return Result(
         [table(contest, sizes, "begun"), table(contest, sizes, "again")],
         contest.all_samples(),
@@ -60,11 +62,13 @@ def run(options, everything, bin_dir, say):
 def limit_note(contest):
     """The kernel's limit is the machine's, and not ours to change."""
     with open("/proc/sys/net/netfilter/nf_conntrack_max", encoding="ascii") as file:
-        return f"the kernel's connection tracking takes {int(file.read()):,} flows here, cnet_ct two entries a flow"
+        return f"the kernel's connection tracking takes {int(file.read()):,} flows here"
 
 
-def measure(contest, worker, size, options):
+def measure(contest, worker, size, options, last):
     for contender, path in contest.running():
+        if contender.name == DEFAULT_SIZE and not last:
+            continue
         with contest.blaming(contender):
             words = ["--flows", size, "--sources", FIRST_SOURCE]
             sample = worker.run(path, "flows", options.seconds, *words, limit_s=LONGEST_S)
@@ -85,6 +89,9 @@ def table(contest, sizes, part):
         cells = []
         for size in sizes:
             rate = _median(contest, contender, size, part, "per_second")
+            if rate is None:
+                cells.append("-")
+                continue
             lost = _median(contest, contender, size, part, "lost")
             answered = _median(contest, contender, size, part, "answered")
             cells.append(f"{rate:,.0f}" + (f" ({answered:,} answered)" if lost else ""))
@@ -101,6 +108,7 @@ def curves(contest, sizes, part, verb):
             (size, _median(contest, contender, size, part, "per_second") / 1e3) for size in sizes
         ]
         for contender, _ in contest.running()
+        if contender.name != DEFAULT_SIZE
     }
     title = f"flows that {verb}"
     return Curves(f"flows-{part}", title, "flows", "thousand a second", lines, x_steps=True)
