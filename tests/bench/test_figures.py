@@ -196,10 +196,11 @@ def test_publishes(tmp_path):
     _, measurement = measured(
         Fake("veth", [100, 100, 100]), Fake("cnet", [97, 96, 99]), aims=[Aim("rr", "veth", 0.97)]
     )
-    text = tmp_path / "performance.md"
-    text.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
-    directory = tmp_path / "performance"
-    directory.mkdir()
+    directory = tmp_path / "docs" / "performance"
+    directory.mkdir(parents=True)
+    texts = {directory.with_suffix(".md"): "performance", tmp_path / "README.md": "docs/performance"}
+    for text in texts:
+        text.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
     (directory / "gone.svg").write_text("of another run")
     publish(directory, measurement, MACHINE, SETTINGS, ["a note"], [(Study, RESULT)])
 
@@ -210,6 +211,9 @@ def test_publishes(tmp_path):
     figures = (directory / "figures.md").read_text()
     for part in ("![fake rr](fake-rr.svg)", "| one | 1\\|2 |", "error: it broke", "0.970 (0.960..0.990)"):
         assert part in figures
-    summary = text.read_text()
-    assert summary.startswith("before\n<!-- figures -->") and summary.endswith("<!-- end of figures -->\nafter\n")
-    assert "| fake, `rr`, to veth | 0.97 | 0.970 | met |" in summary and "old" not in summary
+    for text, where in texts.items():
+        summary = text.read_text()
+        assert summary.startswith("before\n<!-- figures -->")
+        assert summary.endswith("<!-- end of figures -->\nafter\n")
+        assert "| fake, `rr`, to veth | 0.97 | 0.970 | met |" in summary and "old" not in summary
+        assert f"({where}/figures.md)" in summary

@@ -52,7 +52,7 @@ def add_outputs(parser):
         "--publish",
         type=pathlib.Path,
         metavar="DIR",
-        help="write tables in Markdown and plots there too, and the aims into DIR.md",
+        help="write tables in Markdown and plots there too, and the aims into DIR.md and ../README.md of it",
     )
 
 

@@ -1,9 +1,11 @@
 """The figures for a repository: tables in Markdown, plots in SVG files.
 
 `--publish docs/performance` writes docs/performance/figures.md with everything and a file for each plot, and puts the
-machine and the aims between the two marks of docs/performance.md, where that file has them. What a former run left in the
-directory goes.
+machine and the aims between the two marks of docs/performance.md and README.md, where those have them. What a former run
+left in the directory goes.
 """
+
+import os
 
 from . import plots
 from .measure import aim_results
@@ -24,9 +26,9 @@ def publish(directory, measurement, machine, settings, notes, studies):
         parts += _study(directory, study, result)
     parts += ["## Notes", _list(notes)]
     (directory / "figures.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
-    text = directory.with_suffix(".md")
-    if measurement and text.is_file():
-        _summarize(text, directory, measurement, machine, settings)
+    for text in (directory.with_suffix(".md"), directory.absolute().parent.parent / "README.md"):
+        if measurement and text.is_file():
+            _summarize(text, directory, measurement, machine, settings)
 
 
 def _summarize(text, directory, measurement, machine, settings):
@@ -34,7 +36,8 @@ def _summarize(text, directory, measurement, machine, settings):
     _, end, after = rest.partition(END)
     if not (begin and end):
         return
-    link = f"Every table and plot of that run: [{directory.name}/figures.md]({directory.name}/figures.md)."
+    figures = os.path.relpath(directory / "figures.md", text.parent)
+    link = f"Every table and plot of that run: [{figures}]({figures})."
     between = "\n\n".join([begin, _where(machine, settings), *_aims(measurement), link, end])
     text.write_text(before + between + after, encoding="utf-8")
 
