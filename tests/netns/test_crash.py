@@ -62,7 +62,7 @@ class Command:
 NETWORK = "network create blue --subnet 10.89.0.0/24 --subnet fd00:89::/64"
 OVERLAY = "network create over --subnet 10.90.0.0/24 --vni 4242"
 ENDPOINT = "endpoint create red box --netns box --ip 10.88.1.9 --ip fd00:88:1::9 --mac 02:00:00:00:00:09"
-RANGE = "9000-9199:9000-9199/udp"
+RANGE = "9000-9049:9000-9049/udp"
 STATED = "02:00:00:55:55:55"
 PEER = f"peer add {outside.NEAR}"
 IN_DOCKER = docker("CreateNetwork", NetworkID="n1", Options={}, IPv6Data=[],

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "userspace/base/log.h"
 #include "userspace/control/controller_impl.h"
+#include "userspace/control/overlay.h"
 #include "userspace/control/uplink_choice.h"
 
 namespace cnet::control {
@@ -20,6 +22,16 @@ void restore_sandboxes(const State& state, Namespaces& namespaces) {
         auto status = namespaces.create(name);
         if (!status) log_error(status.error().because("make sandbox " + name + " again").message());
     }
+}
+
+// One that was killed when it had removed the devices of the kept receiver, and not yet their
+// namespace, has left nothing else that tells of it.
+void forget_receiver(const State& state, Namespaces& namespaces) {
+    const std::filesystem::path netns = state.overlay.receiver_netns;
+    const std::string name = netns.filename();
+    if (netns.empty() || has_receiver(state) || state.sandboxes.contains(name)) return;
+    if (namespaces.path_of(name) != netns) return;
+    if (auto status = namespaces.remove(name); !status) log_error(status.error().message());
 }
 
 // A daemon that was killed just now may still be closing its sockets: it lets go of its lock, as of
@@ -68,6 +80,7 @@ Result<std::unique_ptr<Controller>> Controller::start(Parts parts, Timeouts time
     impl->take_up_leases();
     if (auto status = impl->forget_docker_unless_adopted(); !status) return status.error();
     restore_sandboxes(impl->state, parts.namespaces);
+    forget_receiver(impl->state, parts.namespaces);
     auto status = impl->observe_all();
     if (!status) return status.error();
     impl->reserve_ports_after_predecessor();
