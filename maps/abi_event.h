@@ -10,7 +10,7 @@
 
 #define CNET_WATCHERS 4
 #define CNET_WATCH_RING 1048576 /* bytes, of a watcher's ring at least */
-#define CNET_SNAP_MAX 2048u
+#define CNET_SNAP_MAX 2048u     /* a power of two */
 /* A watcher gets so many events of a CPU in a window at most: 10,000 a second. */
 #define CNET_WATCH_WINDOW_NS 100000000ull
 #define CNET_WATCH_BURST 1000u

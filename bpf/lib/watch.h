@@ -116,10 +116,13 @@ static __always_inline __u32 watch_snap(struct __sk_buff* skb, struct watch_reco
     __u32 bytes = skb->len;
 
     if (bytes > wanted) bytes = wanted;
+    if (bytes > CNET_SNAP_MAX) bytes = CNET_SNAP_MAX;
+    if (!bytes) return 0;
+    /* Changes nothing, but for what Linux 6.1's verifier knows: 1 to CNET_SNAP_MAX. */
+    bytes--;
     barrier_var(bytes);
-    if (bytes < 1) return 0;
-    barrier_var(bytes);
-    if (bytes > CNET_SNAP_MAX) return 0;
+    bytes &= CNET_SNAP_MAX - 1;
+    bytes++;
     return bpf_skb_load_bytes(skb, 0, record->frame, bytes) ? 0 : bytes;
 }
 
