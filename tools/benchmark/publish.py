@@ -43,7 +43,8 @@ def _summarize(text, directory, measurement, machine, settings):
 
 
 def _where(machine, settings):
-    return "\n".join(f"{line}  " for line in [f"{machine['time'][:10]}:", *heading(machine, settings)]).rstrip()
+    first, *rest = heading(machine, settings)
+    return "\n".join(f"{line}  " for line in [f"{machine['time'][:10]}: {first}", *rest]).rstrip()
 
 
 def markdown_table(columns, rows):
