@@ -52,11 +52,6 @@ int adopt(Context& context, const Verb& verb, const Arguments& arguments) {
     return change(context, "POST", kAdopted, body, describe);
 }
 
-int release(Context& context, const Verb&, const Arguments& arguments) {
-    if (arguments.positionals[0] == kDocker) return release_docker(context);
-    return change(context, "DELETE", member(kAdopted, arguments.positionals[0]), {});
-}
-
 } // namespace
 
 Object adopt_object() {
@@ -75,16 +70,6 @@ Object adopt_object() {
             "nothing beyond the host, nor from there (off)", "internal"}},
           adopt,
           Verb::Repeat::kWatch}}};
-}
-
-Object release_object() {
-    return {"release",
-            "gives an adopted bridge back",
-            {{{""},
-              "Leaves a bridge, or all of \"docker\", alone again, and nothing of ours with it.",
-              {{"BRIDGE"}},
-              {},
-              release}}};
 }
 
 } // namespace cnet::cli

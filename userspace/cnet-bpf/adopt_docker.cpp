@@ -51,8 +51,4 @@ int adopt_docker(Context& context) {
     return kDone;
 }
 
-int release_docker(Context& context) {
-    return change(context, "DELETE", kAdoptedDocker, {});
-}
-
 } // namespace cnet::cli

@@ -1,4 +1,4 @@
-// `adopt docker` and `release docker`: all that Docker makes, in place of one bridge.
+// `adopt docker`: all that Docker makes, in place of one bridge.
 #pragma once
 
 #include "userspace/cnet-bpf/context.h"
@@ -8,6 +8,5 @@ namespace cnet::cli {
 inline constexpr const char* kDocker = "docker";
 
 int adopt_docker(Context& context);
-int release_docker(Context& context);
 
 } // namespace cnet::cli

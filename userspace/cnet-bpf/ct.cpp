@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "userspace/cnet-bpf/flow_view.h"
 #include "userspace/cnet-bpf/objects.h"
 #include "userspace/cnet-bpf/text.h"
 #include "userspace/cnet-bpf/view.h"
@@ -88,23 +89,6 @@ Cell state_of(const Json& flow) {
     return {state, state == "established" ? Style::kGood : Style::kPlain};
 }
 
-// One readable line a flow, as conntrack(8) has it: no header, words that say what they are.
-View flow_view() {
-    return {
-        {"", key("protocol")},
-        {"", state_of},
-        {"", key("type")},
-        {"", plain(original)},
-        {"", plain(reply)},
-        {"", plain([](const Json& flow) { return text_at(flow, "network"); })},
-        {"", plain([](const Json& flow) { return "expires " + seconds_at(flow, "expires_s"); })},
-        {"", plain([](const Json& flow) { return "age " + seconds_at(flow, "age_s"); }),
-         Align::kLeft, false, true},
-        {"", plain([](const Json& flow) { return "idle " + seconds_at(flow, "idle_s"); }),
-         Align::kLeft, false, true},
-    };
-}
-
 int list(Context& context, const Verb&, const Arguments& arguments) {
     auto filter = parse_filter(arguments.positionals);
     if (!filter) return context.fail(kUsage, "ct list: " + filter.error().message());
@@ -162,6 +146,22 @@ int list_nat(Context& context, const Verb&, const Arguments&) {
 }
 
 } // namespace
+
+View flow_view() {
+    return {
+        {"", key("protocol")},
+        {"", state_of},
+        {"", key("type")},
+        {"", plain(original)},
+        {"", plain(reply)},
+        {"", plain([](const Json& flow) { return text_at(flow, "network"); })},
+        {"", plain([](const Json& flow) { return "expires " + seconds_at(flow, "expires_s"); })},
+        {"", plain([](const Json& flow) { return "age " + seconds_at(flow, "age_s"); }),
+         Align::kLeft, false, true},
+        {"", plain([](const Json& flow) { return "idle " + seconds_at(flow, "idle_s"); }),
+         Align::kLeft, false, true},
+    };
+}
 
 Object ct_object() {
     return {"ct",

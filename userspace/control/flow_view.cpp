@@ -73,10 +73,13 @@ Result<FlowFilter> FlowFilter::resolve(const CtFilter& filter, const State& stat
         return type_known.error();
     if (filter.network) {
         auto network = find_named(state.networks, *filter.network);
-        if (network == state.networks.end()) {
+        auto adopted = state.adopted.find(*filter.network);
+        if (network != state.networks.end())
+            resolved.network_ = network->first;
+        else if (adopted != state.adopted.end())
+            resolved.network_ = adopted->second.network_id;
+        else
             return Error(ErrorKind::kNotFound, "there is no network \"" + *filter.network + "\"");
-        }
-        resolved.network_ = network->first;
     }
     if (filter.endpoint) {
         auto endpoint = find_named(state.endpoints, *filter.endpoint);
