@@ -66,10 +66,12 @@ Status take_snat(const std::string& text, NetworkSpec& spec) {
 }
 
 // Of Docker's bridge, where each family has its own. The words that both have mean the same.
-Status take_gateway_mode(const std::string& text, NetworkSpec& spec) {
+Status take_gateway_mode(const std::string& text, NetworkOptions& options) {
     auto mode = control::parse_mode(text);
     if (!mode) return mode.error();
-    spec.mode = *mode;
+    if (options.gateway_mode.value_or(*mode) != *mode)
+        return invalid("both families of a network of cnet have one mode");
+    options.gateway_mode = options.spec.mode = *mode;
     return {};
 }
 
@@ -89,7 +91,9 @@ constexpr Option kOptions[] = {
     {"com.docker.network.bridge.enable_ip_masquerade", false,
      [](const std::string& text, NetworkOptions& o) { return take(text, o.spec.masquerade); }},
     {"com.docker.network.bridge.gateway_mode_ipv4", false,
-     [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o.spec); }},
+     [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o); }},
+    {"com.docker.network.bridge.gateway_mode_ipv6", false,
+     [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o); }},
     {"com.docker.network.bridge.host_binding_ipv4", true,
      [](const std::string& text, NetworkOptions& o) {
          return take_parsed(IpAddress::parse(text), o.spec.docker->bind);
@@ -193,6 +197,8 @@ Result<NetworkOptions> read_network_options(const Reader& options) {
 Result<std::vector<IpPrefix>> read_endpoint_options(const Reader& options) {
     std::vector<IpPrefix> allow_from;
     for (const auto& [key, value] : options.object().items()) {
+        // Docker lets no driver but its own give a device its name (since 28).
+        if (key == "com.docker.network.endpoint.ifname") return unknown_option(key);
         // Docker's own, which others act upon, and `docker run`'s ports, which come again later.
         if (key.starts_with("com.docker.network.")) continue;
         if (key != kAllowFrom) return unknown_option(key);
