@@ -69,21 +69,27 @@ VERIFIED_ONCE int egress_is_hosts(const struct cnet_pkt* pkt) {
 }
 
 /* A flow for what the kernel forwards of an adopted bridge's, out of this uplink. By itself too. */
-VERIFIED_ONCE int egress_masquerade(struct cnet_pkt* pkt, __u32 network_id, __u32 ifindex) {
+VERIFIED_ONCE int egress_masquerade(struct cnet_pkt* pkt, __u32 bridge_ifindex, __u32 ifindex) {
+    struct cnet_port* bridge = bpf_map_lookup_elem(&cnet_port, &bridge_ifindex);
     struct cnet_uplink* uplink = bpf_map_lookup_elem(&cnet_uplinks, &ifindex);
     struct scratch* scratch = scratch_get();
     union cnet_addr source = {};
     struct flow_new* flow;
+    int keeps;
 
     if (!pkt) return V_DROP;
-    if (!(pkt->flags & PKT_HAS_TUPLE) || !ct_may_begin(pkt)) return drop(pkt, CNET_R_LEAK);
-    if (!scratch || !uplink || !uplink_source(uplink, &pkt->tuple.dst, &pkt->tuple.dst, &source))
+    if (!bridge) return drop(pkt, CNET_R_LEAK);
+    keeps = !port_masquerades(bridge->flags, pkt->flags & PKT_IP6);
+    if (!(pkt->flags & PKT_HAS_TUPLE) || !ct_may_begin(pkt))
+        return keeps ? pass(pkt, CNET_R_NOT_OURS) : drop(pkt, CNET_R_LEAK);
+    if (!scratch || !uplink ||
+        !masquerade_source(pkt, bridge_ifindex, uplink, &pkt->tuple.dst, &source))
         return drop(pkt, CNET_R_NO_UPLINK_ADDR);
-    flow = flow_prepare(scratch, CNET_CT_SNAT, network_id, 0);
-    flow_tuple_of(&flow->forward, pkt, network_id);
+    flow = flow_prepare(scratch, CNET_CT_SNAT, bridge->network_id, 0);
+    flow_tuple_of(&flow->forward, pkt, bridge->network_id);
     flow_tuple(&flow->reply, CNET_ZONE_WORLD, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
-    flow->keep_port = !l4_is_known(pkt->tuple.l4_proto);
+    flow->keep_port = keeps || !l4_is_known(pkt->tuple.l4_proto);
     flow_port_range(flow, pkt->tuple.src_port_be);
     return V_NEXT;
 }
@@ -105,7 +111,8 @@ VERIFIED_ONCE int egress_adopted(struct __sk_buff* skb, struct cnet_pkt* pkt, __
     else if (verdict == V_NEXT && pkt->flags & PKT_ICMP_ERROR)
         verdict = icmp_error_nat(skb, pkt, network_id, 0);
     if (verdict != V_NEXT || !(port_flags & CNET_PORT_MASQUERADE)) return verdict;
-    return nat_begin(skb, pkt, network_id, egress_masquerade(pkt, network_id, skb->ifindex));
+    return nat_begin(skb, pkt, network_id,
+                     egress_masquerade(pkt, skb->ingress_ifindex, skb->ifindex));
 }
 
 static __always_inline enum cnet_verdict egress_send(struct __sk_buff* skb, struct cnet_pkt* pkt,

@@ -88,6 +88,12 @@ enum cnet_port_flag {
     CNET_PORT_DHCP = 1 << 12,    /* in cnet_port alone: what a DHCP server says here is believed */
     CNET_PORT_BRIDGED = 1 << 13, /* of an adopted bridge, which alone sends to this port, or takes
                                     what comes from it; comes with CNET_PORT_HOST on its device */
+    /* Of an adopted bridge, on its device too, with CNET_PORT_MASQUERADE: by family. */
+    CNET_PORT_KEEP4 = 1 << 14, /* sources are left as they are */
+    CNET_PORT_KEEP6 = 1 << 15,
+    CNET_PORT_DIRECT4 = 1 << 16, /* reachable as it is: from outside, and with CNET_PORT_KEEP4 from
+                                    other networks */
+    CNET_PORT_DIRECT6 = 1 << 17,
 };
 
 struct cnet_port {

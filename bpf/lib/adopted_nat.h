@@ -21,9 +21,22 @@ static __always_inline int adopted_may_begin(const struct cnet_pkt* pkt) {
     return pkt->tuple.l4_proto != IPPROTO_TCP || (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* To a network of the host's, its device being this one: to one of ours, or to an adopted bridge
+ * that is routed. */
+VERIFIED_ONCE int adopted_to_network(struct cnet_pkt* pkt, __u32 ifindex) {
+    struct cnet_port* host_port;
+
+    if (!pkt) return V_DROP;
+    host_port = host_port_at(ifindex);
+    if (!host_port || host_port->network_id == pkt->network_id) return to_bridge(pkt);
+    if (host_port->flags & CNET_PORT_BRIDGED &&
+        !port_is_routed(host_port->flags, pkt->flags & PKT_IP6))
+        return to_bridge(pkt);
+    return gateway_to_network(pkt, host_port);
+}
+
 /* V_NEXT: a flow is prepared. */
 VERIFIED_ONCE int adopted_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    struct cnet_port* host_port;
     struct cnet_uplink* uplink;
     struct fib_route route;
 
@@ -36,9 +49,7 @@ VERIFIED_ONCE int adopted_new(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (fib_lookup(skb, pkt, pkt->host_ifindex, &pkt->tuple.dst, &route)) return to_bridge(pkt);
     uplink = bpf_map_lookup_elem(&cnet_uplinks, &route.ifindex);
     if (likely(uplink)) return gateway_to_world(pkt, uplink, &route);
-    host_port = host_port_at(route.ifindex);
-    if (!host_port || host_port->flags & CNET_PORT_BRIDGED) return to_bridge(pkt);
-    return gateway_to_network(pkt, host_port);
+    return adopted_to_network(pkt, route.ifindex);
 }
 
 /* Stage: a frame to the bridge's own MAC. */

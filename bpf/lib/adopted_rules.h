@@ -8,6 +8,7 @@
 #define CNET_LIB_ADOPTED_RULES_H
 
 #include "adopted.h"
+#include "flow.h"
 #include "host_source.h"
 
 /* What a port is looked at for, and the bridge's own device. */
@@ -63,17 +64,58 @@ VERIFIED_ONCE int adopted_limit(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     return pkt->port_flags & CNET_PORT_ICC_OFF ? drop(pkt, CNET_R_ICC_OFF) : V_NEXT;
 }
 
+static __always_inline int guard_parse(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+    return parse_plain_ip(skb, pkt) == PARSE_OK && pkt->flags & PKT_HAS_TUPLE;
+}
+
+/* Of a flow that whoever is behind the bridge speaks in, as its own packets have it: one that the
+ * kernel translates, or one of ours. */
+static __always_inline int guard_knows(struct cnet_pkt* pkt) {
+    struct cnet_ct_key key = {};
+    struct ct_hit hit;
+
+    flow_tuple(&key, pkt->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst, &pkt->tuple.src,
+               pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
+    if (!ct_lookup(&key, &hit)) return 0;
+    ct_track(&hit, pkt, bpf_ktime_get_coarse_ns());
+    return 1;
+}
+
 /*
- * A connection that begins elsewhere and comes straight to an address behind the bridge, past the
- * published ports ("direct routing"). What is not TCP does not show where it began, and may be an
- * answer to what the kernel has translated.
+ * What begins elsewhere and comes straight to an address behind the bridge, past the published
+ * ports ("direct routing"). What is not TCP does not show where it began: an answer that comes from
+ * an uplink has come another way, or is of a flow that is known; from elsewhere it may be one to
+ * what the kernel has forwarded.
  */
-VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 from_ifindex) {
     if (!pkt) return V_DROP;
-    if (parse_plain_ip(skb, pkt) == PARSE_OK && pkt->flags & PKT_HAS_TUPLE &&
-        pkt->tuple.l4_proto == IPPROTO_TCP && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-        return drop(pkt, CNET_R_DIRECT_ROUTING);
-    return V_NEXT;
+    if (!guard_parse(skb, pkt)) return V_NEXT;
+    if (pkt->tuple.l4_proto == IPPROTO_TCP)
+        return (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? drop(pkt, CNET_R_DIRECT_ROUTING)
+                                                                 : V_NEXT;
+    if (!bpf_map_lookup_elem(&cnet_uplinks, &from_ifindex) || guard_knows(pkt)) return V_NEXT;
+    return drop(pkt, CNET_R_DIRECT_ROUTING);
+}
+
+/*
+ * The same where it is allowed, and answers would be masqueraded: a flow in which nothing is
+ * translated keeps them as they are. It stands as if whoever is behind the bridge had begun it.
+ */
+VERIFIED_ONCE int guard_begin(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 from_ifindex) {
+    struct scratch* scratch = scratch_get();
+    struct flow_new* flow;
+
+    if (!pkt) return V_DROP;
+    if (!scratch || !guard_parse(skb, pkt) || !ct_may_begin(pkt)) return V_NEXT;
+    if (pkt->tuple.l4_proto == IPPROTO_TCP && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+        return V_NEXT;
+    if (!bpf_map_lookup_elem(&cnet_uplinks, &from_ifindex) || guard_knows(pkt)) return V_NEXT;
+    flow = flow_prepare(scratch, CNET_CT_SNAT, pkt->network_id, 0);
+    flow_tuple(&flow->forward, pkt->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst,
+               &pkt->tuple.src, pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
+    flow_tuple_of(&flow->reply, pkt, CNET_ZONE_WORLD);
+    flow->keep_port = 1;
+    return flow_started(pkt, flow_begin(skb));
 }
 
 /*
@@ -82,6 +124,7 @@ VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt) {
  */
 static __always_inline enum cnet_verdict adopted_guard(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                        int marked) {
+    int v6 = pkt->eth_proto == bpf_htons(ETH_P_IPV6);
     __u32 from_ifindex = skb->ingress_ifindex;
     struct cnet_port* from;
 
@@ -93,7 +136,8 @@ static __always_inline enum cnet_verdict adopted_guard(struct __sk_buff* skb, st
     if (!(pkt->port_flags & CNET_PORT_MASQUERADE)) return V_NEXT;
     from = bpf_map_lookup_elem(&cnet_port, &from_ifindex);
     if (from && from->flags & CNET_PORT_MASQUERADE) return drop(pkt, CNET_R_OTHER_NETWORK);
-    return guard_direct(skb, pkt);
+    if (likely(!port_is_direct(pkt->port_flags, v6))) return guard_direct(skb, pkt, from_ifindex);
+    return port_masquerades(pkt->port_flags, v6) ? guard_begin(skb, pkt, from_ifindex) : V_NEXT;
 }
 
 #endif

@@ -88,13 +88,14 @@ static __always_inline enum cnet_verdict gateway_to_network(struct cnet_pkt* pkt
     union cnet_addr source = pkt->tuple.src;
     struct flow_new* flow;
 
-    if (!(host_port->flags & CNET_PORT_ROUTED)) return drop(pkt, CNET_R_OTHER_NETWORK);
+    if (!port_is_routed(host_port->flags, pkt->flags & PKT_IP6))
+        return drop(pkt, CNET_R_OTHER_NETWORK);
     if (!(pkt->flags & PKT_HAS_TUPLE)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_ROUTED, pkt->network_id, 0);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);
-    flow->keep_port = !(pkt->port_flags & CNET_PORT_MASQUERADE);
+    flow->keep_port = !port_masquerades(pkt->port_flags, pkt->flags & PKT_IP6);
     if (!flow->keep_port)
         source = pkt->flags & PKT_IP6 ? host_port->gateway6 : addr_from_v4(host_port->gateway4_be);
     flow_tuple(&flow->reply, host_port->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
@@ -114,15 +115,15 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
 
     if (unlikely(peer_is_forged(pkt, &pkt->tuple.dst, pkt->tuple.dst_port_be)))
         return drop(pkt, CNET_R_VXLAN_FORGED);
-    if (!scratch || !masquerade_source(pkt, uplink, route, &source))
+    if (!scratch || !masquerade_source(pkt, pkt->ifindex, uplink, &route->nexthop, &source))
         return drop(pkt, CNET_R_NO_UPLINK_ADDR);
 
     flow = flow_prepare(scratch, CNET_CT_SNAT, pkt->network_id, 0);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);
     flow_tuple(&flow->reply, CNET_ZONE_WORLD, pkt->tuple.l4_proto, &pkt->tuple.dst, &source,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
-    flow->keep_port =
-        !(pkt->port_flags & CNET_PORT_MASQUERADE) || !l4_is_known(pkt->tuple.l4_proto);
+    flow->keep_port = !port_masquerades(pkt->port_flags, pkt->flags & PKT_IP6) ||
+                      !l4_is_known(pkt->tuple.l4_proto);
     flow->mapped = !flow->keep_port && pkt->port_flags & CNET_PORT_NAT_INDEPENDENT;
     flow_port_range(flow, pkt->tuple.src_port_be);
     flow->fib_ifindex = route->ifindex;

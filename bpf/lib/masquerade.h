@@ -4,6 +4,7 @@
 #define CNET_LIB_MASQUERADE_H
 
 #include "fib.h"
+#include "port.h"
 
 struct source_walk {
     const struct cnet_uplink* uplink;
@@ -62,21 +63,20 @@ static __always_inline int uplink_source(const struct cnet_uplink* uplink,
     return walk.found;
 }
 
-/* What masquerading makes of the source: the network's own choice, or the uplink's address, or
- * nothing. False: there is no address to take. */
-static __always_inline int masquerade_source(const struct cnet_pkt* pkt,
+/* What masquerading makes of the source of what comes from a port: the network's own choice, or the
+ * uplink's address, or nothing. False: there is no address to take. */
+static __always_inline int masquerade_source(const struct cnet_pkt* pkt, __u32 port_ifindex,
                                              const struct cnet_uplink* uplink,
-                                             const struct fib_route* route,
+                                             const union cnet_addr* nexthop,
                                              union cnet_addr* source) {
-    __u32 ifindex = pkt->ifindex;
-    struct cnet_port* port = bpf_map_lookup_elem(&cnet_port, &ifindex);
+    struct cnet_port* port = bpf_map_lookup_elem(&cnet_port, &port_ifindex);
 
     if (!port) return 0;
     *source = pkt->tuple.src;
-    if (!(pkt->port_flags & CNET_PORT_MASQUERADE)) return 1;
+    if (!port_masquerades(port->flags, pkt->flags & PKT_IP6)) return 1;
     *source = pkt->flags & PKT_IP6 ? port->snat6 : addr_from_v4(port->snat4_be);
     if (pkt->flags & PKT_IP6 ? !addr_is_zero(source) : source->words_be[3] != 0) return 1;
-    return uplink_source(uplink, &pkt->tuple.dst, &route->nexthop, source);
+    return uplink_source(uplink, &pkt->tuple.dst, nexthop, source);
 }
 
 #endif

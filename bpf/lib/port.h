@@ -24,6 +24,23 @@ struct arp_ip4 {
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
+/* What leaves the network from this port has another source outside. */
+static __always_inline int port_masquerades(__u32 port_flags, int v6) {
+    return port_flags & CNET_PORT_MASQUERADE &&
+           !(port_flags & (v6 ? CNET_PORT_KEEP6 : CNET_PORT_KEEP4));
+}
+
+/* Whoever is outside may come straight to this port's addresses. */
+static __always_inline int port_is_direct(__u32 port_flags, int v6) {
+    return port_flags & (v6 ? CNET_PORT_DIRECT6 : CNET_PORT_DIRECT4);
+}
+
+/* Other networks of the host may, too. */
+static __always_inline int port_is_routed(__u32 port_flags, int v6) {
+    return port_flags & CNET_PORT_ROUTED ||
+           (port_is_direct(port_flags, v6) && !port_masquerades(port_flags, v6));
+}
+
 static __always_inline struct cnet_neigh_entry* neigh_lookup(__u32 network_id,
                                                              const union cnet_addr* addr) {
     struct cnet_neigh_key key = {.network_id = network_id, .addr = *addr};

@@ -1,4 +1,7 @@
-"""Host, none and container modes of Docker's containers, with `cnet-bpf adopt docker` and without Docker's rules."""
+"""What containers and networks may be besides: host, none and container modes, gateway modes, host_ipv4.
+
+Docker has no rules. 20.10 keeps options that it does not know, and does nothing about them.
+"""
 
 import pytest
 
@@ -6,6 +9,8 @@ from harness import adopted_docker as adopted
 from harness import docker as engine
 from harness import world as outside
 from harness.adopted_docker import closed, page, serves
+from harness.icmp import ping
+from harness.sockets import TcpServer, UdpServer, tcp_connect, tcp_talk, udp_talk
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(engine.missing() is not None, reason=str(engine.missing()))
@@ -72,3 +77,91 @@ def test_none_mode(plain):
     wait_until(lambda: plain.host.cli("endpoint", "list")[0]["state"] != "up", what="the container's end")
     plain.host.cli("endpoint", "delete", "alone")
     plain.host.cli("network", "delete", "red")
+
+
+BRIDGE = "com.docker.network.bridge."
+
+
+def network(one, name, subnet, *options):
+    """Adopted, with a container in it by the name `on-NAME` that serves pages and echoes datagrams."""
+    words = [word for option in options for word in ("-o", option)]
+    one.docker.run("network", "create", "--subnet", subnet, *words, name)
+    wait_until(lambda: one.bridge(name), what="the network being adopted")
+    one.docker.serve(f"on-{name}", "--network", name)
+    one.serves(name, 1)
+    return one.docker.inside_of(f"on-{name}"), one.address(f"on-{name}", name)
+
+
+def test_source_of_masquerade(plain):
+    """host_ipv4: an address that the network's packets have outside."""
+    plain.host.namespace.ip(f"addr add 198.18.0.77/24 dev {outside.UPLINK}")
+    inside, _ = network(plain, "front", "10.91.0.0/24", "com.docker.network.host_ipv4=198.18.0.77")
+    assert plain.bridge("front")["snat"] == ["198.18.0.77"]
+    with TcpServer(plain.world.near) as server, UdpServer(plain.world.near) as udp:
+        assert tcp_talk(inside, outside.NEAR, server.port) == "echoed"
+        assert udp_talk(inside, outside.NEAR, udp.port) == "echoed"
+        # What the kernel forwards, as it does with fragments, too.
+        assert ping(inside, outside.NEAR, size=4000) == "reply"
+        assert {peer[0] for peer in (*server.peers, *udp.peers)} == {"198.18.0.77"}
+    plain.host.namespace.ip(f"addr del 198.18.0.77/24 dev {outside.UPLINK}")
+
+
+def test_host_binding(plain):
+    network(plain, "front", "10.91.0.0/24", f"{BRIDGE}host_binding_ipv4=127.0.0.1")
+    plain.docker.serve("web", "--network", "front", "-p", "8080:80")
+    serves(plain.host.namespace, "web", "127.0.0.1", 8080)
+    assert closed(plain.world.near, outside.HOST, 8080)
+
+
+def test_direct_routing(plain):
+    """What comes straight to a container's address, in each mode."""
+    mode = f"{BRIDGE}gateway_mode_ipv4="
+    made = {
+        "nat": network(plain, "nat", "10.91.0.0/24"),
+        "kept": network(plain, "kept", "10.91.1.0/24", f"{BRIDGE}enable_ip_masquerade=false"),
+        "open": network(plain, "open", "10.91.2.0/24", f"{mode}nat-unprotected"),
+        "routed": network(plain, "routed", "10.91.3.0/24", f"{mode}routed"),
+    }
+    near = plain.world.near
+    near.ip(f"route add 10.91.0.0/16 via {outside.HOST}")
+    for name, (inside, address) in made.items():
+        reached = name in ("open", "routed")
+        with UdpServer(inside) as udp, TcpServer(near) as server:
+            assert page(near, address, seconds=5 if reached else 1) == (f"on-{name}" if reached else ""), name
+            assert udp_talk(near, address, udp.port, timeout=0.5) == ("echoed" if reached else "silent")
+            assert ping(near, address, timeout=0.5) == ("reply" if reached else "silent")
+            assert tcp_talk(inside, outside.NEAR, server.port) == "echoed"
+            seen = {peer[0] for peer in server.peers}
+            assert seen == ({outside.HOST} if name in ("nat", "open") else {address}), name
+    assert plain.host.drops("direct_routing", "bridge") > 0
+    # Between networks: none but the routed one is reached, and seen is its gateway, or who does not masquerade.
+    for source, (inside, _) in made.items():
+        for target, (_, address) in made.items():
+            if target == "routed" != source:
+                assert page(inside, address) == "on-routed", f"from {source}"
+            elif source != target:
+                assert closed(inside, address), f"{source} to {target}"
+    near.ip(f"route del 10.91.0.0/16 via {outside.HOST}")
+
+
+def test_isolated_gateway_mode(plain):
+    """With `--internal`; a newer Docker gives the bridge no address, 20.10 does."""
+    plain.docker.run("network", "create", "--internal", "-o", f"{BRIDGE}gateway_mode_ipv4=isolated", "back")
+    for name in ("db", "cache"):
+        plain.docker.serve(name, "--network", "back")
+    plain.serves("back", 2)
+    assert plain.talks("db", "cache", "back") > 0
+    assert ping(plain.docker.inside_of("db"), outside.NEAR, timeout=0.5) != "reply"
+
+
+def test_release_names_what_ends(plain):
+    """A connection that cnetd translates, and none that nothing is translated in."""
+    inside, _ = network(plain, "front", "10.91.0.0/24")
+    plain.docker.serve("web", "--network", "front")
+    with TcpServer(plain.world.near) as server, tcp_connect(inside, outside.NEAR, server.port) as out:
+        with tcp_connect(inside, plain.address("web", "front"), 80):
+            before = [row["src_port"] for row in plain.host.cli("ct", "list", "dport", str(server.port))]
+            assert before == [out.getsockname()[1]]
+            said = plain.host.cli_raw("release", "docker", json_output=False)[1].stdout
+            assert said.startswith("connections that end") and f":{before[0]} -> {outside.NEAR}" in said
+    assert plain.host.cli("adopt", "docker")["state"] == "following"

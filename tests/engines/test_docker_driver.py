@@ -135,6 +135,7 @@ def test_ports(one):
     assert {"0.0.0.0:9000-9002->80-82/tcp", "127.0.0.1:7000->80/tcp", "0.0.0.0:5353->53/udp",
             "0.0.0.0:8000->80/tcp"} <= set(ports)
     assert any(port.endswith("->90/tcp") for port in ports), ports
+    assert one.docker.run("port", "web") == "", "Docker keeps those of another driver to itself"
     serves(one.world.near, "web", outside.HOST, 9000)
     serves(one.world.near, "web", outside.HOST, 8000)
     serves(one.host.namespace, "web", "127.0.0.1", 7000)

@@ -133,8 +133,12 @@ def test_options_and_what_stays_closed(host, world, lab, adopted):
         assert tcp_talk(world.near, outside.HOST, 8082, timeout=0.5) == "silent"
         assert tcp_talk(world.far, outside.HOST, 8082) == "echoed"
         # Straight to the container, past what is published.
-        assert tcp_talk(world.near, one.address, server.port, timeout=0.5) == "silent"
-        assert host.drops("direct_routing", "bridge") > 0
+        with UdpServer(one.namespace) as udp:
+            assert tcp_talk(world.near, one.address, server.port, timeout=0.5) == "silent"
+            assert udp_talk(world.near, one.address, udp.port, timeout=0.5) == "silent"
+            assert ping(world.near, one.address, timeout=0.5) == "silent"
+            assert host.drops("direct_routing", "bridge") == 3
+            assert udp_talk(host.namespace, one.address, udp.port) == "echoed"
         assert tcp_talk(host.namespace, one.address, server.port) == "echoed"
 
 

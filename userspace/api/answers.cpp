@@ -44,6 +44,10 @@ Json host_subnets_json(const std::vector<control::HostSubnet>& subnets) {
     return list;
 }
 
+Json gateway_or_null(const std::optional<control::Outside>& outside) {
+    return outside ? Json(to_string(outside->gateway)) : Json(nullptr);
+}
+
 Json json_of(const control::AdoptedView& view) {
     Json json;
     json["bridge"] = view.bridge;
@@ -52,6 +56,11 @@ Json json_of(const control::AdoptedView& view) {
     json["state"] = view.state;
     json["left"] = text_or_null(view.left);
     json["masquerade"] = view.masquerade;
+    json["gateway4"] = gateway_or_null(view.outside4);
+    json["gateway6"] = gateway_or_null(view.outside6);
+    json["snat"] = Json::array();
+    for (const auto* outside : {&view.outside4, &view.outside6})
+        if (*outside && (*outside)->snat) json["snat"].push_back((*outside)->snat->to_string());
     json["icc"] = view.icc;
     json["internal"] = view.internal;
     json["docker_network"] = value_or_null(view.docker_network);

@@ -42,12 +42,21 @@ uint32_t limits_of(const AdoptedBridge& adopted) {
     return flags;
 }
 
+uint32_t outside_flags(const Outside& outside, uint32_t keep, uint32_t direct) {
+    const bool open =
+        outside.gateway == Gateway::kUnprotected || outside.gateway == Gateway::kRouted;
+    return (outside.masquerades() ? 0 : keep) | (open ? direct : 0);
+}
+
 // What of the bridge's packets are ours to route. Any published port of the host is reached from
 // behind any adopted bridge.
 uint32_t routed_of(const AdoptedBridge& adopted, const State& state) {
     uint32_t flags = 0;
     if (adopted.internal || is_way_out(adopted, state)) return flags;
-    if (adopted.masquerade) flags |= CNET_PORT_MASQUERADE;
+    if (adopted.masquerade)
+        flags |= CNET_PORT_MASQUERADE |
+                 outside_flags(adopted.outside4, CNET_PORT_KEEP4, CNET_PORT_DIRECT4) |
+                 outside_flags(adopted.outside6, CNET_PORT_KEEP6, CNET_PORT_DIRECT6);
     if (!state.ports.empty()) flags |= CNET_PORT_PUBLISHED;
     return flags;
 }
@@ -73,6 +82,8 @@ cnet_port shared_part(const AdoptedBridge& adopted, const netlink::LinkInfo& lin
     port.host_ifindex = link.ifindex;
     if (!is_routed(adopted, state)) return port;
     copy_mac(port.gateway_mac, link.mac);
+    if (adopted.outside4.snat) port.snat4_be = adopted.outside4.snat->to_abi().words_be[3];
+    if (adopted.outside6.snat) port.snat6 = adopted.outside6.snat->to_abi();
     auto addresses = observed.addresses.find(link.ifindex);
     if (addresses == observed.addresses.end()) return port;
     for (const netlink::AddressInfo& address : addresses->second) {

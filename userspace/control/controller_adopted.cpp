@@ -67,7 +67,11 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     AdoptedView view;
     view.bridge = adopted.bridge;
     view.id = adopted.network_id;
-    view.masquerade = adopted.masquerade;
+    if (adopted.masquerade) {
+        view.outside4 = adopted.outside4;
+        view.outside6 = adopted.outside6;
+        view.masquerade = adopted.outside4.masquerades() || adopted.outside6.masquerades();
+    }
     view.icc = adopted.icc;
     view.internal = adopted.internal;
     if (adopted.docker) view.docker_network = adopted.docker->network;

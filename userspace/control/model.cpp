@@ -76,6 +76,26 @@ Result<Nat> parse_nat(std::string_view text) {
                  "nat \"" + std::string(text) + "\" is neither symmetric nor endpoint-independent");
 }
 
+std::string_view to_string(Gateway gateway) {
+    switch (gateway) {
+    case Gateway::kUnprotected:
+        return "nat-unprotected";
+    case Gateway::kKept:
+        return "kept";
+    case Gateway::kRouted:
+        return "routed";
+    case Gateway::kNat:
+        break;
+    }
+    return "nat";
+}
+
+Result<Gateway> parse_gateway(std::string_view text) {
+    for (Gateway gateway : {Gateway::kNat, Gateway::kUnprotected, Gateway::kKept, Gateway::kRouted})
+        if (to_string(gateway) == text) return gateway;
+    return Error(ErrorKind::kInvalid, "gateway mode \"" + std::string(text) + "\" is none");
+}
+
 bool Network::has_family(bool v4) const {
     return std::any_of(subnets.begin(), subnets.end(),
                        [&](const Subnet& subnet) { return subnet.prefix.is_v4() == v4; });

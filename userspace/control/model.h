@@ -186,15 +186,33 @@ struct AttachedDevice {
     bool operator==(const AttachedDevice&) const = default;
 };
 
+// How one family of an adopted bridge that we masquerade for meets the outside, in Docker's words
+// (gateway_mode). kKept: as kNat, and sources are left as they are.
+enum class Gateway { kNat, kUnprotected, kKept, kRouted };
+std::string_view to_string(Gateway gateway); // "nat"
+Result<Gateway> parse_gateway(std::string_view text);
+
+struct Outside {
+    Gateway gateway = Gateway::kNat;
+    std::optional<IpAddress> snat; // masquerade with this address, none: the uplink's own
+
+    bool masquerades() const {
+        return gateway == Gateway::kNat || gateway == Gateway::kUnprotected;
+    }
+    bool operator==(const Outside&) const = default;
+};
+
 // A bridge that somebody else made: what may go past it does. It is known by its name, and its
 // ports are those that it has.
 struct AdoptedBridge {
     std::string bridge;
     NetworkId network_id = 0;                // no network of State's; the maps know it by this
-    bool masquerade = false;                 // what leaves the host from it
+    bool masquerade = false;                 // the way out of it, and into it, is ours
     bool icc = true;                         // from one port to another
     bool internal = false;                   // nothing beyond the host, nor from there
     std::optional<DockerBridge> docker = {}; // none: it was adopted by name
+    Outside outside4 = {};                   // where `masquerade` is on
+    Outside outside6 = {};
 
     // It is known, and nothing more: it may be an uplink, say.
     bool is_left() const { return docker && !docker->left.empty(); }

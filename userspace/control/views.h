@@ -88,6 +88,8 @@ struct AdoptedView {
     std::string state;    // "adopted", "left" (to itself, as it is set up now), "gone"
     std::string left;     // why
     bool masquerade = false;
+    std::optional<Outside> outside4; // where its way out is ours
+    std::optional<Outside> outside6;
     bool icc = true;
     bool internal = false;
     std::optional<std::string> docker_network; // its name; none: it was adopted by name

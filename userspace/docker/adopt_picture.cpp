@@ -60,33 +60,52 @@ bool is_off(const Reader& options, const char* option) {
     return value == "false" || value == "0";
 }
 
-// Whether Docker, had it rules, would give what leaves the host another source. Of the default
-// network it says that it would not as soon as it has none, whatever its `ip-masq` is.
-bool masquerades(const Reader& network, const Reader& options) {
-    const std::string mode = options.text((kOption + "gateway_mode_ipv4").c_str());
+// What Docker, had it rules, would do about one family ("4"). Of the default network it says that
+// it does not masquerade as soon as it has none, whatever its `ip-masq` is. None: nobody knows.
+std::optional<control::Outside> outside_of(const Reader& options, const std::string& family) {
     const bool is_default = options.text((kOption + "default_bridge").c_str()) == "true";
-    return !network.flag("Internal") && (mode.empty() || mode.starts_with("nat")) &&
-           (is_default || !is_off(options, "enable_ip_masquerade"));
+    const bool keeps = !is_default && is_off(options, "enable_ip_masquerade");
+    const std::string mode = options.text((kOption + "gateway_mode_ipv" + family).c_str());
+    control::Outside outside;
+    // Isolated networks are internal ones.
+    if (!mode.empty() && mode != "isolated") {
+        auto known = control::parse_gateway(mode);
+        if (!known || *known == control::Gateway::kKept) return std::nullopt;
+        outside.gateway = *known;
+    }
+    if (keeps && outside.masquerades()) outside.gateway = control::Gateway::kKept;
+    const auto snat =
+        IpAddress::parse(options.text(("com.docker.network.host_ipv" + family).c_str()));
+    if (snat && snat->is_v4() == (family == "4")) outside.snat = *snat;
+    return outside;
+}
+
+// Without rules of Docker's it is all ours.
+void take_over(control::AdoptedBridge& adopted, const Reader& network, const Reader& options) {
+    adopted.icc = !is_off(options, "enable_icc");
+    adopted.internal = network.flag("Internal");
+    adopted.masquerade = !adopted.internal;
+    for (auto [family, outside] : {std::pair("4", &adopted.outside4), {"6", &adopted.outside6}}) {
+        if (auto known = outside_of(options, family))
+            *outside = *known;
+        else
+            adopted.docker->left = "nobody knows its gateway_mode";
+    }
 }
 
 control::AdoptedBridge bridge_of(const Reader& network, const Firewall& firewall) {
     const Reader options = network.inside("Options");
-    control::DockerBridge docker;
+    control::AdoptedBridge adopted;
+    control::DockerBridge& docker = adopted.docker.emplace();
     docker.id = network.text("Id");
     docker.network = network.text("Name");
-    control::AdoptedBridge adopted;
     adopted.bridge = bridge_name(docker.id, options);
-    adopted.masquerade = !firewall.dockers && masquerades(network, options);
-    const bool icc = !is_off(options, "enable_icc");
-    if (firewall.dockers) {
-        if (!icc) docker.left = "containers may not talk, but for links (icc is off)";
-    } else {
-        adopted.icc = icc;
-        adopted.internal = network.flag("Internal");
-    }
+    if (!firewall.dockers)
+        take_over(adopted, network, options);
+    else if (is_off(options, "enable_icc"))
+        docker.left = "containers may not talk, but for links (icc is off)";
     if (std::string rule = firewall.refusal(adopted.bridge); !rule.empty())
         docker.filtered = "iptables sees its frames (br_netfilter) and may refuse them: " + rule;
-    adopted.docker = std::move(docker);
     return adopted;
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 // Where a container's ports lead.
 struct Place {
-    std::string bridge;
+    const control::AdoptedBridge* bridge = nullptr;
     std::string network;
     int64_t priority = 0; // since Docker 28: the highest has the default route
     std::optional<IpAddress> address4;
@@ -42,8 +42,7 @@ std::optional<Place> place_of(const Reader& container,
         const Reader network = networks.inside(name.c_str());
         const control::AdoptedBridge* bridge = find(bridges, network.text("NetworkID"));
         if (!bridge || bridge->internal) continue;
-        Place place{bridge->bridge, name, priority_of(network),
-                    network.parsed<IpAddress>("IPAddress"),
+        Place place{bridge, name, priority_of(network), network.parsed<IpAddress>("IPAddress"),
                     network.parsed<IpAddress>("GlobalIPv6Address")};
         if (!first || place.is_before(*first)) first = std::move(place);
     }
@@ -61,7 +60,8 @@ bool is_port(uint32_t number) {
     return number > 0 && number <= UINT16_MAX;
 }
 
-// None for one that is exposed alone, or of a family that the container does not have.
+// None for one that is exposed alone, of a family that the container does not have, or of one that
+// is routed: there it is a port of the container's address, and none of the host.
 std::optional<control::DockerPort> port_of(const Reader& port, const Place& place) {
     const auto host_ip = port.parsed<IpAddress>("IP");
     const auto l4 = protocol_of(port.text("Type"));
@@ -69,13 +69,12 @@ std::optional<control::DockerPort> port_of(const Reader& port, const Place& plac
     const uint32_t inside = port.number("PrivatePort");
     if (!host_ip || !l4 || !is_port(host_port) || !is_port(inside)) return std::nullopt;
     const auto& address = host_ip->is_v4() ? place.address4 : place.address6;
-    if (!address) return std::nullopt;
-    return control::DockerPort{place.bridge,
-                               *address,
-                               *host_ip,
-                               static_cast<uint16_t>(host_port),
-                               static_cast<uint16_t>(inside),
-                               *l4};
+    const control::Outside& outside =
+        host_ip->is_v4() ? place.bridge->outside4 : place.bridge->outside6;
+    if (!address || outside.gateway == control::Gateway::kRouted) return std::nullopt;
+    return control::DockerPort{
+        place.bridge->bridge,          *address, *host_ip, static_cast<uint16_t>(host_port),
+        static_cast<uint16_t>(inside), *l4};
 }
 
 } // namespace

@@ -175,6 +175,13 @@ Status load_adopted(Statement& row, State& state) {
     adopted.masquerade = row.next_int() != 0;
     adopted.icc = row.next_int() != 0;
     adopted.internal = row.next_int() != 0;
+    const std::string owner = "adopted bridge " + adopted.bridge;
+    for (control::Outside* outside : {&adopted.outside4, &adopted.outside6})
+        outside->gateway = static_cast<control::Gateway>(row.next_int());
+    for (control::Outside* outside : {&adopted.outside4, &adopted.outside6}) {
+        auto status = parse_into(outside->snat, row.next_optional_text(), owner);
+        if (!status) return status;
+    }
     state.adopted.emplace(adopted.bridge, adopted);
     return {};
 }
@@ -280,7 +287,9 @@ Status load_state(Database& db, State& state) {
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
-        {"SELECT bridge, network_id, masquerade, icc, internal FROM adopted", load_adopted},
+        {"SELECT bridge, network_id, masquerade, icc, internal, gateway4, gateway6, snat4, snat6 "
+         "FROM adopted",
+         load_adopted},
         {"SELECT bridge, id, network, left_because, filtered FROM adopted_docker",
          load_adopted_docker},
         {"SELECT engine FROM adopted_engines", load_adopted_engine},

@@ -195,6 +195,13 @@ CREATE TABLE adopted_docker (
     network TEXT NOT NULL, left_because TEXT NOT NULL, filtered TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE adopted_engines (engine TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 18;
+)sql",
+                                  R"sql(
+ALTER TABLE adopted ADD COLUMN gateway4 INTEGER NOT NULL DEFAULT 0 CHECK (gateway4 BETWEEN 0 AND 3);
+ALTER TABLE adopted ADD COLUMN gateway6 INTEGER NOT NULL DEFAULT 0 CHECK (gateway6 BETWEEN 0 AND 3);
+ALTER TABLE adopted ADD COLUMN snat4 TEXT;
+ALTER TABLE adopted ADD COLUMN snat6 TEXT;
+PRAGMA user_version = 19;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -208,17 +208,23 @@ Status write(Database& db, const PutAttached& put) {
 }
 
 Status write(Database& db, const PutAdopted& put) {
+    const control::AdoptedBridge& adopted = put.adopted;
     auto status =
         run(db,
-            "INSERT INTO adopted (bridge, network_id, masquerade, icc, internal) "
-            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (bridge) DO UPDATE SET "
-            "network_id = excluded.network_id, masquerade = excluded.masquerade, "
-            "icc = excluded.icc, internal = excluded.internal",
-            put.adopted.bridge, int64_t{put.adopted.network_id}, int64_t{put.adopted.masquerade},
-            int64_t{put.adopted.icc}, int64_t{put.adopted.internal});
-    if (status) status = write_docker(db, put.adopted);
+            "INSERT INTO adopted (bridge, network_id, masquerade, icc, internal, gateway4, "
+            "gateway6, snat4, snat6) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (bridge) DO UPDATE SET network_id = excluded.network_id, "
+            "masquerade = excluded.masquerade, icc = excluded.icc, internal = excluded.internal, "
+            "gateway4 = excluded.gateway4, gateway6 = excluded.gateway6, snat4 = excluded.snat4, "
+            "snat6 = excluded.snat6",
+            adopted.bridge, int64_t{adopted.network_id}, int64_t{adopted.masquerade},
+            int64_t{adopted.icc}, int64_t{adopted.internal},
+            static_cast<int64_t>(adopted.outside4.gateway),
+            static_cast<int64_t>(adopted.outside6.gateway), text(adopted.outside4.snat),
+            text(adopted.outside6.snat));
+    if (status) status = write_docker(db, adopted);
     if (!status) return status;
-    return raise_last_id(db, "network", put.adopted.network_id);
+    return raise_last_id(db, "network", adopted.network_id);
 }
 
 Status write(Database& db, const SetAdoptsDocker& set) {

@@ -92,6 +92,30 @@ TEST_F(AdoptedDockerTest, ItIsRemembered) {
     EXPECT_FALSE(hooked(docker0));
 }
 
+TEST_F(AdoptedDockerTest, EachFamilyMeetsTheOutsideInItsOwnWay) {
+    auto mixed = bridge("docker0");
+    mixed.masquerade = true;
+    mixed.outside4 = {control::Gateway::kUnprotected, ip("192.0.2.7")};
+    mixed.outside6 = {control::Gateway::kRouted, ip("2001:db8::7")};
+    follow({mixed});
+    const uint32_t of_outside =
+        CNET_PORT_KEEP4 | CNET_PORT_KEEP6 | CNET_PORT_DIRECT4 | CNET_PORT_DIRECT6;
+    const cnet_port& own = tables.contents.port.at(docker0);
+    EXPECT_EQ(own.flags & of_outside,
+              uint32_t{CNET_PORT_DIRECT4 | CNET_PORT_KEEP6 | CNET_PORT_DIRECT6});
+    EXPECT_TRUE(own.flags & CNET_PORT_MASQUERADE);
+    EXPECT_EQ(own.snat4_be, ip("192.0.2.7").to_abi().words_be[3]);
+    EXPECT_EQ(IpAddress::from_abi(own.snat6), ip("2001:db8::7"));
+    restart();
+    EXPECT_EQ(controller->adopted().at(0).outside6->gateway, control::Gateway::kRouted);
+    mixed.outside4 = mixed.outside6 = {control::Gateway::kKept, {}};
+    follow({mixed});
+    EXPECT_EQ(tables.contents.port.at(docker0).flags & of_outside,
+              uint32_t{CNET_PORT_KEEP4 | CNET_PORT_KEEP6});
+    EXPECT_EQ(tables.contents.port.at(docker0).snat4_be, 0u);
+    EXPECT_FALSE(controller->adopted().at(0).masquerade);
+}
+
 TEST_F(AdoptedDockerTest, WhatWasAdoptedByNameStays) {
     ASSERT_TRUE(controller->adopt_bridge({"docker0", true}));
     follow({bridge("docker0"), bridge("br-1")});

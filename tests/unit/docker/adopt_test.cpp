@@ -162,14 +162,6 @@ TEST_F(AdoptPicture, OtherDriversAndOverlaysAreNotThere) {
 TEST_F(AdoptPicture, WhatIsOursWhereDockerHasNoRules) {
     EXPECT_TRUE(only(network("a", id, {})).masquerade);
     const std::string option = "com.docker.network.bridge.";
-    EXPECT_FALSE(only(network("a", id, {{option + "enable_ip_masquerade", "false"}})).masquerade);
-    EXPECT_FALSE(only(network("a", id, {{option + "gateway_mode_ipv4", "routed"}})).masquerade);
-    EXPECT_TRUE(
-        only(network("a", id, {{option + "gateway_mode_ipv4", "nat-unprotected"}})).masquerade);
-    EXPECT_TRUE(only(network("bridge", id,
-                             {{option + "enable_ip_masquerade", "false"},
-                              {option + "default_bridge", "true"}}))
-                    .masquerade);
     Json internal = network("a", id, {});
     internal["Internal"] = true;
     EXPECT_FALSE(only(internal).masquerade);
@@ -180,6 +172,38 @@ TEST_F(AdoptPicture, WhatIsOursWhereDockerHasNoRules) {
     answers.rules6 = kFilter;
     EXPECT_FALSE(only(network("a", id, {})).masquerade);
     EXPECT_FALSE(only(internal).internal);
+}
+
+TEST_F(AdoptPicture, WaysOutOfTheHost) {
+    using control::Gateway;
+    const std::string option = "com.docker.network.bridge.";
+    auto modes = [&](const std::string& name, const Json& options) {
+        const auto made = only(network(name, id, options));
+        EXPECT_TRUE(made.masquerade);
+        return std::pair(made.outside4.gateway, made.outside6.gateway);
+    };
+    EXPECT_EQ(modes("a", {}), std::pair(Gateway::kNat, Gateway::kNat));
+    const Json kept = {{option + "enable_ip_masquerade", "false"}};
+    EXPECT_EQ(modes("a", kept), std::pair(Gateway::kKept, Gateway::kKept));
+    Json is_default = kept;
+    is_default[option + "default_bridge"] = "true";
+    EXPECT_EQ(modes("bridge", is_default), std::pair(Gateway::kNat, Gateway::kNat));
+    EXPECT_EQ(modes("a", {{option + "gateway_mode_ipv4", "nat-unprotected"},
+                          {option + "gateway_mode_ipv6", "routed"}}),
+              std::pair(Gateway::kUnprotected, Gateway::kRouted));
+    EXPECT_EQ(modes("a", {{option + "gateway_mode_ipv4", "isolated"}}).first, Gateway::kNat);
+    const auto unknown = only(network("a", id, {{option + "gateway_mode_ipv6", "teleported"}}));
+    EXPECT_EQ(unknown.docker->left, "nobody knows its gateway_mode");
+}
+
+TEST_F(AdoptPicture, SourcesOfMasquerade) {
+    const auto both = only(network("a", id,
+                                   {{"com.docker.network.host_ipv4", "192.0.2.7"},
+                                    {"com.docker.network.host_ipv6", "2001:db8::7"}}));
+    EXPECT_EQ(both.outside4.snat, *IpAddress::parse("192.0.2.7"));
+    EXPECT_EQ(both.outside6.snat, *IpAddress::parse("2001:db8::7"));
+    const auto wrong = only(network("a", id, {{"com.docker.network.host_ipv4", "2001:db8::7"}}));
+    EXPECT_EQ(wrong.outside4.snat, std::nullopt);
 }
 
 TEST_F(AdoptPicture, WhatIsLeft) {
@@ -262,6 +286,16 @@ TEST_F(AdoptPorts, OnTheNetworkThatIsTheWayOut) {
     all["front"]["GwPriority"] = 7;
     EXPECT_EQ(ports(container(all, one)),
               std::vector{port("br-f1", "172.18.0.2", "127.0.0.1", CNET_L4_UDP)});
+}
+
+TEST_F(AdoptPorts, NoneOfTheHostWhereTheFamilyIsRouted) {
+    answers.networks =
+        Json::array(
+            {network("front", "f1", {{"com.docker.network.bridge.gateway_mode_ipv6", "routed"}})})
+            .dump();
+    const Json front = networks({{"front", attachment("f1", "172.18.0.2", "fd00::2")}});
+    EXPECT_EQ(ports(container(front, list({published("0.0.0.0"), published("::")}))),
+              std::vector{port("br-f1", "172.18.0.2", "0.0.0.0")});
 }
 
 TEST_F(AdoptPorts, NoneThatAreNotPublished) {

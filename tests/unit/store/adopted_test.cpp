@@ -9,8 +9,15 @@ namespace {
 
 TEST(Adopted, DockersComeBackWhole) {
     const control::AdoptedBridge before{"br-1", 8, false, true, false, {{"0122", "front", "", ""}}};
-    const control::AdoptedBridge after{"br-1", 8,     true,
-                                       true,   false, {{"0123", "back", "it is left", "a rule"}}};
+    const control::AdoptedBridge after{
+        "br-1",
+        8,
+        true,
+        true,
+        false,
+        {{"0123", "back", "it is left", "a rule"}},
+        {control::Gateway::kKept, *IpAddress::parse("192.0.2.7")},
+        {control::Gateway::kRouted, *IpAddress::parse("2001:db8::7")}};
     const control::AdoptedBridge named{"br-2", 9, false};
     const control::AdoptedBridge taken{"br-2", 9, false, true, false, {{"0124", "other", "", ""}}};
     test::TemporaryDirectory directory;

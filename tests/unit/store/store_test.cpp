@@ -325,9 +325,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 19");
+    execute("PRAGMA user_version = 20");
     EXPECT_NE(open_error().find(
-                  "has schema version 19, written by a newer cnetd; this one knows up to 18"),
+                  "has schema version 20, written by a newer cnetd; this one knows up to 19"),
               std::string::npos)
         << open_error();
 }
