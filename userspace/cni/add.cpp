@@ -30,14 +30,7 @@ Done refuse_second(Daemon& daemon, const std::string& name, const Environment& e
                                    name + "): DEL it first"};
 }
 
-Outcome<Lease> lease_addresses(const Config& config, const Environment& environment) {
-    if (!config.delegates()) {
-        Lease lease;
-        auto routes = parse_routes(config.routes);
-        if (!routes) return routes.fault();
-        lease.routes = std::move(*routes);
-        return lease;
-    }
+Outcome<Lease> ask_for_lease(const Config& config, const Environment& environment) {
     auto answer = delegate(config, environment, "ADD");
     if (!answer) return answer.fault();
     auto lease = parse_lease(*answer);
@@ -46,6 +39,18 @@ Outcome<Lease> lease_addresses(const Config& config, const Environment& environm
     static_cast<void>(delegate(config, environment, "DEL"));
     if (!lease) return lease.fault();
     return Fault{Code::kIpam, "the IPAM plugin " + config.ipam_type + " gave no address"};
+}
+
+Outcome<Lease> lease_addresses(const Config& config, const Environment& environment) {
+    if (config.leases()) return Lease();
+    if (!config.delegates()) {
+        Lease lease;
+        auto routes = parse_routes(config.routes);
+        if (!routes) return routes.fault();
+        lease.routes = std::move(*routes);
+        return lease;
+    }
+    return ask_for_lease(config, environment);
 }
 
 bool is_default(const LeasedRoute& route) {
@@ -180,8 +185,59 @@ Made describe(const Json& network, const Json& endpoint, const Environment& envi
     return made;
 }
 
+std::vector<IpPrefix> addresses_of(const Json& endpoint) {
+    std::vector<IpPrefix> addresses;
+    for (const Json& text : endpoint.at("addresses")) {
+        if (auto address = IpPrefix::parse(text.get<std::string>())) addresses.push_back(*address);
+    }
+    return addresses;
+}
+
+// All of the lease's, also by way of the network's gateway: the endpoint was made without it.
+Done add_leased_routes(const Lease& lease, const Environment& environment) {
+    std::vector<Route> routes;
+    for (const LeasedRoute& route : lease.routes) {
+        const auto own = lease.gateway(route.destination.is_v4());
+        if (const auto& gateway = route.gateway ? route.gateway : own)
+            routes.push_back({route.destination, *gateway});
+    }
+    Status added = add_routes(environment.netns, environment.ifname, routes);
+    if (!added) return Fault{Code::kRefused, added.error().message()};
+    return {};
+}
+
+// The endpoint first, since the DHCP client speaks from its device; then its lease takes the place
+// of the address that it was made with, and cnetd lets it through when it hears the server.
+Outcome<Json> attach_by_lease(Daemon& daemon, const std::string& name, const Config& config,
+                              const Environment& environment) {
+    auto network = daemon.get("/v1/networks/" + config.network);
+    if (!network) return network.fault();
+    if (network->is_null())
+        return Fault{Code::kConfig, "there is no network " + config.network,
+                     "with ipam.type dhcp it is there first, and the server on a device that is "
+                     "attached to it"};
+    Done done = check_network(*network, config, {});
+    if (!done) return done.fault();
+    auto endpoint = make_endpoint(daemon, name, config, environment, *network, {});
+    if (!endpoint) return endpoint.fault();
+    auto lease = ask_for_lease(config, environment);
+    if (!lease) return lease.fault();
+    done = check_network(*network, config, *lease);
+    if (!done) return done.fault();
+    std::vector<IpPrefix> leased;
+    for (const LeasedAddress& one : lease->addresses)
+        leased.push_back(one.address);
+    Status replaced = plugin::replace_addresses(environment.netns, environment.ifname,
+                                                addresses_of(*endpoint), leased);
+    if (!replaced) return Fault{Code::kRefused, replaced.error().message()};
+    done = add_leased_routes(*lease, environment);
+    if (!done) return done.fault();
+    return make_result(config, describe(*network, *endpoint, environment, std::move(*lease)));
+}
+
 Outcome<Json> attach(Daemon& daemon, const std::string& name, const Config& config,
                      const Environment& environment, Lease lease) {
+    if (config.leases()) return attach_by_lease(daemon, name, config, environment);
     auto network = ensure_network(daemon, config, lease);
     if (!network) return network.fault();
     auto endpoint = make_endpoint(daemon, name, config, environment, *network, lease);
@@ -215,8 +271,11 @@ Outcome<Json> add(Daemon& daemon, const Config& config, const Environment& envir
 Done del(Daemon& daemon, const Config& config, const Environment& environment) {
     const std::string name =
         endpoint_name(config.name, environment.container_id, environment.ifname);
+    // A lease is given back from the endpoint's device.
+    if (config.leases()) static_cast<void>(delegate(config, environment, "DEL"));
     // The address goes back even when cnetd does not answer: the runtime may not ask again.
     Done removed = daemon.remove(member_of(name));
+    if (config.leases()) return removed;
     auto released = delegate(config, environment, "DEL");
     if (!removed) return removed;
     if (!released) return released.fault();

@@ -89,10 +89,6 @@ Done read_ipam(const Reader& top, Config& out, std::optional<Fault>& fault) {
     const Reader ipam = top.inside("ipam");
     out.ipam_type = ipam.text("type");
     if (out.ipam_type == "cnet") out.ipam_type.clear();
-    if (out.ipam_type == "dhcp")
-        return unsupported("ipam.type", "dhcp",
-                           "an endpoint has its addresses from the moment it is made, and its "
-                           "source is checked against them");
     // Of other plugins we know where the addresses will lie once they have given one.
     if (out.delegates() && out.ipam_type != "host-local") return {};
     if (ipam.has("subnet")) {
@@ -307,6 +303,9 @@ Outcome<Config> parse_config(const std::string& text, const ExtraArguments& argu
     // A wrong type first: what was read after it stood on a default.
     if (fault) return *fault;
     if (!done) return done.fault();
+    if (out.leases() && !out.ports.empty())
+        return unsupported("runtimeConfig.portMappings", "with ipam.type dhcp",
+                           "a port leads to the address that an endpoint was made with");
     return out;
 }
 

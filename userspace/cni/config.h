@@ -63,6 +63,8 @@ struct Config {
     std::optional<std::vector<ValidAttachment>> valid; // GC alone
 
     bool delegates() const { return !ipam_type.empty(); }
+    // The address is somebody's on the network itself, who is asked from inside the container.
+    bool leases() const { return ipam_type == "dhcp"; }
     bool wants_gateway() const { return is_gateway.value_or(!delegates()) || is_default_gateway; }
     bool wants_masquerade() const { return masquerade.value_or(!delegates()); }
 };

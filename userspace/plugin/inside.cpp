@@ -46,6 +46,22 @@ Status add_route(nl_sock* socket, uint32_t ifindex, const Route& route) {
     return added;
 }
 
+Status change_address(nl_sock* socket, uint32_t ifindex, const IpPrefix& address, bool add) {
+    netlink::Message message(add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    ifaddrmsg header{};
+    header.ifa_family = address.is_v4() ? AF_INET : AF_INET6;
+    header.ifa_prefixlen = static_cast<uint8_t>(address.length());
+    header.ifa_index = ifindex;
+    message.append(header);
+    message.put(IFA_LOCAL, wire_bytes(address.address()));
+    message.put(IFA_ADDRESS, wire_bytes(address.address()));
+    auto changed = message.send(socket, (add ? "add the address " : "remove the address ") +
+                                            address.to_string());
+    const int done_already = add ? EEXIST : EADDRNOTAVAIL;
+    if (!changed && changed.error().errno_value() == done_already) return {};
+    return changed;
+}
+
 bool has_address(const std::vector<netlink::AddressInfo>& addresses, uint32_t ifindex,
                  const IpPrefix& wanted) {
     return std::any_of(addresses.begin(), addresses.end(), [&](const auto& address) {
@@ -80,6 +96,22 @@ Status add_routes(const std::string& netns, const std::string& ifname,
     if (!link) return link.error();
     for (const Route& route : routes) {
         if (Status added = add_route(socket->get(), link->ifindex, route); !added) return added;
+    }
+    return {};
+}
+
+Status replace_addresses(const std::string& netns, const std::string& ifname,
+                         const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after) {
+    auto socket = open_socket_in(netns);
+    if (!socket) return socket.error();
+    auto link = netlink::read_link(socket->get(), ifname);
+    if (!link) return link.error();
+    for (const auto* addresses : {&before, &after}) {
+        for (const IpPrefix& address : *addresses) {
+            auto changed =
+                change_address(socket->get(), link->ifindex, address, addresses == &after);
+            if (!changed) return changed;
+        }
     }
     return {};
 }

@@ -22,6 +22,11 @@ Result<bool> has_default_route(const std::string& netns, bool v4);
 Status add_routes(const std::string& netns, const std::string& ifname,
                   const std::vector<Route>& routes);
 
+// Adds the second, then removes the first: its routes stay. What is there, or gone, already is
+// success.
+Status replace_addresses(const std::string& netns, const std::string& ifname,
+                         const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after);
+
 // The MAC of a device of the host's; empty when it has none, or is gone.
 std::string mac_of(const std::string& device);
 
