@@ -43,4 +43,16 @@
 #define READ_ONCE(x) (*(const volatile typeof(x)*)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x)*)&(x) = (v))
 
+/* The one thing that is told apart at compile time: a program before there is an skb defines
+ * CNET_XDP before it includes anything. */
+#ifdef CNET_XDP
+typedef struct xdp_md cnet_ctx;
+#define ctx_len(ctx) bpf_xdp_get_buff_len(ctx)
+#define ctx_load_bytes(ctx, off, to, bytes) bpf_xdp_load_bytes(ctx, off, to, bytes)
+#else
+typedef struct __sk_buff cnet_ctx;
+#define ctx_len(ctx) ((ctx)->len)
+#define ctx_load_bytes(ctx, off, to, bytes) bpf_skb_load_bytes(ctx, off, to, bytes)
+#endif
+
 #endif

@@ -25,11 +25,6 @@ static __always_inline enum cnet_verdict decap_leave(struct cnet_pkt* pkt,
     return redirected(pkt, bpf_redirect_peer(from->receiver_ifindex, 0), CNET_R_VXLAN_LEFT);
 }
 
-static __always_inline int is_vxlan(const struct cnet_pkt* pkt) {
-    return pkt->tuple.dst_port_be == cnet_cfg.vxlan_port_be && pkt->tuple.l4_proto == IPPROTO_UDP &&
-           pkt->flags & PKT_HAS_TUPLE && !(pkt->flags & PKT_FRAGMENT);
-}
-
 /*
  * The outer UDP checksum may go: there is none, or the device has summed the packet (RFC 7348
  * section 5 leaves verifying to the receiver). Otherwise it may be one that the sender left to be
@@ -39,14 +34,6 @@ static __always_inline int is_vxlan(const struct cnet_pkt* pkt) {
 static __always_inline int decap_checksum_may_go(struct __sk_buff* skb, __be16 check) {
     return likely(!check) || bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0 ||
            bpf_csum_update(skb, 0) >= 0;
-}
-
-/* Headers without options, and lengths that agree: what decap_strip() can remove without losing
- * anything. */
-static __always_inline int decap_is_plain(const struct cnet_pkt* pkt,
-                                          const struct vxlan_inside* inside, __u32 ip_hlen) {
-    return pkt->l4_off == ETH_HLEN + ip_hlen && pkt->len == ETH_HLEN + pkt->ip_len &&
-           bpf_ntohs(inside->udp.len) == pkt->ip_len - ip_hlen;
 }
 
 /*
@@ -123,16 +110,6 @@ static __always_inline enum cnet_verdict decap_inner(struct __sk_buff* skb, stru
     if (unlikely(err)) return drop(pkt, CNET_R_REWRITE_FAILED);
     target.port_flags = decap_port_flags(pkt, outer_proto, target.port_flags);
     return overlay_deliver(skb, pkt, &target);
-}
-
-/* From an address that is no peer's. What is not meant for this host's VTEP is none of our
- * business.
- */
-static __always_inline enum cnet_verdict decap_stranger(struct cnet_pkt* pkt) {
-    struct cnet_vtep* to = vtep_lookup(&pkt->tuple.dst);
-
-    if (to && !to->peer_id) return drop(pkt, CNET_R_VXLAN_STRANGER);
-    return V_NEXT;
 }
 
 /* V_NEXT: not for this host's overlay. `pkt` is parsed. */

@@ -11,13 +11,8 @@
 #ifndef CNET_LIB_HOST_SOURCE_H
 #define CNET_LIB_HOST_SOURCE_H
 
+#include "host_addr.h"
 #include "port.h"
-
-static __always_inline int is_host_addr(const union cnet_addr* addr) {
-    union cnet_addr key = *addr;
-
-    return bpf_map_lookup_elem(&cnet_host_addr, &key) != NULL;
-}
 
 static __always_inline enum cnet_verdict
 host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet_port* port) {

@@ -87,12 +87,13 @@ VERIFIED_ONCE int ip6_extensions(struct __sk_buff* skb, struct ip6_walk* at) {
     return walk.result == PARSE_OK ? PARSE_OK : PARSE_SHORT;
 }
 
-/* IPv4-mapped addresses stand for IPv4 in our maps; on the wire they are nobody's (RFC 4291 section
- * 2.5.5.2). */
-static __always_inline enum parse_result ip6_parse(struct __sk_buff* skb, struct cnet_pkt* pkt,
-                                                   __u32 l2_len, void* data, void* data_end) {
+/*
+ * The fixed header alone; `tuple.l4_proto` may be that of an extension header. IPv4-mapped
+ * addresses stand for IPv4 in our maps; on the wire they are nobody's (RFC 4291 section 2.5.5.2).
+ */
+static __always_inline enum parse_result ip6_parse_fixed(struct cnet_pkt* pkt, __u32 l2_len,
+                                                         void* data, void* data_end) {
     struct ipv6hdr* ip6 = data + l2_len;
-    struct ip6_walk walk;
 
     if ((void*)(ip6 + 1) > data_end || ip6->version != 6) return PARSE_SHORT;
     pkt->flags |= PKT_IP6;
@@ -106,8 +107,16 @@ static __always_inline enum parse_result ip6_parse(struct __sk_buff* skb, struct
     pkt->tos = ip6->priority << 4 | ip6->flow_lbl[0] >> 4;
     pkt->l4_off = l2_len + IP6_HLEN;
     pkt->tuple.l4_proto = ip6->nexthdr;
-    if (unlikely(ip6_is_extension(ip6->nexthdr))) {
-        walk = (struct ip6_walk){.off = l2_len + IP6_HLEN, .next = ip6->nexthdr};
+    return PARSE_OK;
+}
+
+static __always_inline enum parse_result ip6_parse(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                   __u32 l2_len, void* data, void* data_end) {
+    struct ip6_walk walk;
+
+    if (ip6_parse_fixed(pkt, l2_len, data, data_end) != PARSE_OK) return PARSE_SHORT;
+    if (unlikely(ip6_is_extension(pkt->tuple.l4_proto))) {
+        walk = (struct ip6_walk){.off = l2_len + IP6_HLEN, .next = pkt->tuple.l4_proto};
         if (ip6_extensions(skb, &walk) != PARSE_OK) return PARSE_SHORT;
         pkt->l4_off = walk.off;
         pkt->tuple.l4_proto = walk.next;

@@ -4,28 +4,10 @@
 #define CNET_LIB_PEER_H
 
 #include "fib.h"
+#include "vtep.h"
 
 static __always_inline struct cnet_peer* peer_lookup(__u32 peer_id) {
     return bpf_map_lookup_elem(&cnet_peer, &peer_id);
-}
-
-static __always_inline struct cnet_vtep* vtep_lookup(const union cnet_addr* addr) {
-    union cnet_addr key = *addr;
-
-    return bpf_map_lookup_elem(&cnet_vtep, &key);
-}
-
-/*
- * A flow of an endpoint's with a peer's VXLAN port: translated to this host's address it would be
- * VXLAN from a peer over there, with whatever VNI the endpoint cares to write.
- */
-static __always_inline int peer_is_forged(const struct cnet_pkt* pkt, const union cnet_addr* addr,
-                                          __be16 port_be) {
-    struct cnet_vtep* vtep;
-
-    if (likely(port_be != cnet_cfg.vxlan_port_be || pkt->tuple.l4_proto != IPPROTO_UDP)) return 0;
-    vtep = vtep_lookup(addr);
-    return vtep && vtep->peer_id;
 }
 
 static __always_inline long peer_fib_ask(struct __sk_buff* skb, const struct cnet_peer* peer,

@@ -9,19 +9,6 @@
 #include "flow.h"
 #include "icmp_reply.h"
 
-/* May this client begin a flow to the published port? */
-static __always_inline int allow_list_permits(const struct cnet_binding* binding,
-                                              const union cnet_addr* client) {
-    struct cnet_allow_key key = {.prefix_len = CNET_ALLOW_PREFIX_LEN(128),
-                                 .list_id = binding->allow_list_id,
-                                 .addr = *client};
-    __u32* permitted;
-
-    if (likely(!binding->allow_list_id)) return 1;
-    permitted = bpf_map_lookup_elem(&cnet_allow, &key);
-    return permitted && *permitted;
-}
-
 /* The replies' tuple: the endpoint's side of the published port towards `client`. */
 static __always_inline void publish_reply_tuple(struct flow_new* flow, const struct cnet_pkt* pkt,
                                                 const struct cnet_binding* binding,

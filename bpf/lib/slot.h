@@ -85,4 +85,17 @@ static __always_inline struct cnet_binding* binding_lookup(const struct cnet_slo
     return binding && !addr_is_zero(binding_target(binding, &tuple->src)) ? binding : NULL;
 }
 
+/* May this client begin a flow to the published port? */
+static __always_inline int allow_list_permits(const struct cnet_binding* binding,
+                                              const union cnet_addr* client) {
+    struct cnet_allow_key key = {.prefix_len = CNET_ALLOW_PREFIX_LEN(128),
+                                 .list_id = binding->allow_list_id,
+                                 .addr = *client};
+    __u32* permitted;
+
+    if (likely(!binding->allow_list_id)) return 1;
+    permitted = bpf_map_lookup_elem(&cnet_allow, &key);
+    return permitted && *permitted;
+}
+
 #endif

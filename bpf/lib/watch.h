@@ -102,7 +102,7 @@ static __always_inline void watch_fill(struct cnet_event* event, const struct cn
 }
 
 struct watch_walk {
-    struct __sk_buff* skb;
+    cnet_ctx* ctx;
     const struct cnet_pkt* pkt;
     __u64 now_ns;
     __u32 kinds;
@@ -111,9 +111,8 @@ struct watch_walk {
 };
 
 /* How much of the frame is in the record now. */
-static __always_inline __u32 watch_snap(struct __sk_buff* skb, struct watch_record* record,
-                                        __u32 wanted) {
-    __u32 bytes = skb->len;
+static __always_inline __u32 watch_snap(cnet_ctx* ctx, struct watch_record* record, __u32 wanted) {
+    __u32 bytes = ctx_len(ctx);
 
     if (bytes > wanted) bytes = wanted;
     if (bytes > CNET_SNAP_MAX) bytes = CNET_SNAP_MAX;
@@ -123,7 +122,7 @@ static __always_inline __u32 watch_snap(struct __sk_buff* skb, struct watch_reco
     barrier_var(bytes);
     bytes &= CNET_SNAP_MAX - 1;
     bytes++;
-    return bpf_skb_load_bytes(skb, 0, record->frame, bytes) ? 0 : bytes;
+    return ctx_load_bytes(ctx, 0, record->frame, bytes) ? 0 : bytes;
 }
 
 static __always_inline long watch_send(void* ring, const struct watch_walk* walk, __u32 wanted) {
@@ -132,10 +131,10 @@ static __always_inline long watch_send(void* ring, const struct watch_walk* walk
 
     if (!record) return -1;
     watch_fill(&record->event, walk->pkt, walk->kinds, walk->now_ns);
-    record->event.frame_bytes = walk->skb->len;
+    record->event.frame_bytes = ctx_len(walk->ctx);
     /* A way through the gateway has put a header in front of what had none. */
     record->event.has_l2 = walk->pkt->l3_off || walk->verdict == V_REDIRECT;
-    bytes = watch_snap(walk->skb, record, wanted);
+    bytes = watch_snap(walk->ctx, record, wanted);
     barrier_var(bytes);
     if (bytes > CNET_SNAP_MAX) bytes = 0;
     record->event.snap_bytes = bytes;
@@ -161,45 +160,44 @@ static long watch_tell(__u32 index, void* data) {
 }
 
 /* Addresses and ports of what was switched or dropped before anybody asked for them. */
-static __always_inline void watch_parse(struct __sk_buff* skb, struct cnet_pkt* pkt) {
+static __always_inline void watch_parse(cnet_ctx* ctx, struct cnet_pkt* pkt) {
     struct iphdr ip;
     __be16 ports[2] = {};
 
     if (pkt->tuple.l4_proto || pkt->eth_proto != bpf_htons(ETH_P_IP) || pkt->flags & PKT_VLAN ||
         pkt->reason == CNET_R_VXLAN_SENT || pkt->peer_id)
         return;
-    if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip))) return;
+    if (ctx_load_bytes(ctx, ETH_HLEN, &ip, sizeof(ip))) return;
     pkt->tuple.src = addr_from_v4(ip.saddr);
     pkt->tuple.dst = addr_from_v4(ip.daddr);
     pkt->tuple.l4_proto = ip.protocol;
     if (ip.ihl != 5 || ip.frag_off & bpf_htons(0x1fff)) return;
     if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP) return;
-    if (bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(ip), ports, sizeof(ports))) return;
+    if (ctx_load_bytes(ctx, ETH_HLEN + sizeof(ip), ports, sizeof(ports))) return;
     pkt->tuple.src_port_be = ports[0];
     pkt->tuple.dst_port_be = ports[1];
 }
 
-VERIFIED_ONCE int watch_packet(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 kinds,
-                               int verdict) {
-    struct watch_walk walk = {.skb = skb, .pkt = pkt, .kinds = kinds, .verdict = verdict};
+VERIFIED_ONCE int watch_packet(cnet_ctx* ctx, struct cnet_pkt* pkt, __u32 kinds, int verdict) {
+    struct watch_walk walk = {.ctx = ctx, .pkt = pkt, .kinds = kinds, .verdict = verdict};
 
     if (!pkt) return 0;
     walk.now_ns = bpf_ktime_get_ns();
-    watch_parse(skb, pkt);
+    watch_parse(ctx, pkt);
     bpf_loop(CNET_WATCHERS, watch_tell, &walk, 0);
     /* Whoever was killed took nothing away: the next packet finds nobody again. */
     if (!walk.alive) cnet_watch_state.kinds = 0;
     return 0;
 }
 
-static __always_inline void watch_exit(struct __sk_buff* skb, struct cnet_pkt* pkt, int verdict) {
+static __always_inline void watch_exit(cnet_ctx* ctx, struct cnet_pkt* pkt, int verdict) {
     __u32 listening = cnet_watch_state.kinds, kinds;
 
     if (likely(!listening) || CNET_EXPLAINING) return;
     kinds = CNET_EVENT_PACKET | pkt->events;
     if (verdict == V_DROP && pkt->reason != CNET_R_FLOODED && pkt->reason != CNET_R_FRAGMENT_HELD)
         kinds |= CNET_EVENT_DROP;
-    if (kinds & listening) watch_packet(skb, pkt, kinds, verdict);
+    if (kinds & listening) watch_packet(ctx, pkt, kinds, verdict);
 }
 
 #endif
