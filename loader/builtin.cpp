@@ -9,6 +9,7 @@
 #include "sock.skel.h"
 #include "uplink.skel.h"
 #include "uplink_egress.skel.h"
+#include "uplink_xdp.skel.h"
 #include "vxlan.skel.h"
 
 namespace cnet::loader {
@@ -31,6 +32,7 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
                                        image("hostport", hostport_bpf__elf_bytes),
                                        image("uplink", uplink_bpf__elf_bytes),
                                        image("uplink_egress", uplink_egress_bpf__elf_bytes),
+                                       image("uplink_xdp", uplink_xdp_bpf__elf_bytes),
                                        image("vxlan", vxlan_bpf__elf_bytes),
                                        image("bridge", bridge_bpf__elf_bytes),
                                        image("gc", gc_bpf__elf_bytes)};

@@ -9,6 +9,7 @@
 #include "loader/pin.h"
 #include "loader/sock_link.h"
 #include "loader/tcx.h"
+#include "loader/xdp_link.h"
 #include "maps/pin_path.h"
 
 namespace cnet::loader {
@@ -60,6 +61,7 @@ Result<std::optional<uint32_t>> attached_program(AttachKind kind, const fs::path
     auto fd = open_pin(pin);
     if (!fd) return fd.error();
     if (!*fd) return std::optional<uint32_t>();
+    if (kind == AttachKind::kXdp) return xdp_linked((*fd)->get(), where.ifindex);
     if (kind == AttachKind::kClsact) {
         auto program = program_info((*fd)->get());
         if (!program) return program.error();
@@ -77,9 +79,10 @@ Status add_attached(AttachKind kind, const fs::path& dir, std::vector<Attached>&
     for (const std::string& name : *names) {
         auto where = maps::parse_hook_device(name);
         if (!where) continue;
-        auto prog_id = attached_program(kind, dir / name, *where);
+        const AttachKind as = is_xdp(where->hook) ? AttachKind::kXdp : kind;
+        auto prog_id = attached_program(as, dir / name, *where);
         if (!prog_id) return prog_id.error();
-        if (*prog_id) found.push_back({*where, kind, **prog_id});
+        if (*prog_id) found.push_back({*where, as, **prog_id});
     }
     return {};
 }

@@ -11,6 +11,7 @@
 #include "loader/clsact.h"
 #include "loader/pin.h"
 #include "loader/tcx.h"
+#include "loader/xdp_link.h"
 
 namespace cnet::loader {
 
@@ -39,14 +40,6 @@ Result<bool> is_ours(cnet_hook hook, uint32_t prog_id) {
     });
 }
 
-// A pinned object; no descriptor when there is no pin.
-Result<UniqueFd> open_pin(const fs::path& path) {
-    int fd = bpf_obj_get(path.c_str());
-    if (fd >= 0) return UniqueFd(fd);
-    if (errno == ENOENT) return UniqueFd();
-    return Error::system("open " + path.string());
-}
-
 struct PinnedLink {
     UniqueFd fd;
     TcxLinkInfo info;
@@ -56,7 +49,7 @@ struct PinnedLink {
 // so, because another device, or one in another namespace, may have the same.
 Result<std::optional<PinnedLink>> open_live_link(const fs::path& pins, HookDevice where,
                                                  const std::vector<TcxEntry>& on_device) {
-    auto fd = open_pin(maps::link_pin(pins, where));
+    auto fd = open_pinned(maps::link_pin(pins, where));
     if (!fd) return fd.error();
     if (!*fd) return std::optional<PinnedLink>();
     auto info = tcx_link_info(fd->get());
@@ -86,20 +79,8 @@ Result<unsigned> remove_strays(HookDevice where, uint32_t keep) {
     return removed;
 }
 
-// Removes a pin and takes what it holds off its device, which may be in another namespace by now.
-// Removing the pin alone does that too, but only when the kernel gets to it.
-Status drop_link(const fs::path& pin) {
-    auto link = open_pin(pin);
-    if (!link) return link.error();
-    // Not a link at all, or not one that can be detached, is not worth more than its removal.
-    if (*link && bpf_link_detach(link->get()) != 0 && errno != EINVAL && errno != EOPNOTSUPP) {
-        return Error::system("detach what is pinned at " + pin.string());
-    }
-    return remove_pin(pin);
-}
-
 Result<uint32_t> create_link(const fs::path& pin, HookDevice where, int prog_fd) {
-    if (auto status = drop_link(pin); !status) return status.error();
+    if (auto status = drop_pinned_link(pin); !status) return status.error();
     auto link = tcx_link_create(where.ifindex, side_of(where.hook), prog_fd);
     if (!link) return link.error();
     // Killed here, the link goes with its last descriptor.
@@ -110,7 +91,7 @@ Result<uint32_t> create_link(const fs::path& pin, HookDevice where, int prog_fd)
 }
 
 Status detach_tcx(const fs::path& pins, HookDevice where) {
-    if (auto status = drop_link(maps::link_pin(pins, where)); !status) return status.error();
+    if (auto status = drop_pinned_link(maps::link_pin(pins, where)); !status) return status.error();
     auto strays = remove_strays(where, 0);
     // No device, or no tcx in this kernel: no strays.
     if (strays || strays.error().kind() == ErrorKind::kNotFound ||
@@ -156,7 +137,7 @@ Status detach_clsact(const fs::path& pins, HookDevice where) {
         }
     }
     const fs::path qdisc = qdisc_pin(pins, where.ifindex);
-    auto made_by_us = open_pin(qdisc);
+    auto made_by_us = open_pinned(qdisc);
     if (!made_by_us) return made_by_us.error();
     if (*made_by_us) {
         auto gone = clsact_destroy_if_empty(where.ifindex);
@@ -202,7 +183,19 @@ Result<std::optional<uint32_t>> live_clsact(HookDevice where) {
 } // namespace
 
 std::string_view to_string(AttachKind kind) {
-    return kind == AttachKind::kTcx ? "tcx" : "clsact";
+    switch (kind) {
+    case AttachKind::kTcx:
+        return "tcx";
+    case AttachKind::kClsact:
+        return "clsact";
+    case AttachKind::kXdp:
+        break;
+    }
+    return "xdp";
+}
+
+bool is_xdp(cnet_hook hook) {
+    return hook == CNET_HOOK_UPLINK_XDP;
 }
 
 std::vector<std::string_view> programs_of(cnet_hook hook) {
@@ -215,6 +208,8 @@ std::vector<std::string_view> programs_of(cnet_hook hook) {
         return {"cnet_uplink", "cnet_uplink_l3"};
     case CNET_HOOK_UPLINK_EGRESS:
         return {"cnet_uplink_egress", "cnet_uplink_egr_l3"};
+    case CNET_HOOK_UPLINK_XDP:
+        return {"cnet_uplink_xdp"};
     case CNET_HOOK_VXLAN:
         return {"cnet_vxlan"};
     case CNET_HOOK_BRIDGE_PORT:
@@ -227,6 +222,11 @@ std::vector<std::string_view> programs_of(cnet_hook hook) {
 }
 
 Result<unsigned> LinkTable::attach(HookDevice where, int prog_fd) {
+    if (is_xdp(where.hook)) {
+        auto status = xdp_attach(maps::link_pin(pins_, where), where.ifindex, prog_fd);
+        if (!status) return status.error();
+        return 0u;
+    }
     const bool tcx = kind_ == AttachKind::kTcx;
     auto removed = tcx ? attach_tcx(where, prog_fd) : attach_clsact(where, prog_fd);
     if (!removed) return removed.error().because("attach " + maps::hook_device_name(where));
@@ -285,7 +285,7 @@ Status LinkTable::detach_kind(AttachKind kind, HookDevice where) {
     const bool tcx = kind == AttachKind::kTcx;
     if (kind != kind_) {
         // Of the other kind there is something only if it was forced once.
-        auto pin = open_pin(tcx ? maps::link_pin(pins_, where) : maps::filter_pin(pins_, where));
+        auto pin = open_pinned(tcx ? maps::link_pin(pins_, where) : maps::filter_pin(pins_, where));
         if (!pin) return pin.error();
         if (!*pin) return {};
     }
@@ -293,6 +293,7 @@ Status LinkTable::detach_kind(AttachKind kind, HookDevice where) {
 }
 
 Status LinkTable::detach(HookDevice where) {
+    if (is_xdp(where.hook)) return drop_pinned_link(maps::link_pin(pins_, where));
     for (AttachKind kind : {AttachKind::kTcx, AttachKind::kClsact}) {
         if (auto status = detach_kind(kind, where); !status) {
             return status.error().because("detach " + maps::hook_device_name(where));
@@ -302,24 +303,34 @@ Status LinkTable::detach(HookDevice where) {
 }
 
 Result<std::vector<Attached>> LinkTable::attached() {
-    const bool tcx = kind_ == AttachKind::kTcx;
-    const fs::path dir = tcx ? maps::link_dir(pins_) : maps::filter_dir(pins_);
+    std::vector<Attached> alive;
+    auto status = add_attached(AttachKind::kXdp, alive);
+    if (status) status = add_attached(kind_, alive);
+    if (status) status = forget_qdiscs(pins_, alive);
+    if (!status) return status.error();
+    return alive;
+}
+
+Status LinkTable::add_attached(AttachKind kind, std::vector<Attached>& alive) const {
+    const bool clsact = kind == AttachKind::kClsact;
+    const fs::path dir = clsact ? maps::filter_dir(pins_) : maps::link_dir(pins_);
     auto named = named_in(dir);
     if (!named) return named.error();
-    std::vector<Attached> alive;
     for (HookDevice where : *named) {
-        auto prog_id = tcx ? live_tcx(pins_, where) : live_clsact(where);
+        if (is_xdp(where.hook) != (kind == AttachKind::kXdp)) continue;
+        const fs::path pin = dir / maps::hook_device_name(where);
+        auto prog_id = is_xdp(where.hook) ? xdp_attached(pin, where.ifindex)
+                       : clsact           ? live_clsact(where)
+                                          : live_tcx(pins_, where);
         if (!prog_id) return prog_id.error();
         if (*prog_id) {
-            alive.push_back({where, kind_, **prog_id});
+            alive.push_back({where, kind, **prog_id});
             continue;
         }
-        const fs::path pin = dir / maps::hook_device_name(where);
-        auto status = tcx ? drop_link(pin) : remove_pin(pin);
+        auto status = clsact ? remove_pin(pin) : drop_pinned_link(pin);
         if (!status) return status.error();
     }
-    if (auto status = forget_qdiscs(pins_, alive); !status) return status.error();
-    return alive;
+    return {};
 }
 
 Status LinkTable::detach_all() {

@@ -145,6 +145,23 @@ Status replace_pin(int fd, const fs::path& path) {
     return {};
 }
 
+Result<UniqueFd> open_pinned(const fs::path& path) {
+    int fd = bpf_obj_get(path.c_str());
+    if (fd >= 0) return UniqueFd(fd);
+    if (errno == ENOENT) return UniqueFd();
+    return Error::system("open " + path.string());
+}
+
+Status drop_pinned_link(const fs::path& pin) {
+    auto link = open_pinned(pin);
+    if (!link) return link.error();
+    // Not a link at all, or not one that can be detached, is not worth more than its removal.
+    if (*link && bpf_link_detach(link->get()) != 0 && errno != EINVAL && errno != EOPNOTSUPP) {
+        return Error::system("detach what is pinned at " + pin.string());
+    }
+    return remove_pin(pin);
+}
+
 Result<std::vector<std::string>> list_pins(const fs::path& dir) {
     std::vector<std::string> names;
     std::error_code error;

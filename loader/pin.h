@@ -9,6 +9,7 @@
 
 #include "userspace/base/paths.h"
 #include "userspace/base/result.h"
+#include "userspace/base/unique_fd.h"
 
 namespace cnet::loader {
 
@@ -29,6 +30,13 @@ Status remove_pin(const std::filesystem::path& path);
 
 // Pins `fd`, atomically replacing what is pinned there.
 Status replace_pin(int fd, const std::filesystem::path& path);
+
+// A pinned object; no descriptor when there is no pin.
+Result<UniqueFd> open_pinned(const std::filesystem::path& path);
+
+// Removes a pin and takes what it holds off its device, which may be in another namespace by now.
+// Removing the pin alone does that too, but only when the kernel gets to it.
+Status drop_pinned_link(const std::filesystem::path& pin);
 
 // The names in a directory of pins, sorted; empty when there is no such directory.
 Result<std::vector<std::string>> list_pins(const std::filesystem::path& dir);

@@ -2,7 +2,7 @@
 // paths hold:
 //
 //   maps/<map>                   progs/<program>
-//   links/<hook>-<ifindex>       a tcx link; removing the file detaches the program
+//   links/<hook>-<ifindex>       a tcx or XDP link; removing the file detaches the program
 //   filters/<hook>-<ifindex>     clsact: the program last attached there; the file only remembers
 //   the attachment
 //

@@ -100,4 +100,10 @@ static __always_inline enum cnet_verdict punt_to_host(struct __sk_buff* skb, str
     return redirected(pkt, tc_send_to_host(skb, pkt), CNET_R_TO_HOST);
 }
 
+static __always_inline int tc_exit(struct __sk_buff* skb, struct cnet_pkt* pkt, int verdict) {
+    count_exit(skb, pkt, verdict);
+    if (verdict == V_REDIRECT) return pkt->action;
+    return verdict == V_DROP ? TC_ACT_SHOT : CNET_TC_NEXT;
+}
+
 #endif

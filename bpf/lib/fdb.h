@@ -7,7 +7,7 @@
 #ifndef CNET_LIB_FDB_H
 #define CNET_LIB_FDB_H
 
-#include "ctx_tc.h"
+#include "metrics.h"
 
 /* How stale last_seen_ns may get: writing it for each frame would bounce the line between CPUs. */
 #define FDB_REFRESH_NS 500000000ull

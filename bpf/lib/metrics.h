@@ -16,12 +16,11 @@ static __always_inline void trace_exit(const struct cnet_pkt* pkt) {
     step->key = pkt->tuple;
 }
 
-static __always_inline int tc_exit(struct __sk_buff* skb, struct cnet_pkt* pkt, int verdict) {
+/* Each packet once, whatever the kind of program. */
+static __always_inline void count_exit(cnet_ctx* ctx, struct cnet_pkt* pkt, int verdict) {
     count(pkt->hook, pkt->reason, pkt->len);
     trace_exit(pkt);
-    watch_exit(skb, pkt, verdict);
-    if (verdict == V_REDIRECT) return pkt->action;
-    return verdict == V_DROP ? TC_ACT_SHOT : CNET_TC_NEXT;
+    watch_exit(ctx, pkt, verdict);
 }
 
 #endif

@@ -86,6 +86,8 @@ const std::set<HookReason> kReachable = [] {
                            CNET_R_LINK_LOCAL_MCAST, CNET_R_ICC_OFF,
                            CNET_R_MAC_LIMIT,        CNET_R_ICMP_RATE,
                            CNET_R_FLOOD_LIMIT});
+    add(CNET_HOOK_UPLINK_XDP, {CNET_R_VXLAN_STRANGER, CNET_R_VXLAN_BAD, CNET_R_VXLAN_VNI,
+                               CNET_R_VXLAN_FORGED, CNET_R_NO_FLOW, CNET_R_NOT_ALLOWED});
     add(CNET_HOOK_BRIDGE_PORT,
         {CNET_R_SWITCHED, CNET_R_TO_BRIDGE, CNET_R_MAC_LIMIT, CNET_R_FDB_FULL, CNET_R_SNAT,
          CNET_R_HAIRPIN, CNET_R_OTHER_NETWORK, CNET_R_ICC_OFF, CNET_R_INTERNAL, CNET_R_TO_HOST,

@@ -120,9 +120,10 @@ TEST_F(DataPathTest, ProgramsOfAnEarlierVersionAreUnpinned) {
     ASSERT_NE(path, nullptr);
     auto names = list_pins(maps::prog_dir(paths_.pins));
     ASSERT_OK(names);
-    EXPECT_EQ(*names, (std::vector<std::string>{"cnet_endpoint", "cnet_gc", "cnet_hostport",
-                                                "cnet_uplink", "cnet_uplink_egr_l3",
-                                                "cnet_uplink_egress", "cnet_uplink_l3"}));
+    EXPECT_EQ(*names,
+              (std::vector<std::string>{"cnet_endpoint", "cnet_gc", "cnet_hostport", "cnet_uplink",
+                                        "cnet_uplink_egr_l3", "cnet_uplink_egress",
+                                        "cnet_uplink_l3", "cnet_uplink_xdp"}));
 }
 
 TEST_F(DataPathTest, PinsThatWereTakenAwayComeBack) {

@@ -20,6 +20,11 @@ TEST_PROGRAM(cnet_uplink_l3)
 TEST_PROGRAM(cnet_uplink_egress)
 TEST_PROGRAM(cnet_uplink_egr_l3)
 
+SEC("xdp.frags")
+int cnet_uplink_xdp(struct xdp_md* ctx) {
+    return ctx->rx_queue_index == TEST_MARK ? XDP_DROP : XDP_PASS;
+}
+
 /* Shows what reached it: the number of candidates, but the configuration when there are one or two.
  */
 SEC("tc")
