@@ -180,6 +180,8 @@ std::string render(const control::UplinkView& view) {
     json["addresses"] = texts(view.addresses);
     json["configured"] = view.configured;
     json["ethernet"] = view.ethernet;
+    json["xdp"] = view.xdp ? "native" : "off";
+    json["xdp_running"] = view.xdp_running;
     return to_text(json);
 }
 

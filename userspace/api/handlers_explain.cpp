@@ -33,6 +33,7 @@ struct Place {
     std::vector<IpPrefix> addresses;
     MacAddress mac;
     MacAddress gateway_mac;
+    bool xdp = false; // another program of ours has seen the packet before
 };
 
 Result<ExplainRequest> parse_request(std::string_view body) {
@@ -111,8 +112,9 @@ Result<Place> place_in(const control::Controller& controller, const std::string&
                        const ExplainPrograms& programs) {
     for (const auto& uplink : controller.uplinks()) {
         if (uplink.device != device) continue;
-        return Place{CNET_HOOK_UPLINK, uplink.ifindex,       {},
-                     uplink.addresses, MacAddress(kOutside), programs.mac_of(device)};
+        return Place{CNET_HOOK_UPLINK,  uplink.ifindex,       {},
+                     uplink.addresses,  MacAddress(kOutside), programs.mac_of(device),
+                     uplink.xdp_running};
     }
     return Error(ErrorKind::kNotFound, device + " is no uplink");
 }
@@ -163,6 +165,15 @@ Result<std::vector<uint8_t>> frame_of(const control::Controller& controller, con
     return make_frame(spec);
 }
 
+// What it drops it drops for the reason that this hook's program has for it.
+void put_xdp_first(Json& steps) {
+    Json step;
+    step["step"] = "xdp";
+    step["text"] = "uplink_xdp has seen it first: of what this ends as, it drops vxlan_stranger, "
+                   "vxlan_bad, vxlan_vni, vxlan_forged, no_flow and not_allowed, and counts them";
+    steps.insert(steps.begin(), std::move(step));
+}
+
 Result<std::string> explain(const control::Controller& controller, const ExplainPrograms& programs,
                             std::string_view body) {
     auto request = parse_request(body);
@@ -174,7 +185,9 @@ Result<std::string> explain(const control::Controller& controller, const Explain
     if (!frame) return frame.error();
     auto explanation = programs.run(place->hook, place->ifindex, *frame);
     if (!explanation) return explanation.error();
-    return to_text(explanation_json(place->hook, place->ifindex, *explanation, Names(controller)));
+    Json json = explanation_json(place->hook, place->ifindex, *explanation, Names(controller));
+    if (place->xdp) put_xdp_first(json["steps"]);
+    return to_text(json);
 }
 
 } // namespace

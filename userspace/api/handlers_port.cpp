@@ -46,6 +46,15 @@ void add_uplink_routes(Router& router, control::Controller& controller) {
              if (!device) return device.error();
              return answer(controller.add_uplink(*device));
          }});
+    router.add({"PATCH",
+                "/v1/uplinks/{name}",
+                200,
+                {},
+                [&controller](const Call& call) -> Result<std::string> {
+                    auto native = parse_uplink_patch(call.body);
+                    if (!native) return native.error();
+                    return answer(controller.set_uplink_xdp(call.name, *native));
+                }});
     router.add({"DELETE",
                 "/v1/uplinks/{name}",
                 200,

@@ -174,6 +174,13 @@ Result<control::AdoptSpec> parse_adopt_spec(std::string_view body) {
     });
 }
 
+Result<bool> parse_uplink_patch(std::string_view body) {
+    auto xdp = parse_single(body, "xdp");
+    if (!xdp) return xdp.error();
+    if (*xdp == "native" || *xdp == "off") return *xdp == "native";
+    return Error(ErrorKind::kInvalid, "xdp is native or off");
+}
+
 Result<FdbRequest> parse_fdb_deletion(std::string_view body) {
     return parse_with<FdbRequest>(body, [](ObjectReader& in, FdbRequest& out) {
         in.read_required("network", out.network);

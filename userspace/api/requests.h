@@ -37,6 +37,8 @@ Result<PortRequest> parse_port_publication(std::string_view body);
 Result<PortRequest> parse_port_patch(std::string_view body);
 Result<FdbRequest> parse_fdb_addition(std::string_view body);
 Result<PeerRequest> parse_peer_request(std::string_view body);
+// Whether XDP is to be native.
+Result<bool> parse_uplink_patch(std::string_view body);
 Result<control::AdoptSpec> parse_adopt_spec(std::string_view body);
 Result<FdbRequest> parse_fdb_deletion(std::string_view body);
 // {"network"}, {"name"}, {"device"}: the one string below `key`.

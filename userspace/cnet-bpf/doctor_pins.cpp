@@ -41,6 +41,9 @@ void check_attached(const Subject& subject, Findings& findings) {
                text_at(uplink, "device"));
         expect(subject, findings, "uplink_egress", number_at(uplink, "ifindex"),
                text_at(uplink, "device"));
+        if (text_at(uplink, "xdp") == "native")
+            expect(subject, findings, "uplink_xdp", number_at(uplink, "ifindex"),
+                   text_at(uplink, "device"));
     }
 }
 

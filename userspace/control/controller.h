@@ -133,6 +133,9 @@ public:
 
     Result<UplinkView> add_uplink(const std::string& device);
     Status delete_uplink(const std::string& device);
+    // Whether it has its XDP program. kInvalid when its driver cannot run one natively, kConflict
+    // when somebody else's is on it: then nothing changes.
+    Result<UplinkView> set_uplink_xdp(const std::string& device, bool native);
     std::vector<UplinkView> uplinks() const;
 
     Result<PeerView> add_peer(const IpAddress& address, const std::string& name = {});

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "userspace/control/controller_impl.h"
 #include "userspace/control/uplink_choice.h"
 
@@ -5,12 +7,14 @@ namespace cnet::control {
 
 namespace {
 
-UplinkView view_of(const ChosenUplink& uplink, const Observed& observed) {
+UplinkView view_of(const ChosenUplink& uplink, const State& state, const Observed& observed) {
     UplinkView view;
     view.device = uplink.link->name;
     view.ifindex = uplink.link->ifindex;
     view.configured = uplink.added ? "added" : "auto";
     view.ethernet = uplink.link->has_ethernet;
+    view.xdp = state.xdp_uplinks.contains(view.device);
+    view.xdp_running = observed.attachments.contains({CNET_HOOK_UPLINK_XDP, view.ifindex});
     if (auto it = observed.addresses.find(view.ifindex); it != observed.addresses.end()) {
         for (const netlink::AddressInfo& address : it->second) {
             if (address.global_scope) view.addresses.push_back(address.prefix);
@@ -21,12 +25,24 @@ UplinkView view_of(const ChosenUplink& uplink, const Observed& observed) {
 
 // The edit that makes `device` stand as `next` says, from what `before` said.
 Edit uplink_edit(const std::string& device, const State& before, const State& next) {
-    auto put = [&](const State& state) -> store::Mutation {
+    auto put = [&](const State& state) -> std::vector<store::Mutation> {
+        const store::SetUplinkXdp xdp{device, state.xdp_uplinks.contains(device)};
         auto stated = state.uplinks.find(device);
-        if (stated == state.uplinks.end()) return store::RemoveUplink{device};
-        return store::PutUplink{device, stated->second};
+        if (stated == state.uplinks.end()) return {store::RemoveUplink{device}, xdp};
+        return {store::PutUplink{device, stated->second}, xdp};
     };
-    return {{put(next)}, {put(before)}};
+    return {put(next), put(before)};
+}
+
+// What no driver's answer would say as clearly.
+Status check_xdp(const netlink::LinkInfo& link) {
+    const std::string device = "device " + link.name;
+    if (!link.has_ethernet)
+        return Error(ErrorKind::kInvalid, device + " has no Ethernet header: no XDP");
+    if (link.kind == "bond")
+        return Error(ErrorKind::kInvalid,
+                     device + " is a bond, whose ports run its XDP program as their own: no XDP");
+    return {};
 }
 
 } // namespace
@@ -64,7 +80,7 @@ Result<UplinkView> Controller::add_uplink(const std::string& device) {
     Edit edit = uplink_edit(device, impl.state, next);
     auto status = impl.change(std::move(next), std::move(edit));
     if (!status) return status.error();
-    return view_of({&impl.observed.links.at(device), true}, impl.observed);
+    return view_of({&impl.observed.links.at(device), true}, impl.state, impl.observed);
 }
 
 Status Controller::delete_uplink(const std::string& device) {
@@ -81,14 +97,42 @@ Status Controller::delete_uplink(const std::string& device) {
     } else {
         next.uplinks.erase(device);
     }
+    next.xdp_uplinks.erase(device);
     Edit edit = uplink_edit(device, impl.state, next);
     return impl.change(std::move(next), std::move(edit));
+}
+
+Result<UplinkView> Controller::set_uplink_xdp(const std::string& device, bool native) {
+    Impl& impl = *impl_;
+    const auto chosen = choose_uplinks(impl.state, impl.observed);
+    const auto uplink = std::find_if(chosen.begin(), chosen.end(), [&](const ChosenUplink& one) {
+        return one.link->name == device;
+    });
+    const bool stated = impl.state.xdp_uplinks.contains(device);
+    if (uplink == chosen.end() && (native || !stated)) return no_such("uplink", device);
+    if (native) {
+        if (Status status = check_xdp(*uplink->link); !status) return status.error();
+    }
+    State next = impl.state;
+    if (native)
+        next.xdp_uplinks.insert(device);
+    else
+        next.xdp_uplinks.erase(device);
+    Edit edit = uplink_edit(device, impl.state, next);
+    auto status = impl.change(std::move(next), std::move(edit));
+    if (!status) return status.error();
+    for (UplinkView& view : uplinks()) {
+        if (view.device == device) return std::move(view);
+    }
+    UplinkView view;
+    view.device = device;
+    return view;
 }
 
 std::vector<UplinkView> Controller::uplinks() const {
     std::vector<UplinkView> views;
     for (const ChosenUplink& uplink : choose_uplinks(impl_->state, impl_->observed)) {
-        views.push_back(view_of(uplink, impl_->observed));
+        views.push_back(view_of(uplink, impl_->state, impl_->observed));
     }
     return views;
 }

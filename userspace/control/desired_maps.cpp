@@ -89,6 +89,12 @@ void add_static_fdb(MapContents& maps, NetworkId network, const MacAddress& mac,
     maps.fdb[key] = entry;
 }
 
+// An uplink's own MAC, for the program that runs before the kernel has looked at it.
+void add_uplink_mac(MapContents& maps, const State& state, const netlink::LinkInfo& link) {
+    if (!state.xdp_uplinks.contains(link.name)) return;
+    add_static_fdb(maps, CNET_ZONE_WORLD, link.mac, link.ifindex, 0);
+}
+
 void add_neigh(MapContents& maps, const Network& network, const IpAddress& address,
                const MacAddress& mac, uint32_t ifindex, uint32_t port_flags,
                EndpointId endpoint_id) {
@@ -291,6 +297,7 @@ MapContents desired_maps(const State& state, const Observed& observed) {
     add_host_addresses(maps, state, observed);
     for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {
         maps.uplink[uplink.link->ifindex] = uplink_entry(*uplink.link, observed);
+        add_uplink_mac(maps, state, *uplink.link);
     }
     add_bindings(maps, state, observed);
     return maps;

@@ -270,6 +270,8 @@ std::vector<AttachHook> desired_hooks(const State& desired, const Observed& obse
     for (const ChosenUplink& uplink : choose_uplinks(desired, observed)) {
         add(CNET_HOOK_UPLINK, *uplink.link);
         add(CNET_HOOK_UPLINK_EGRESS, *uplink.link);
+        if (desired.xdp_uplinks.contains(uplink.link->name))
+            add(CNET_HOOK_UPLINK_XDP, *uplink.link);
     }
     return hooks;
 }

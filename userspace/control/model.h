@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -285,6 +286,7 @@ struct State {
     std::map<std::string, Sandbox> sandboxes;
     std::map<std::string, bool>
         uplinks; // explicit `uplink add` (true) and `uplink delete` (false) by device name
+    std::set<std::string> xdp_uplinks;              // `uplink set --xdp native`, by device name
     std::map<std::string, AttachedDevice> attached; // by device
     std::map<std::string, AdoptedBridge> adopted;   // by bridge
     bool adopts_docker = false;                     // what Docker makes is adopted

@@ -225,6 +225,8 @@ struct UplinkView {
     std::vector<IpPrefix> addresses;
     std::string configured; // "auto", "added"
     bool ethernet = true;
+    bool xdp = false;         // `uplink set --xdp native`
+    bool xdp_running = false; // and its program is on the device
 };
 
 // Where a stated MAC is: one of the three.

@@ -254,6 +254,11 @@ Status load_uplink(Statement& row, State& state) {
     return {};
 }
 
+Status load_xdp_uplink(Statement& row, State& state) {
+    state.xdp_uplinks.insert(row.next_text());
+    return {};
+}
+
 Status load_state(Database& db, State& state) {
     // Every id a later query refers to has been loaded by an earlier one: foreign keys see to that.
     struct Query {
@@ -286,6 +291,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT pool, address, gateway FROM docker_addresses", load_docker_address},
         {"SELECT name, path FROM sandboxes", load_sandbox},
         {"SELECT device, added FROM uplinks", load_uplink},
+        {"SELECT device FROM xdp_uplinks", load_xdp_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
         {"SELECT bridge, network_id, masquerade, icc, internal, gateway4, gateway6, snat4, snat6 "
          "FROM adopted",

@@ -202,6 +202,10 @@ ALTER TABLE adopted ADD COLUMN gateway6 INTEGER NOT NULL DEFAULT 0 CHECK (gatewa
 ALTER TABLE adopted ADD COLUMN snat4 TEXT;
 ALTER TABLE adopted ADD COLUMN snat6 TEXT;
 PRAGMA user_version = 19;
+)sql",
+                                  R"sql(
+CREATE TABLE xdp_uplinks (device TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 20;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

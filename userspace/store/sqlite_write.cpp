@@ -199,6 +199,13 @@ Status write(Database& db, const PutUplink& put) {
                put.device, int64_t{put.added});
 }
 
+Status write(Database& db, const SetUplinkXdp& set) {
+    return run(db,
+               set.native ? "INSERT INTO xdp_uplinks VALUES (?) ON CONFLICT (device) DO NOTHING"
+                          : "DELETE FROM xdp_uplinks WHERE device = ?",
+               set.device);
+}
+
 Status write(Database& db, const PutAttached& put) {
     return run(db,
                "INSERT INTO attached VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET "

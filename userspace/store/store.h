@@ -28,6 +28,11 @@ struct PutUplink {
     std::string device;
     bool added = true; // false: an explicit `uplink delete`
 };
+// An uplink of this name, whenever there is one, has its XDP program.
+struct SetUplinkXdp {
+    std::string device;
+    bool native = false;
+};
 struct PutAttached {
     control::AttachedDevice attached;
 };
@@ -111,12 +116,13 @@ struct RemoveHostSubnet {
     IpPrefix prefix;
 };
 
-using Mutation = std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached,
-                              PutFdb, PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint,
-                              RemovePort, RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb,
-                              RemovePeer, RemoveLease, RemoveRemote, PutDockerPool,
-                              PutDockerAddress, RemoveDockerPool, RemoveDockerAddress, PutAdopted,
-                              RemoveAdopted, SetAdoptsDocker, PutHostSubnet, RemoveHostSubnet>;
+using Mutation =
+    std::variant<PutNetwork, PutEndpoint, PutPort, PutSandbox, PutUplink, PutAttached, PutFdb,
+                 PutPeer, PutLease, PutRemote, RemoveNetwork, RemoveEndpoint, RemovePort,
+                 RemoveSandbox, RemoveUplink, RemoveAttached, RemoveFdb, RemovePeer, RemoveLease,
+                 RemoveRemote, PutDockerPool, PutDockerAddress, RemoveDockerPool,
+                 RemoveDockerAddress, PutAdopted, RemoveAdopted, SetAdoptsDocker, PutHostSubnet,
+                 RemoveHostSubnet, SetUplinkXdp>;
 
 // The highest id ever committed of each kind, removed objects included: ids are never given twice.
 struct LastIds {

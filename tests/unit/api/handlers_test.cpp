@@ -153,7 +153,10 @@ TEST_F(HandlersTest, UplinkGoesAndComes) {
     EXPECT_EQ(ask("GET", "/v1/uplinks").body,
               json::parse(R"([{"device": "eth0", "ifindex": )" + std::to_string(eth0) +
                           R"(, "addresses": ["192.0.2.2/24"], "configured": "auto",
-                               "ethernet": true}])"));
+                               "ethernet": true, "xdp": "off", "xdp_running": false}])"));
+    EXPECT_EQ(ask("PATCH", "/v1/uplinks/eth0", {{"xdp", "native"}}).body["xdp"], "native");
+    EXPECT_EQ(ask("PATCH", "/v1/uplinks/eth0", {{"xdp", "generic"}}).status, 400);
+    EXPECT_EQ(ask("PATCH", "/v1/uplinks/eth9", {{"xdp", "native"}}).status, 404);
     EXPECT_EQ(ask("DELETE", "/v1/uplinks/eth0").status, 200);
     EXPECT_EQ(ask("GET", "/v1/uplinks").body, json::array());
     Answer added = ask("POST", "/v1/uplinks", {{"device", "eth0"}});

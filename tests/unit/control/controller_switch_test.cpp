@@ -37,6 +37,60 @@ TEST_F(ControllerSwitchTest, UplinksFollowTheHostAndTheUser) {
     expect_settled();
 }
 
+TEST_F(ControllerSwitchTest, XdpIsAnUplinksOwnSetting) {
+    const Attachment xdp{CNET_HOOK_UPLINK_XDP, eth0};
+    EXPECT_FALSE(controller->uplinks()[0].xdp || hooks.attached.contains(xdp));
+    auto set = controller->set_uplink_xdp("eth0", true);
+    ASSERT_TRUE(set) << set.error().message();
+    EXPECT_TRUE(set->xdp && set->xdp_running && hooks.attached.contains(xdp));
+    cnet_fdb_key own{CNET_ZONE_WORLD, {}, {}};
+    const auto bytes = rtnl.link("eth0")->mac.bytes();
+    std::copy(bytes.begin(), bytes.end(), own.mac);
+    EXPECT_EQ(tables.contents.fdb.at(own).ifindex, eth0);
+    restart();
+    EXPECT_TRUE(controller->uplinks()[0].xdp && hooks.attached.contains(xdp));
+
+    ASSERT_TRUE(controller->set_uplink_xdp("eth0", false));
+    EXPECT_FALSE(controller->uplinks()[0].xdp || hooks.attached.contains(xdp));
+    EXPECT_FALSE(tables.contents.fdb.contains(own));
+    ASSERT_TRUE(controller->set_uplink_xdp("eth0", true));
+    EXPECT_TRUE(controller->fdb("")->empty()) << "it is no MAC of a network";
+    ASSERT_TRUE(controller->delete_uplink("eth0"));
+    EXPECT_FALSE(hooks.attached.contains(xdp));
+    EXPECT_EQ(controller->set_uplink_xdp("eth0", true).error().kind(), ErrorKind::kNotFound);
+    ASSERT_TRUE(controller->add_uplink("eth0"));
+    EXPECT_FALSE(controller->uplinks()[0].xdp) << "the setting has gone with the uplink";
+    expect_settled();
+}
+
+TEST_F(ControllerSwitchTest, XdpThatADriverRefuses) {
+    hooks.attach_error = Error(ErrorKind::kInvalid, "no native XDP");
+    EXPECT_EQ(controller->set_uplink_xdp("eth0", true).error().kind(), ErrorKind::kInvalid);
+    hooks.attach_error.reset();
+    EXPECT_FALSE(controller->uplinks()[0].xdp) << "a refused command changes nothing";
+    rtnl.add_device("bond0", {prefix("198.51.100.1/24")}, "bond");
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_EQ(controller->set_uplink_xdp("bond0", true).error().kind(), ErrorKind::kInvalid);
+    expect_settled();
+}
+
+TEST_F(ControllerSwitchTest, XdpWaitsForItsDevice) {
+    rtnl.add_device("eth1", {prefix("198.51.100.1/24")});
+    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(controller->set_uplink_xdp("eth1", true));
+    ASSERT_TRUE(rtnl.delete_link("eth1"));
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_EQ(controller->uplinks().size(), 1u);
+    const uint32_t again = rtnl.add_device("eth1", {prefix("198.51.100.1/24")});
+    ASSERT_TRUE(controller->links_changed());
+    EXPECT_TRUE(hooks.attached.contains(Attachment{CNET_HOOK_UPLINK_XDP, again}));
+    ASSERT_TRUE(rtnl.delete_link("eth1"));
+    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(controller->set_uplink_xdp("eth1", false)) << "also of a device that is not here";
+    EXPECT_EQ(controller->set_uplink_xdp("eth1", false).error().kind(), ErrorKind::kNotFound);
+    expect_settled();
+}
+
 TEST_F(ControllerSwitchTest, StaticFdbEntries) {
     make_network("web", "10.88.0.0/24");
     const auto app = make_endpoint("web", "app", "/run/netns/a");

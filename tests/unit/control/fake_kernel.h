@@ -156,7 +156,7 @@ private:
         for (const auto& [key, entry] : contents.neigh)
             EXPECT_TRUE(entry.peer_id != 0 || is_port(entry.ifindex)) << "neigh to nowhere";
         for (const auto& [key, entry] : contents.fdb)
-            EXPECT_TRUE(entry.peer_id != 0 || is_port(entry.ifindex)) << "fdb to nowhere";
+            EXPECT_TRUE(!key.network_id || entry.peer_id || is_port(entry.ifindex)) << "to nowhere";
         for (const auto& [key, id] : contents.bind_addr)
             EXPECT_TRUE(contents.binding.contains(id));
         for (const auto& [id, binding] : contents.binding) {
