@@ -340,7 +340,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
          {"port_allow", "endpoint_aliases", "leases", "adopted_docker", "adopted_engines",
           "adopted", "docker_networks", "docker_endpoints", "docker_addresses", "docker_pools",
           "remote_addresses", "remote_aliases", "remotes", "host_subnets", "fdb", "attached",
-          "peers"})
+          "peers", "xdp_uplinks"})
         execute(std::string("DROP TABLE ") + table);
     for (const char* column :
          {"ports DROP COLUMN holder", "networks DROP COLUMN snat6", "networks DROP COLUMN nat",
