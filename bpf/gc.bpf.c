@@ -75,6 +75,20 @@ static long collect_fdb(__u32 index, void* data) {
     return 0;
 }
 
+/* What cnetd has counted; `begun` goes on meanwhile, so the entry cannot be written as a whole. */
+static long settle_quota(__u32 index, void* data) {
+    struct gc_walk* walk = data;
+    struct cnet_gc_quota counted;
+    struct cnet_quota* quota;
+
+    if (bpf_skb_load_bytes(walk->skb, sizeof(struct cnet_gc_header) + index * sizeof(counted),
+                           &counted, sizeof(counted)))
+        return 1;
+    quota = bpf_map_lookup_elem(&cnet_quota, &counted.ifindex);
+    if (quota) WRITE_ONCE(quota->gone, counted.gone);
+    return 0;
+}
+
 SEC("tc")
 int cnet_gc(struct __sk_buff* skb) {
     struct gc_walk walk = {.skb = skb};
@@ -87,5 +101,7 @@ int cnet_gc(struct __sk_buff* skb) {
         bpf_loop(candidates, collect_ct, &walk, 0);
     else if (header.op == CNET_GC_FDB)
         bpf_loop(candidates, collect_fdb, &walk, 0);
+    else if (header.op == CNET_GC_QUOTA)
+        bpf_loop(candidates, settle_quota, &walk, 0);
     return walk.deleted;
 }

@@ -30,10 +30,10 @@ constexpr const char* kCollector = "cnet_gc";
 
 // The sizes of the others are part of the ABI.
 constexpr std::string_view kResizable[] = {
-    "cnet_port",  "cnet_network", "cnet_flood",      "cnet_fdb",       "cnet_fdb_count",
-    "cnet_neigh", "cnet_uplinks", "cnet_host_addr",  "cnet_bind_addr", "cnet_binding",
-    "cnet_allow", "cnet_ct",      "cnet_frag",       "cnet_frag_held", "cnet_peer",
-    "cnet_vtep",  "cnet_vni",     "cnet_flood_peer", "cnet_flood_rate"};
+    "cnet_port",  "cnet_network", "cnet_flood",      "cnet_fdb",        "cnet_fdb_count",
+    "cnet_neigh", "cnet_uplinks", "cnet_host_addr",  "cnet_bind_addr",  "cnet_binding",
+    "cnet_allow", "cnet_ct",      "cnet_frag",       "cnet_frag_held",  "cnet_peer",
+    "cnet_vtep",  "cnet_vni",     "cnet_flood_peer", "cnet_flood_rate", "cnet_quota"};
 constexpr std::string_view kFixed[] = {kMetaMap,        "cnet_slot",      "cnet_sock",
                                        "cnet_counters", "cnet_icmp_rate", "cnet_dhcp",
                                        "cnet_watch",    "cnet_watch_cpu", "cnet_rings"};
@@ -333,6 +333,11 @@ Result<unsigned> DataPath::collect(const std::vector<cnet_gc_ct>& candidates) {
 Result<unsigned> DataPath::collect(const std::vector<cnet_gc_fdb>& candidates) {
     if (candidates.empty()) return 0u;
     return run_collector(collector_input(CNET_GC_FDB, candidates), candidates.size());
+}
+
+Result<unsigned> DataPath::collect(const std::vector<cnet_gc_quota>& counted) {
+    if (counted.empty()) return 0u;
+    return run_collector(collector_input(CNET_GC_QUOTA, counted), counted.size());
 }
 
 Result<unsigned> DataPath::run_collector(const std::vector<uint8_t>& input, size_t candidates) {

@@ -86,6 +86,8 @@ public:
     // Runs the collector on at most CNET_GC_BATCH_MAX candidates; how many it deleted.
     Result<unsigned> collect(const std::vector<cnet_gc_ct>& candidates);
     Result<unsigned> collect(const std::vector<cnet_gc_fdb>& candidates);
+    // Has it store what was counted.
+    Result<unsigned> collect(const std::vector<cnet_gc_quota>& counted);
 
     // The loaded program of this name, for BPF_PROG_TEST_RUN. kNotFound when there is none.
     Result<int> program(std::string_view name) const;

@@ -84,7 +84,8 @@ struct cnet_ct_entry {
     __u8 state;               /* enum cnet_ct_state */
     __u8 flags;               /* enum cnet_ct_flag */
     struct cnet_ct_key other; /* key of the flow's other entry */
-    __u32 fib_ifindex;        /* uplink towards the WORLD side of the flow */
+    __u32 fib_ifindex;        /* uplink towards the WORLD side of the flow; of REVERSE: the port
+                                 whose quota the flow counts against, 0: none */
     __u32 fib_mtu;            /* of that route, bytes */
     __u64 fib_checked_ns;     /* when fib_* was taken from the routing table */
     union cnet_addr fib_nexthop;
@@ -93,6 +94,20 @@ struct cnet_ct_entry {
     __u32 network_id; /* of the endpoint */
 };
 CNET_SIZE(struct cnet_ct_entry, 8 + 4 + 44 + 4 + 4 + 8 + 16 + 8 + 4 + 4);
+
+/*
+ * ---- cnet_quota: ifindex of a port -> the flows that it may have begun at a time. Made by cnetd
+ * with `max_flows` alone, then written by BPF. ----
+ * `begun` counts all that ever began, `gone` those of them that a sweep found missing (the
+ * collector stores it for cnetd): their difference is what there is, and a sweep that counts anew
+ * takes any error out of it.
+ */
+struct cnet_quota {
+    __u32 max_flows;
+    __u32 begun;
+    __u32 gone;
+};
+CNET_SIZE(struct cnet_quota, 3 * 4);
 
 /* ---- cnet_frag: a datagram that comes in fragments -> its ports. Writer: BPF; cnetd deletes what
  * is left behind. ---- */
@@ -144,8 +159,9 @@ CNET_SIZE(struct cnet_frag_held, 8 + 4 + 4 + CNET_FRAG_HELD_BYTES);
 /* ---- The collector (gc.bpf.c): run with BPF_PROG_TEST_RUN; its "packet" is a header and
  * candidates. ---- */
 enum cnet_gc_op {
-    CNET_GC_CT = 1,  /* candidates are cnet_gc_ct, forward keys */
-    CNET_GC_FDB = 2, /* candidates are cnet_gc_fdb, learned entries */
+    CNET_GC_CT = 1,    /* candidates are cnet_gc_ct, forward keys */
+    CNET_GC_FDB = 2,   /* candidates are cnet_gc_fdb, learned entries */
+    CNET_GC_QUOTA = 3, /* no candidates but cnet_gc_quota, of which each is stored */
 };
 #define CNET_GC_BATCH_MAX 48
 
@@ -172,5 +188,11 @@ struct cnet_gc_fdb {
     __u64 last_seen_ns;
 };
 CNET_SIZE(struct cnet_gc_fdb, 12 + 4 + 8);
+
+struct cnet_gc_quota {
+    __u32 ifindex;
+    __u32 gone;
+};
+CNET_SIZE(struct cnet_gc_quota, 4 + 4);
 
 #endif

@@ -51,6 +51,7 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
     auto vni = opener.open<decltype(Bundle::vni)>("cnet_vni");
     auto flood_peer = opener.open<decltype(Bundle::flood_peer)>("cnet_flood_peer");
     auto ct = opener.open<decltype(Bundle::ct)>("cnet_ct");
+    auto quota = opener.open<decltype(Bundle::quota)>("cnet_quota");
     auto frag = opener.open<decltype(Bundle::frag)>("cnet_frag");
     auto frag_held = opener.open<decltype(Bundle::frag_held)>("cnet_frag_held");
     auto counters = opener.open<decltype(Bundle::counters)>("cnet_counters");
@@ -61,8 +62,8 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
                   std::move(*host_addr), std::move(*slot),       std::move(*bind_addr),
                   std::move(*binding),   std::move(*allow),      std::move(*peer),
                   std::move(*vtep),      std::move(*vni),        std::move(*flood_peer),
-                  std::move(*ct),        std::move(*frag),       std::move(*frag_held),
-                  std::move(*counters)};
+                  std::move(*ct),        std::move(*quota),      std::move(*frag),
+                  std::move(*frag_held), std::move(*counters)};
 }
 
 } // namespace

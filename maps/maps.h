@@ -39,6 +39,7 @@ struct DataPathMaps {
     TypedMap<uint32_t, cnet_vni> vni; // by VNI
     TypedMap<cnet_flood_key, uint32_t> flood_peer;
     TypedMap<cnet_ct_key, cnet_ct_entry> ct; // written by BPF; CNET_CT_KERNEL by cnetd
+    TypedMap<uint32_t, cnet_quota> quota;    // by ifindex
     TypedMap<cnet_frag_key, cnet_frag> frag;
     TypedMap<cnet_frag_held_key, cnet_frag_held> frag_held;
     Counters counters;
@@ -66,6 +67,7 @@ struct DataPathMapsRo {
     TypedMapRo<uint32_t, cnet_vni> vni;
     TypedMapRo<cnet_flood_key, uint32_t> flood_peer;
     TypedMapRo<cnet_ct_key, cnet_ct_entry> ct;
+    TypedMapRo<uint32_t, cnet_quota> quota;
     TypedMapRo<cnet_frag_key, cnet_frag> frag;
     TypedMapRo<cnet_frag_held_key, cnet_frag_held> frag_held;
     CountersRo counters;

@@ -59,7 +59,7 @@ std::span<const cnet_reason> limit_reasons() {
     static constexpr cnet_reason kLimits[] = {
         CNET_R_CT_FULL,         CNET_R_PORTS_EXHAUSTED, CNET_R_FDB_FULL,  CNET_R_MAC_LIMIT,
         CNET_R_FRAGMENT_FULL,   CNET_R_FLOOD_LIMIT,     CNET_R_ICMP_RATE, CNET_R_DHCP_UNSEEN,
-        CNET_R_SOCK_PEERS_FULL, CNET_R_SOCK_NO_MEMORY};
+        CNET_R_SOCK_PEERS_FULL, CNET_R_SOCK_NO_MEMORY,  CNET_R_FLOW_QUOTA};
     return kLimits;
 }
 

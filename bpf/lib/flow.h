@@ -20,7 +20,7 @@
 #define FLOW_HAIRPIN_PORT_MIN 61000
 #define FLOW_HAIRPIN_WIDE_PORT_MIN 1024
 
-enum flow_result { FLOW_OK = 0, FLOW_NO_PORT, FLOW_MAP_FULL, FLOW_EXISTS };
+enum flow_result { FLOW_OK = 0, FLOW_NO_PORT, FLOW_MAP_FULL, FLOW_EXISTS, FLOW_QUOTA };
 
 /*
  * Does a socket of the host receive what comes in for this port? bpf_skc_lookup_tcp sees
@@ -197,6 +197,17 @@ static __always_inline int flow_answers_itself(const struct flow_new* flow) {
            a->src_port_be == b->src_port_be && a->dst_port_be == b->dst_port_be;
 }
 
+/* Whose quota the flow counts against: the port's that the packet came in by, or on its way out the
+ * adopted bridge's that the kernel forwarded it from. */
+static __always_inline __u32 flow_opener(const struct __sk_buff* skb) {
+    return skb->ingress_ifindex ? skb->ingress_ifindex : skb->ifindex;
+}
+
+/* Two CPUs may both take the last place. */
+static __always_inline int quota_is_used_up(const struct cnet_quota* quota) {
+    return READ_ONCE(quota->begun) - READ_ONCE(quota->gone) >= quota->max_flows;
+}
+
 /*
  * The flow that flow_prepare() and flow_tuple() described: both entries, or none. FLOW_EXISTS:
  * another CPU began the same flow meanwhile; look it up again. In dry-run mode nothing is inserted;
@@ -205,16 +216,20 @@ static __always_inline int flow_answers_itself(const struct flow_new* flow) {
 VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     struct scratch* scratch = scratch_get();
     struct flow_port_walk walk = {.skb = skb, .result = FLOW_NO_PORT};
+    __u32 opener = flow_opener(skb);
+    struct cnet_quota* quota = bpf_map_lookup_elem(&cnet_quota, &opener);
     struct cnet_ct_entry* entry;
     struct flow_new* flow;
     long err;
 
     if (!scratch) return FLOW_MAP_FULL;
+    if (quota && quota_is_used_up(quota)) return FLOW_QUOTA;
     flow = &scratch->flow;
     entry = &scratch->entry;
     walk.flow = flow;
     walk.reverse = entry;
     flow_entry(entry, flow, &flow->forward, CNET_CT_REVERSE);
+    if (quota) entry->fib_ifindex = opener;
     bpf_loop(FLOW_PORT_TRIES, flow_try_port, &walk, 0);
     if (walk.result != FLOW_OK) return walk.result;
     if (!effects_allowed()) {
@@ -227,7 +242,10 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     slot_hold(&flow->forward, 0, 1);
     flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
     err = bpf_map_update_elem(&cnet_ct, &flow->forward, entry, BPF_NOEXIST);
-    if (!err) return FLOW_OK;
+    if (!err) {
+        if (quota) __sync_fetch_and_add(&quota->begun, 1);
+        return FLOW_OK;
+    }
     bpf_map_delete_elem(&cnet_ct, &flow->reply);
     slot_hold(&flow->reply, flow->reverse_flags, -1);
     slot_hold(&flow->forward, 0, -1);
@@ -241,6 +259,8 @@ static __always_inline enum cnet_verdict flow_started(struct cnet_pkt* pkt, int 
         return drop(pkt, CNET_R_PORTS_EXHAUSTED);
     case FLOW_MAP_FULL:
         return drop(pkt, CNET_R_CT_FULL);
+    case FLOW_QUOTA:
+        return drop(pkt, CNET_R_FLOW_QUOTA);
     default:
         return V_NEXT;
     }

@@ -60,6 +60,7 @@ const std::set<HookReason> kReachable = [] {
                              CNET_R_NO_FLOW,
                              CNET_R_CT_FULL,
                              CNET_R_PORTS_EXHAUSTED,
+                             CNET_R_FLOW_QUOTA,
                              CNET_R_NOT_ALLOWED,
                              CNET_R_PORT_MTU,
                              CNET_R_ICMP_RATE,

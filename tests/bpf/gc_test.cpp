@@ -23,6 +23,23 @@ TEST_F(Collector, DeletesBothHalvesAndFreesThePort) {
         << "the second time there is nothing";
 }
 
+// What cnetd counted is stored, and what the programs count stays as it is.
+TEST_F(Collector, StoresWhatWasCountedOfQuotas) {
+    const uint32_t ep1 = ifindex("ep1");
+    ASSERT_TRUE(maps().quota.update(ep1, {2, 0, 0}));
+    endpoint("ep1", out_udp(40000));
+    endpoint("ep1", out_udp(40001));
+    expect_drop(endpoint("ep1", out_udp(40002)), CNET_HOOK_ENDPOINT, CNET_R_FLOW_QUOTA);
+    const std::vector<cnet_gc_quota> counted = {{ep1, 1}, {ep1 + 1000, 1}};
+    ASSERT_TRUE(data_path().collect(counted));
+    auto quota = maps().quota.lookup(ep1);
+    EXPECT_EQ((*quota)->begun, 2u);
+    EXPECT_EQ((*quota)->gone, 1u);
+    EXPECT_EQ(*maps().quota.count(), 1u) << "none is made";
+    EXPECT_EQ(endpoint("ep1", out_udp(40003)).counted[0].second, CNET_R_SNAT);
+    expect_drop(endpoint("ep1", out_udp(40004)), CNET_HOOK_ENDPOINT, CNET_R_FLOW_QUOTA);
+}
+
 TEST_F(Collector, LeavesAFlowThatWasSeenSince) {
     endpoint("ep1", out_udp(40000));
     cnet_gc_ct candidate{};

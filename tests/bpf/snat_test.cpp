@@ -252,6 +252,29 @@ TEST_F(Snat, FullTableRefusesNewFlowsAndKeepsOldOnes) {
     flows();
 }
 
+// Who has a quota takes it up with flows that it begins, whatever comes of them; what runs goes on,
+// what others begin to it does not count, and a neighbour has its own.
+TEST_F(Snat, QuotaOfFlows) {
+    ASSERT_TRUE(maps().quota.update(ifindex("ep1"), {3, 0, 0}));
+    publish(7, CNET_L4_UDP, 8080, kEp1, 80);
+    for (uint16_t port = 30000; port < 30003; port++)
+        EXPECT_EQ(endpoint("ep1", out_udp(port)).counted[0].second, CNET_R_SNAT);
+    expect_drop(endpoint("ep1", out_udp(30003)), CNET_HOOK_ENDPOINT, CNET_R_FLOW_QUOTA);
+    EXPECT_EQ(flows(), 3u) << "no half of a refused flow stays";
+    EXPECT_EQ(endpoint("ep1", out_udp(30000)).counted[0].second, CNET_R_SNAT);
+    EXPECT_EQ(uplink(Ethernet{.src = kMacRouter, .dst = kMacUp} /
+                     Ipv4{.src = kWorld, .dst = kHostAddr} / Udp{.src_port = 5, .dst_port = 8080})
+                  .counted[0]
+                  .second,
+              CNET_R_DNAT);
+    auto of_ep2 = Ethernet{.src = kMacEp2, .dst = kMacGw1} / Ipv4{.src = kEp2, .dst = kWorld} /
+                  Udp{.src_port = 30000, .dst_port = 53};
+    EXPECT_EQ(endpoint("ep2", of_ep2).counted[0].second, CNET_R_SNAT);
+    EXPECT_EQ((*maps().quota.lookup(ifindex("ep1")))->begun, 3u);
+    const auto forward = maps().ct.lookup(key4(1, IPPROTO_UDP, kEp1, 30000, kWorld, 53));
+    EXPECT_EQ((*maps().ct.lookup((*forward)->other))->fib_ifindex, ifindex("ep1"));
+}
+
 TEST_F(Snat, PortsRunOut) {
     for (uint16_t port = 1; port <= 511; port++)
         maps().slot.set_binding(CNET_SLOT_INDEX(CNET_L4_UDP, port), 9);

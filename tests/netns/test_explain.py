@@ -52,7 +52,7 @@ def comes_true(host, answer, tap, frame):
 def everything(host):
     """All that a packet could change, and nothing that time does."""
     rows = {name: host.cli("map", "dump", name)
-            for name in ("ct", "fdb", "fdb_count", "neigh", "slot", "frag", "flood_rate", "icmp_rate")}
+            for name in ("ct", "fdb", "fdb_count", "neigh", "slot", "frag", "flood_rate", "icmp_rate", "quota")}
     return rows, host.cli("drops", "show")
 
 

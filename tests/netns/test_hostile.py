@@ -5,6 +5,8 @@
     [other] ------------------- network blue ---/
 """
 
+import socket
+
 import pytest
 from scapy.layers.inet6 import ICMPv6ND_NA, IPv6
 from scapy.layers.l2 import Ether
@@ -13,7 +15,7 @@ from harness import world as outside
 from harness.frames import BROADCAST, Tap, send_in_pieces
 from harness.hostile import frames, well_formed, well_formed6
 from harness.icmp import ping
-from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
+from harness.sockets import SILENCE, TcpServer, UdpServer, open_socket, tcp_talk, udp_connect, udp_echo_once, udp_talk
 from harness.wait import wait_until
 from harness.world import IPV6
 
@@ -203,3 +205,52 @@ def test_spoofed_advertisement_in_pieces(host, world, scene):
         send_in_pieces(alpha.namespace, alpha.device, claim, linear=54)
         assert at_beta.never_sees(lambda frame: frame[54:55] == b"\x88" and alpha.mac_bytes in frame)
     assert host.drops("spoofed_ip", "endpoint") == before + 1
+
+
+@pytest.mark.parametrize("nat", ["symmetric", "endpoint-independent"])
+def test_quota_of_flows(make_host, make_world, nat):
+    """A container that begins flows without end gets as many as one may have. What it has goes on, its neighbour does
+    not notice, and what it gives back it may have again; a daemon that is dead or new changes nothing of it.
+    """
+    quota = 20
+    host = make_host(f"[conntrack]\nendpoint_flows = {quota}\n[reconcile]\nsweep_period_s = 1\n")
+    world = make_world(host)
+    red = host.network("red", "10.88.1.0/24", options=("--nat", nat))
+    alpha, beta = host.container(red, "alpha"), host.container(red, "beta")
+    port = host.cli("endpoint", "show", "alpha")["ifindex"]
+
+    def counted():
+        (row,) = [row for row in host.cli("map", "dump", "cnet_quota") if row["key"]["ifindex"] == port]
+        return row["value"]["flows"]
+
+    def flood():
+        with open_socket(alpha.namespace, socket.SOCK_DGRAM) as sock:
+            sock.bind((alpha.address, 5000))
+            for number in range(9000, 9000 + 5 * quota):
+                sock.sendto(b"x", (outside.NEAR, number))
+
+    with UdpServer(world.near, 7000), udp_connect(alpha.namespace, outside.NEAR, 7000, 4001) as old:
+        assert udp_echo_once(old)
+        flood()
+        assert counted() == quota and host.drops("flow_quota") >= 4 * quota
+        assert udp_talk(alpha.namespace, outside.NEAR, 7000, timeout=SILENCE) == "silent"
+        for _ in range(quota // 2):
+            assert udp_talk(beta.namespace, outside.NEAR, 7000) == "echoed"
+        for again in (host.kill9, host.start):
+            again()
+            flood()
+            assert udp_echo_once(old)
+        assert counted() == quota
+        host.cli("ct", "flush", "dport", "9005")
+        wait_until(lambda: counted() == quota - 1, what="a sweep that counts anew")
+        assert udp_talk(alpha.namespace, outside.NEAR, 7000, source_port=5000) == "echoed"
+        host.cli("ct", "flush", "endpoint", "alpha")
+        wait_until(lambda: counted() <= 1, what="a sweep that counts anew")
+        assert udp_echo_once(old)
+
+
+def test_no_quota(make_host, make_world):
+    host = make_host("[conntrack]\nendpoint_flows = 0\n")
+    make_world(host)
+    host.container(host.network("red", "10.88.1.0/24"), "alpha")
+    assert host.cli("map", "dump", "cnet_quota") == []

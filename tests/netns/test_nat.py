@@ -267,7 +267,7 @@ def test_uplink_changes_its_address(host, world, red, alpha, services):
 
 def test_connection_table_full(make_host, make_world):
     """Flows that live go on, new ones are refused and counted, and room that comes free is used."""
-    host = make_host("[maps]\ncnet_ct = 64\n")
+    host = make_host("[maps]\ncnet_ct = 64\n[conntrack]\nendpoint_flows = 0\n")
     world = make_world(host)
     alpha = host.container(host.network("red", "10.88.1.0/24"), "alpha")
     sockets = []

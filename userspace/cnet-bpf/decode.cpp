@@ -76,6 +76,11 @@ Json flood_rate_key(const void* bytes, const Decoder& decoder) {
             {"peer", optional_id(key.peer_id)}};
 }
 
+Json quota_value(const void* bytes, const Decoder&) {
+    auto quota = read<cnet_quota>(bytes);
+    return {{"max_flows", quota.max_flows}, {"flows", quota.begun - quota.gone}};
+}
+
 Json flood_key(const void* bytes, const Decoder&) {
     auto key = read<cnet_flood_key>(bytes);
     return {{"network", key.network_id}, {"index", key.index}};
@@ -261,6 +266,7 @@ constexpr std::array kFormats = {
     format<uint32_t, cnet_network>("cnet_network", network_key, network_value),
     format<cnet_flood_key, cnet_flood_port>("cnet_flood", flood_key, flood_value),
     format<cnet_flood_rate_key, uint64_t>("cnet_flood_rate", flood_rate_key, rate_value),
+    format<uint32_t, cnet_quota>("cnet_quota", ifindex_key, quota_value),
     format<cnet_fdb_key, cnet_fdb_entry>("cnet_fdb", fdb_key, fdb_value),
     format<uint32_t, uint32_t>("cnet_fdb_count", network_key, fdb_count_value),
     format<cnet_neigh_key, cnet_neigh_entry>("cnet_neigh", neigh_key, neigh_value),

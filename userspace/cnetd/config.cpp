@@ -14,7 +14,8 @@ namespace {
 constexpr uint32_t kDayS = 86400;
 constexpr uint32_t kMapEntriesMax = 16u << 20;
 
-// Maps whose size is a matter of taste. cnet_fdb_count has an entry for each network and follows.
+// Maps whose size is a matter of taste. cnet_fdb_count has an entry for each network and
+// follows, as cnet_quota does each port.
 constexpr std::array<std::string_view, 18> kSizedMaps = {
     "cnet_port",    "cnet_network",    "cnet_flood",     "cnet_fdb",     "cnet_neigh",
     "cnet_uplinks", "cnet_host_addr",  "cnet_bind_addr", "cnet_binding", "cnet_allow",
@@ -55,6 +56,7 @@ Fault take_map_size(std::string_view map, const toml::node& node, Config& config
     if (Fault fault = take(node, 1, kMapEntriesMax, size)) return fault;
     config.map_sizes[std::string(map)] = size;
     if (map == "cnet_network") config.map_sizes["cnet_fdb_count"] = size;
+    if (map == "cnet_port") config.map_sizes["cnet_quota"] = size;
     return {};
 }
 
@@ -152,6 +154,8 @@ Taken take_setting(std::string_view section, std::string_view key, const toml::n
         return {true, take(node, 1, kDayS, config.sweep_period_s)};
     if (section == "maps" && std::count(kSizedMaps.begin(), kSizedMaps.end(), key) != 0)
         return {true, take_map_size(key, node, config)};
+    if (section == "conntrack" && key == "endpoint_flows")
+        return {true, take(node, 0, CNET_CT_ENTRIES_MAX, config.endpoint_flows.emplace())};
     if (section == "conntrack") {
         for (const TimeoutKey& timeout : kTimeoutKeys) {
             if (timeout.key != key) continue;

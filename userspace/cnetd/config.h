@@ -43,6 +43,7 @@ struct Config {
     LogLevel log_level = LogLevel::kInfo;      // [log] level
     std::map<std::string, uint32_t> map_sizes; // [maps] cnet_ct = 262144, ...
     control::Timeouts timeouts;                // [conntrack] udp_established_s = 300, ...
+    std::optional<uint32_t> endpoint_flows;    // [conntrack] endpoint_flows
     std::string api_group = "cnet";            // [api] group: its members may read
     uint32_t reconcile_period_s = 30;          // [reconcile] period_s
     uint32_t sweep_period_s = 5;               // [reconcile] sweep_period_s

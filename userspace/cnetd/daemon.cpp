@@ -136,7 +136,8 @@ Status Daemon::open_controller() {
     }
     auto controller = control::Controller::start(
         {*store_, *rtnl_, *hooks_, *tables_, namespaces_, clock_,
-         cluster_ ? &cluster_->member() : nullptr, config_.docker_grace_s, config_.adopt_docker},
+         cluster_ ? &cluster_->member() : nullptr, config_.docker_grace_s, config_.adopt_docker,
+         config_.endpoint_flows},
         config_.timeouts,
         config_.auto_uplinks ? control::UplinkPolicy::kAutomatic
                              : control::UplinkPolicy::kAddedOnly,

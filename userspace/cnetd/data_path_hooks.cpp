@@ -27,4 +27,8 @@ Result<unsigned> DataPathHooks::collect(const std::vector<cnet_gc_fdb>& candidat
     return data_path_.collect(candidates);
 }
 
+Result<unsigned> DataPathHooks::collect(const std::vector<cnet_gc_quota>& counted) {
+    return data_path_.collect(counted);
+}
+
 } // namespace cnet::daemon

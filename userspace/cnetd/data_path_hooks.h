@@ -16,6 +16,7 @@ public:
     Result<std::vector<control::Attachment>> attachments() override;
     Result<unsigned> collect(const std::vector<cnet_gc_ct>& candidates) override;
     Result<unsigned> collect(const std::vector<cnet_gc_fdb>& candidates) override;
+    Result<unsigned> collect(const std::vector<cnet_gc_quota>& counted) override;
 
 private:
     loader::DataPath& data_path_;

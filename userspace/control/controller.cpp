@@ -45,6 +45,10 @@ bool any_taken(const std::map<BindingId, Error>& unreserved) {
     });
 }
 
+// Three hostile ones still leave room for others; and who talks to one port of one server from all
+// ports that Linux gives out by itself, 28,232, stays within it.
+constexpr uint64_t kSharesOfFlows = 4;
+
 std::set<uint32_t> indexes(const Observed& observed) {
     std::set<uint32_t> all;
     for (const auto& [name, link] : observed.links)
@@ -76,6 +80,9 @@ Result<std::unique_ptr<Controller>> Controller::start(Parts parts, Timeouts time
     impl->state = std::move(snapshot->state);
     impl->state.uplink_policy = policy;
     impl->state.overlay = overlay;
+    // A flow is two entries.
+    impl->state.endpoint_flows = parts.endpoint_flows.value_or(
+        static_cast<uint32_t>(parts.tables.ct_max_entries() / 2 / kSharesOfFlows));
     impl->ids = snapshot->last_ids;
     impl->take_up_leases();
     if (auto status = impl->forget_docker_unless_adopted(); !status) return status.error();

@@ -43,6 +43,9 @@ public:
         // How long an endpoint of Docker's may be in no container before it is taken for forgotten.
         uint32_t docker_grace_s = 60;
         bool adopt_docker = false; // whatever the store says
+        // Flows that an endpoint may have at a time, 0: any number. Not said: a quarter of what the
+        // table holds.
+        std::optional<uint32_t> endpoint_flows = {};
     };
 
     // Loads the store, takes the published ports again and makes the kernel agree. Fails only when

@@ -221,6 +221,16 @@ void add_flood_rates(MapContents& maps) {
     }
 }
 
+// Whatever sends for itself has one. The host has none, but its end of an adopted bridge stands for
+// what the kernel forwards from there.
+void add_quotas(MapContents& maps, uint32_t max_flows) {
+    if (max_flows == 0) return;
+    for (const auto& [ifindex, port] : maps.port) {
+        if (!(port.flags & CNET_PORT_HOST) || port.flags & CNET_PORT_BRIDGED)
+            maps.quota[ifindex] = {max_flows, 0, 0};
+    }
+}
+
 void add_host_addresses(MapContents& maps, const State& state, const Observed& observed) {
     for (const auto& [name, link] : observed.links) {
         // Our own devices' are the networks' gateways, which are in already.
@@ -294,6 +304,7 @@ MapContents desired_maps(const State& state, const Observed& observed) {
     add_adopted(maps, state, observed);
     add_overlay(maps, state, observed);
     add_flood_rates(maps);
+    add_quotas(maps, state.endpoint_flows);
     add_host_addresses(maps, state, observed);
     for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {
         maps.uplink[uplink.link->ifindex] = uplink_entry(*uplink.link, observed);

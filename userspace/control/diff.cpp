@@ -13,10 +13,10 @@ namespace {
 // name ports again. So a port's own entry comes last and goes first but for what points to it.
 // Removal is the other way round.
 constexpr Table kOrder[] = {
-    Table::kFdbCount,  Table::kFlood,   Table::kFloodRate, Table::kPeer,
-    Table::kFloodPeer, Table::kNetwork, Table::kPort,      Table::kNeigh,
-    Table::kFdb,       Table::kVni,     Table::kVtep,      Table::kHostAddr,
-    Table::kUplink,    Table::kAllow,   Table::kBinding,   Table::kBindAddr,
+    Table::kFdbCount,  Table::kFlood,    Table::kFloodRate, Table::kPeer,   Table::kQuota,
+    Table::kFloodPeer, Table::kNetwork,  Table::kPort,      Table::kNeigh,  Table::kFdb,
+    Table::kVni,       Table::kVtep,     Table::kHostAddr,  Table::kUplink, Table::kAllow,
+    Table::kBinding,   Table::kBindAddr,
 };
 
 template <typename T> std::vector<uint8_t> bytes_of(const T& value) {

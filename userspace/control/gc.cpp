@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "userspace/control/adopted.h"
@@ -152,9 +153,11 @@ uint32_t Timeouts::of(uint8_t l4_proto, uint8_t state) const {
 // One walk over the flows, and what it has found so far.
 class Collector::Sweep {
 public:
+    // The quotas as they were just before.
     Sweep(Tables& tables, const Timeouts& timeouts, uint64_t now_ns,
-          const std::vector<uint64_t>& suspected)
-        : walk_(tables.walk_ct()), timeouts_(timeouts), now_ns_(now_ns), suspected_(suspected) {}
+          const std::vector<uint64_t>& suspected, Entries<uint32_t, cnet_quota> quotas)
+        : walk_(tables.walk_ct()), timeouts_(timeouts), now_ns_(now_ns), suspected_(suspected),
+          quotas_(std::move(quotas)) {}
 
     // Some of the entries, by what is desired now. False: all are seen.
     Result<bool> step(const State& state) {
@@ -190,6 +193,18 @@ public:
         return missing;
     }
 
+    // Of the flows that ports had begun before the walk, those that are no more: what begins
+    // meanwhile is counted by the programs, and here not. Only what is news.
+    std::vector<cnet_gc_quota> count_quotas() const {
+        std::vector<cnet_gc_quota> counted;
+        for (const auto& [ifindex, quota] : quotas_) {
+            auto open = begun_by_.find(ifindex);
+            const uint32_t gone = quota.begun - (open == begun_by_.end() ? 0 : open->second);
+            if (gone != quota.gone) counted.push_back({ifindex, gone});
+        }
+        return counted;
+    }
+
     uint64_t now_ns() const { return now_ns_; }
     uint64_t flows() const { return flows_; }
     FlowCensus take_census() { return std::move(census_); }
@@ -204,6 +219,8 @@ private:
         if (entry.kind == CNET_CT_REVERSE) {
             const uint64_t flow = hash_of(entry.other);
             reverses_.push_back(flow);
+            if (entry.fib_ifindex != 0 && entry.created_ns < now_ns_)
+                begun_by_[entry.fib_ifindex]++;
             if (contains(suspected_, flow)) lonely_.emplace_back(flow, key);
             return;
         }
@@ -249,6 +266,8 @@ private:
     const Timeouts& timeouts_;
     const uint64_t now_ns_;
     const std::vector<uint64_t>& suspected_;
+    const Entries<uint32_t, cnet_quota> quotas_;
+    std::unordered_map<uint32_t, uint32_t> begun_by_; // flows by port
     uint64_t flows_ = 0;
     FlowCensus census_;
     std::vector<cnet_gc_ct> dead_;
@@ -266,7 +285,10 @@ Collector::~Collector() = default;
 
 Result<Collector::Swept> Collector::sweep(const State& state, const AgeingTimes& ageing) {
     if (!sweep_) {
-        sweep_ = std::make_unique<Sweep>(tables_, timeouts_, clock_.monotonic_ns(), suspected_);
+        auto quotas = tables_.quotas();
+        if (!quotas) return quotas.error();
+        sweep_ = std::make_unique<Sweep>(tables_, timeouts_, clock_.monotonic_ns(), suspected_,
+                                         std::move(*quotas));
     }
     auto more = sweep_->step(state);
     if (!more) {
@@ -290,6 +312,8 @@ Result<Collector::Swept> Collector::finish(const AgeingTimes& ageing) {
     auto collected = collect_all(hooks_, sweep->take_dead());
     suspected_ = std::move(missing);
     if (!collected) return collected.error().because("collect flows");
+    if (auto told = collect_all(hooks_, sweep->count_quotas()); !told)
+        return told.error().because("count the flows of each port");
     Swept swept;
     swept.done = true;
     swept.flows = sweep->collected + *collected;

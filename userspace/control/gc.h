@@ -72,7 +72,7 @@ public:
 
     // Also takes flows that nothing desired explains any more (a crash came between a removal and
     // its purge), and REVERSE entries whose flow was missing in two sweeps in a row (a roll-back
-    // that failed).
+    // that failed). Says how many flows each port has begun, by which new ones are refused.
     // In steps of some ten thousand entries, which a daemon that answers others can spare.
     Result<Swept> sweep(const State& state, const AgeingTimes& ageing);
     // Flows that match go at once, live or not; how many went.

@@ -30,6 +30,8 @@ public:
     // Runs the collector on up to CNET_GC_BATCH_MAX candidates; how many it deleted.
     virtual Result<unsigned> collect(const std::vector<cnet_gc_ct>& candidates) = 0;
     virtual Result<unsigned> collect(const std::vector<cnet_gc_fdb>& candidates) = 0;
+    // Likewise has it store what was counted of quotas.
+    virtual Result<unsigned> collect(const std::vector<cnet_gc_quota>& counted) = 0;
 };
 
 } // namespace cnet::control

@@ -65,6 +65,14 @@ Status read_keys(Entries<K, V>& entries, const maps::TypedMap<K, V>& map) {
     return map.for_each([&](const K& key, const V&) { entries[key] = V{}; });
 }
 
+// So is what they count.
+Status read_quotas(Entries<uint32_t, cnet_quota>& entries,
+                   const maps::TypedMap<uint32_t, cnet_quota>& map) {
+    return map.for_each([&](const uint32_t& ifindex, const cnet_quota& value) {
+        entries[ifindex] = {value.max_flows, 0, 0};
+    });
+}
+
 // What the programs remember of the route is theirs.
 Status read_peers(Entries<uint32_t, cnet_peer>& entries,
                   const maps::TypedMap<uint32_t, cnet_peer>& map) {
@@ -98,6 +106,7 @@ Result<MapContents> KernelTables::read() {
         read_into(contents.vtep, maps_.vtep),
         read_into(contents.vni, maps_.vni),
         read_into(contents.flood_peer, maps_.flood_peer),
+        read_quotas(contents.quota, maps_.quota),
     };
     for (const Status& status : statuses) {
         if (!status) return status.error().because("read the maps");
@@ -142,6 +151,8 @@ Status KernelTables::apply(const TableChange& change) {
         return apply_typed(maps_.vni, change);
     case Table::kFloodPeer:
         return apply_typed(maps_.flood_peer, change);
+    case Table::kQuota:
+        return apply_typed(maps_.quota, change);
     }
     return Error(ErrorKind::kSystem, "no such map");
 }
@@ -186,6 +197,13 @@ Result<uint64_t> KernelTables::leave_to_kernel(uint32_t network_id,
         left++;
     }
     return left;
+}
+
+Result<Entries<uint32_t, cnet_quota>> KernelTables::quotas() {
+    Entries<uint32_t, cnet_quota> entries;
+    auto status = read_into(entries, maps_.quota);
+    if (!status) return status.error().because("read the quotas");
+    return entries;
 }
 
 uint64_t KernelTables::ct_max_entries() const {

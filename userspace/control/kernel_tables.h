@@ -17,6 +17,7 @@ public:
     Status for_each_ct(const CtVisitor& visit) override;
     std::unique_ptr<CtWalk> walk_ct() override;
     uint64_t ct_max_entries() const override;
+    Result<Entries<uint32_t, cnet_quota>> quotas() override;
     Result<uint64_t> leave_to_kernel(uint32_t network_id, const std::vector<IpPrefix>& sources,
                                      uint64_t now_ns) override;
     Status for_each_fdb(const FdbVisitor& visit) override;

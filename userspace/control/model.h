@@ -297,6 +297,7 @@ struct State {
     std::map<std::pair<NetworkId, IpPrefix>, HostSubnet> host_subnets;
     UplinkPolicy uplink_policy = UplinkPolicy::kAutomatic; // configuration, not in the store
     OverlayConfig overlay;                                 // likewise
+    uint32_t endpoint_flows = 0; // likewise: how many one may have at a time, 0: any number
 
     // Whether it may have addresses that the control plane never heard of.
     bool is_open(const Network& network) const;

@@ -12,6 +12,8 @@ const char* to_string(Table table) {
         return "cnet_port";
     case Table::kFlood:
         return "cnet_flood";
+    case Table::kQuota:
+        return "cnet_quota";
     case Table::kFloodRate:
         return "cnet_flood_rate";
     case Table::kFdb:

@@ -45,6 +45,7 @@ struct MapContents {
     Entries<cnet_addr, cnet_vtep> vtep;
     Entries<uint32_t, cnet_vni> vni;
     Entries<cnet_flood_key, uint32_t> flood_peer;
+    Entries<uint32_t, cnet_quota> quota; // what is counted is BPF's: always 0 here
     std::vector<uint32_t> slot =
         std::vector<uint32_t>(CNET_SLOT_COUNT, CNET_BINDING_NONE); // binding ids
 };
@@ -66,6 +67,7 @@ enum class Table : uint8_t {
     kVtep,
     kVni,
     kFloodPeer,
+    kQuota,
 };
 
 // Calls visit(Table, member of `contents`) for every table but the slots.
@@ -87,6 +89,7 @@ void for_each_table(Contents& contents, Visit&& visit) {
     visit(Table::kVtep, contents.vtep);
     visit(Table::kVni, contents.vni);
     visit(Table::kFloodPeer, contents.flood_peer);
+    visit(Table::kQuota, contents.quota);
 }
 
 // The bytes of one entry; without a value it is removed.
@@ -134,6 +137,8 @@ public:
     // The same in pieces, for what may take long.
     virtual std::unique_ptr<CtWalk> walk_ct() = 0;
     virtual uint64_t ct_max_entries() const = 0;
+    // By ifindex, with what the programs have counted.
+    virtual Result<Entries<uint32_t, cnet_quota>> quotas() = 0;
     // What the kernel translates already of these sources' flows, but TCP, stays its own: an entry
     // each says so. Answers how many.
     virtual Result<uint64_t>

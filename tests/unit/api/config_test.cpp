@@ -42,6 +42,7 @@ udp_established_s = 7
 icmp_s = 8
 fragment_s = 9
 generic_s = 10
+endpoint_flows = 0
 [api]
 group = "netops"
 [reconcile]

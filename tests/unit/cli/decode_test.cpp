@@ -49,6 +49,11 @@ TEST(Decode, Meta) {
               "index=0 -> abi_version=1 netns_cookie=77");
 }
 
+TEST(Decode, Quota) {
+    EXPECT_EQ(decoded("cnet_quota", 7u, cnet_quota{100, 5, ~0u}),
+              "ifindex=7 device=cnet7 -> max_flows=100 flows=6");
+}
+
 TEST(Decode, Port) {
     cnet_port port{};
     port.network_id = 3;

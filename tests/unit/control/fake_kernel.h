@@ -10,26 +10,13 @@
 #include <set>
 #include <string>
 
+#include "tests/unit/control/life.h"
 #include "tests/unit/netlink/fake_rtnl.h"
 #include "userspace/control/hooks.h"
 #include "userspace/control/namespaces.h"
 #include "userspace/control/tables.h"
 
 namespace cnet::test {
-
-// What is left of the process's life, in calls to the kernel: at 0 every further one fails, as
-// after a kill.
-struct Life {
-    std::optional<int> calls_left;
-
-    bool spend() {
-        if (!calls_left) return true;
-        if (*calls_left == 0) return false;
-        --*calls_left;
-        return true;
-    }
-    static Error dead() { return {ErrorKind::kSystem, "dead"}; }
-};
 
 class FakeTables final : public control::Tables {
 public:
@@ -99,6 +86,8 @@ public:
     };
     std::unique_ptr<control::CtWalk> walk_ct() override { return std::make_unique<Walk>(*this); }
     uint64_t ct_max_entries() const override { return 1000; }
+    control::Entries<uint32_t, cnet_quota> quota_counts;
+    Result<control::Entries<uint32_t, cnet_quota>> quotas() override { return quota_counts; }
     Result<uint64_t> leave_to_kernel(uint32_t network_id, const std::vector<IpPrefix>& sources,
                                      uint64_t) override {
         left_to_kernel.emplace_back(network_id, sources);
@@ -229,6 +218,11 @@ public:
             deleted++;
         }
         return deleted;
+    }
+    Result<unsigned> collect(const std::vector<cnet_gc_quota>& counted) override {
+        for (const cnet_gc_quota& one : counted)
+            tables_.quota_counts[one.ifindex].gone = one.gone;
+        return static_cast<unsigned>(counted.size());
     }
 
 private:

@@ -73,6 +73,26 @@ protected:
     Collector collector;
 };
 
+// A port that began ten flows in all and one more while they were counted, of which two are left.
+TEST_F(GcTest, CountsWhatEachPortHasBegun) {
+    tables.quota_counts[7] = {100, 10, 0};
+    const uint64_t now_ns = clock.monotonic_ns();
+    for (uint16_t port = 1; port <= 4; port++) {
+        const cnet_ct_entry& forward = tables.flows[add_flow(port, IPPROTO_UDP, CNET_CT_NEW)];
+        cnet_ct_entry& reverse = tables.flows[forward.other];
+        reverse.fib_ifindex = port == 4 ? 8 : 7;
+        reverse.created_ns = port == 3 ? now_ns : now_ns - kSecondNs;
+    }
+    sweep();
+    EXPECT_EQ(tables.quota_counts[7].gone, 8u);
+    EXPECT_FALSE(tables.quota_counts.contains(8)) << "it has no quota";
+
+    tables.quota_counts[7].begun = 11;
+    clock.advance_s(1);
+    sweep();
+    EXPECT_EQ(tables.quota_counts[7].gone, 8u) << "the third is among the eleven and is there";
+}
+
 TEST_F(GcTest, EachStateHasItsTimeout) {
     const struct {
         uint8_t proto;
