@@ -135,7 +135,6 @@ def test_what_a_reboot_leaves_behind(host, make_cni, make_namespace):
         (7, "both a rate", {"runtimeConfig": {"bandwidth": {"ingressRate": 1000}}}),
         (7, "less than one packet", {"ingressRate": 1000, "ingressBurst": 1000}),
         (2, "ingressPolicy", {"ingressPolicy": "open"}),
-        (2, "dhcp", {"ipam": {"type": "dhcp"}}),
         (6, "isGateway must be", {"isGateway": "yes"}),
         (6, "not JSON", "{"),
         (6, "not a JSON object", "[]"),

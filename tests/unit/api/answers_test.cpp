@@ -112,7 +112,8 @@ TEST(Answers, PortSandboxAndUplinkHaveEveryKey) {
     EXPECT_EQ(json::parse(render(control::UplinkView{
                   "eth0", 2, {*IpPrefix::parse("192.0.2.1/24")}, "auto", true})),
               json::parse(R"({"device": "eth0", "ifindex": 2, "addresses": ["192.0.2.1/24"],
-                              "configured": "auto", "ethernet": true})"));
+                              "configured": "auto", "ethernet": true,
+                              "xdp": "off", "xdp_running": false})"));
 }
 
 TEST(Answers, FdbAndNeighHaveNullForWhatThereIsNot) {

@@ -93,7 +93,7 @@ TEST_F(PinTest, ProgramsAreListedWithTheirAttachments) {
     enter_new_netns();
     auto programs = list_programs(paths_.pins);
     ASSERT_OK(programs);
-    EXPECT_EQ(programs->size(), 7u);
+    EXPECT_EQ(programs->size(), 8u);
     size_t attached = 0;
     for (const LoadedProgram& program : *programs) {
         attached += program.attached.size();
