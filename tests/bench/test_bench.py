@@ -110,6 +110,15 @@ def test_flows(tmp_path):
         assert run["again"]["answered"] > 0
 
 
+def test_flood(tmp_path):
+    runs = study("flood", tmp_path, "--quick")["runs"]
+    assert {run["contender"] for run in runs} == {"xdp-drop", "raw", "cnet", "cnet-xdp"}
+    drops = [run for run in runs if "kind" in run]
+    assert {run["kind"] for run in drops} == {"client", "vxlan"}
+    assert all(run["packets"] >= 4096 and run["per_second"] > 0 for run in drops)
+    assert {run["offered"] for run in runs if "offered" in run} == {0, 200_000}
+
+
 @pytest.mark.skipif(not shutil.which("wrk"), reason="no wrk")
 def test_http(tmp_path):
     runs = study("http", tmp_path)["runs"]

@@ -7,7 +7,7 @@ import pathlib
 import signal
 import sys
 
-from . import attach, control, docker_times, http_load, machine, many_flows, programs, report, study, udp
+from . import attach, control, docker_times, flood, http_load, machine, many_flows, programs, report, study, udp
 from .lab import BenchError, Lab
 from .measure import Measurement
 from .publish import publish
@@ -20,19 +20,20 @@ QUICK = {"rounds": 3, "seconds": 0.12, "endpoints": 100}
 DEFAULT = {"rounds": 9, "seconds": 0.5, "endpoints": 1000}
 HIGHEST_PRIORITY = -20
 
-PROGRAMS = ("empty", "redirect", "redirect_out", "vxlan_in", "vxlan_out", "flow_vxlan_out")
+PROGRAMS = ("empty", "redirect", "redirect_out", "vxlan_in", "vxlan_out", "flow_vxlan_out", "xdp_drop", "xdp_pass")
 
 STUDIES = {
     "udp": udp,
     "http": http_load,
     "flows": many_flows,
+    "flood": flood,
     "prog": programs,
     "add": attach,
     "control": control,
     "docker": docker_times,
 }
 # What says nothing without us, and what takes minutes.
-OF_OURS, ONLY_BY_NAME = ("prog", "control", "docker"), ("docker",)
+OF_OURS, ONLY_BY_NAME = ("prog", "control", "docker"), ("flood", "docker")
 
 
 def bin_dir():
@@ -221,7 +222,7 @@ def list_all(everything):
 def check_programs(options):
     if os.geteuid() != 0:
         raise BenchError("run this as root: it makes network namespaces and loads BPF programs")
-    need(bin_dir(), "cnet-bench-worker", *(f"bench_{name}.bpf.o" for name in PROGRAMS))
+    need(bin_dir(), "cnet-bench-worker", "cnet-bench-flood", *(f"bench_{name}.bpf.o" for name in PROGRAMS))
     if US not in options.skip:
         need(bin_dir(), "cnetd", "cnet-bpf", "cnet-cni")
 
