@@ -1,7 +1,7 @@
 // A host of a cluster without a data path: takes addresses and gives them back as fast as it can,
 // until its input ends, the way cnetd does it (cluster::Member). What it had when it died it gives
-// back when it starts again. tests/netns/test_cluster_churn.py has several of them contend for few
-// addresses.
+// back when it starts again. tests/netns/across/test_cluster_churn.py has several of them contend
+// for few addresses.
 //
 //   cnet-cluster-churn '{"endpoints": [...], "host": NAME, "network": NAME, "vni": N,
 //                        "addresses": N, "hold": N}'

@@ -160,7 +160,9 @@ def make_cluster(make_host, make_etcd, underlay):
             host.cli("endpoint", "delete", row["name"])
     for row in made[0].cli("network", "list") if made else []:
         if row["scope"] == "cluster":
-            made[0].cli("network", "delete", row["name"])
+            # The test may have left etcd without a leader for a moment. 3: it is gone.
+            wait_until(lambda name=row["name"]: made[0].cli_raw("network", "delete", name)[1].returncode in (0, 3),
+                       timeout=60, what="the network being deleted")
     for host in made:
         wait_until(lambda host=host: all(row["scope"] == "host" for row in host.cli("network", "list")),
                    what="the networks going everywhere")

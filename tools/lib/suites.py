@@ -40,21 +40,25 @@ class Suite:
     alone: bool = False  # it measures, boots a system, or would be too slow beside another
     long_only: bool = False
     valgrind: bool = False
-    without: str = ""  # ctest: prefix of the tests that it leaves out
+    without: str = ""  # ctest: prefix of the tests that it leaves out; pytest: path
     env: dict = dataclasses.field(default_factory=dict)
 
 
 EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni", "cnet-netavark")
 NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn", "cnet-kill-at", "cnet-clock")
 
+ACROSS = "tests/netns/across"
+
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),
     Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf",
           targets=("bpf_tests",)),
-    Suite("netns", "network namespaces end to end", "pytest", select="tests/netns",
+    Suite("netns", "network namespaces end to end", "pytest", select="tests/netns", without=ACROSS,
           targets=NETNS_EXECUTABLES, limit_s=1800),
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
           select="tests/parity", targets=EXECUTABLES, limit_s=1800),
+    Suite("across", "networks across hosts, and etcd", "pytest", select=ACROSS, targets=NETNS_EXECUTABLES,
+          limit_s=1800),
     Suite("engines", "Debian's container engines on our networks", "pytest", select="tests/engines",
           targets=EXECUTABLES, limit_s=900),
     Suite("unit", "unit tests", "ctest", select="unit_", targets=("unit_tests",), built_later=True),
@@ -243,7 +247,8 @@ def commands(suite, xml_of):
     elif suite.kind == "pytest":
         if (ROOT / suite.select).exists():
             xml = xml_of("pytest")
-            yield suite.name, [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v",
+            left_out = [f"--ignore={suite.without}"] if suite.without else []
+            yield suite.name, [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v", *left_out,
                                "-o", "junit_family=xunit1", f"--junitxml={xml}", suite.select], xml
     elif suite.kind == "vm":
         for series in ("6.1", "6.12"):
