@@ -223,6 +223,11 @@ class CnetHost:
             if row["reason"] == reason and hook in (None, row["hook"])
         )
 
+    def watchers(self):
+        """How many hold a ring of events."""
+        (rings,) = [one for one in self.cli("map", "list") if one["name"] == "cnet_rings"]
+        return rings["entries"] or 0
+
     def state(self):
         """Everything that users asked for and see, to compare before and after."""
         keep = {}

@@ -24,6 +24,12 @@ def alpha(host, red):
 
 
 @pytest.fixture
+def beta(host, red, alpha):
+    del alpha
+    return host.container(red, "beta")
+
+
+@pytest.fixture
 def lan(host, red):
     """A machine on an attached device."""
     with Lan(host, red) as machine:

@@ -20,14 +20,9 @@ from harness.wait import wait_until
 
 class Capture:
     def __init__(self, host, *words):
-        self.host = host
         self.path = os.path.join(host.root, "taken.pcapng")
         self.process = host.namespace.spawn(*host.command("capture", "-w", self.path, *words))
-        wait_until(lambda: self.process.poll() is not None or self.watches(), what="a watcher")
-
-    def watches(self):
-        (rings,) = [one for one in self.host.cli("map", "list") if one["name"] == "cnet_rings"]
-        return rings["entries"]
+        wait_until(lambda: self.process.poll() is not None or host.watchers(), what="a watcher")
 
     def packets(self):
         return pcapng.read(self.path)
@@ -50,12 +45,6 @@ def capture(host):
     for one in made:
         if one.process.poll() is None:
             one.close()
-
-
-@pytest.fixture
-def beta(host, red, alpha):
-    del alpha
-    return host.container(red, "beta")
 
 
 def dumped(path):

@@ -54,12 +54,6 @@ def red(host, near):
     return host.network("red", "10.88.1.0/24", options=("--subnet", "fd00:88:1::/64"))
 
 
-@pytest.fixture
-def beta(host, red, alpha):
-    del alpha
-    return host.container(red, "beta")
-
-
 def address6(host, name):
     addresses = host.cli("endpoint", "show", name)["addresses"]
     return next(address.split("/")[0] for address in addresses if ":" in address)

@@ -18,12 +18,6 @@ from harness.wait import wait_until
 OUTSIDE_MAC = "02:00:00:00:00:01"
 
 
-@pytest.fixture
-def beta(host, red, alpha):
-    del alpha
-    return host.container(red, "beta")
-
-
 def explain(host, words):
     return host.cli("explain", *words.split())
 

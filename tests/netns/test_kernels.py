@@ -239,8 +239,7 @@ def test_monitor_by_kernel(scene):
     host, world, alpha, _ = scene
     watch = host.namespace.spawn(
         *host.command("-j", "monitor", "flows", "port", "4433", "--count", "1"))
-    wait_until(lambda: [one["entries"] for one in host.cli("map", "list") if one["name"] == "cnet_rings"] == [1],
-               what="a watcher")
+    wait_until(lambda: host.watchers() == 1, what="a watcher")
     with UdpServer(world.near, 4433), udp_connect(alpha.namespace, outside.NEAR, 4433) as datagrams:
         assert udp_echo_once(datagrams)
         event = json.loads(watch.output())

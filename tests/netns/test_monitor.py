@@ -25,11 +25,11 @@ class Monitor:
 
     def __init__(self, host, *words):
         self.path = os.path.join(host.root, f"monitor{len(os.listdir(host.root))}")
-        before = watching(host)
+        before = host.watchers()
         with open(self.path, "w", encoding="utf-8") as out:
             self.process = host.namespace.spawn(
                 *host.command("-j", "monitor", *words), stdout=out, stderr=subprocess.STDOUT, text=False)
-        wait_until(lambda: self.process.poll() is not None or watching(host) > before, what="a watcher")
+        wait_until(lambda: self.process.poll() is not None or host.watchers() > before, what="a watcher")
 
     def events(self):
         with open(self.path, encoding="utf-8") as file:
@@ -56,12 +56,6 @@ def documented():
     return json.JSONDecoder().raw_decode(text.split("```json\n", 1)[1])[0]
 
 
-def watching(host):
-    """How many watchers hold a ring."""
-    (rings,) = [one for one in host.cli("map", "list") if one["name"] == "cnet_rings"]
-    return rings["entries"] or 0
-
-
 @pytest.fixture
 def monitor(host):
     made = []
@@ -78,12 +72,6 @@ def monitor(host):
 
 def spoofed(alpha, beta, port=9):
     return Ether(src=alpha.mac, dst=beta.mac) / IP(src="10.88.1.99", dst=beta.address) / UDP(sport=5, dport=port)
-
-
-@pytest.fixture
-def beta(host, red, alpha):
-    del alpha
-    return host.container(red, "beta")
 
 
 def test_drops_of_two_watchers(host, alpha, beta, monitor):
@@ -151,7 +139,7 @@ def test_it_outlives_the_daemon(host, alpha, beta, monitor):
         tap.send(spoofed(alpha, beta))
     watch.sees(reason="spoofed_ip")
     watch.close()
-    assert watching(host) == 0, "what it took it gave back"
+    assert host.watchers() == 0, "what it took it gave back"
 
 
 def test_a_storm_is_limited_and_told(host, alpha, beta, monitor):
