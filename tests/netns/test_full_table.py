@@ -57,8 +57,10 @@ class Table:
     def pin(self, name):
         return PinnedMap(os.path.join(self.host.root, "bpf", "maps", name))
 
-    def fill(self, count, idle_s=0):
-        """Flows as the programs would have made them, slot included."""
+    def fill(self, count, idle_s=-3600):
+        """Flows as the programs would have made them, slot included. A full table has no patience with flows that are
+        idle, and filling it takes a while: they were seen last an hour from now.
+        """
         seen_ns = time.monotonic_ns() - int(idle_s * 1e9)
         host = mapped(outside.HOST)
         with self.pin("cnet_ct") as ct, self.pin("cnet_slot") as slots:

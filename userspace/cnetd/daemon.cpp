@@ -21,6 +21,7 @@ using std::chrono::steady_clock;
 // Links rarely change alone: an endpoint is half a dozen notifications.
 constexpr microseconds kLinksDelay = 50ms;
 constexpr microseconds kLinksDelayMax = 2s;
+constexpr microseconds kHastySweep = 1s; // while the connection table fills up
 // DHCP messages at a time: one transaction of the store for all of them.
 constexpr size_t kDhcpBatch = 64;
 
@@ -337,14 +338,15 @@ void Daemon::reconcile() {
 }
 
 void Daemon::sweep() {
-    auto done = [this] {
+    auto swept = [this] {
         const metrics::Stopwatch stopwatch(metrics_->sweeps);
         return controller_->sweep();
     }();
-    if (done && !*done) return sweep_timer_.arm(std::chrono::microseconds(0));
-    report("collect dead flows", done ? Status() : done.error(), sweep_error_);
+    if (swept && !swept->done) return sweep_timer_.arm(std::chrono::microseconds(0));
+    report("collect dead flows", swept ? Status() : swept.error(), sweep_error_);
     tell_systemd();
-    sweep_timer_.arm(std::chrono::seconds(config_.sweep_period_s));
+    const bool is_filling = swept && swept->is_filling;
+    sweep_timer_.arm(is_filling ? kHastySweep : std::chrono::seconds(config_.sweep_period_s));
 }
 
 void Daemon::hear_dhcp() {

@@ -148,16 +148,14 @@ Status Controller::settings_changed() {
     return impl_->observed.not_forwarding.empty() ? Status() : impl_->repair();
 }
 
-Result<bool> Controller::sweep() {
+Result<Collector::Swept> Controller::sweep() {
     auto ended = impl_->end_leases();
     if (ended) ended = impl_->collect_docker();
     if (!ended) return ended.error();
     AgeingTimes ageing;
     for (const auto& [id, network] : impl_->observed.maps.network)
         ageing[id] = network.ageing_s;
-    auto swept = impl_->collector.sweep(impl_->state, ageing);
-    if (!swept) return swept.error();
-    return swept->done;
+    return impl_->collector.sweep(impl_->state, ageing);
 }
 
 Result<StatusView> Controller::status() const {

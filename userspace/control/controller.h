@@ -63,7 +63,8 @@ public:
     Status reconcile();
     Status links_changed();
     Status settings_changed();
-    Result<bool> sweep();
+    // In steps, until one says that it is done.
+    Result<Collector::Swept> sweep();
     // After news from the cluster.
     Status follow_cluster();
     // What was heard of DHCP, in order: leases begin, go on and end. sweep() ends those whose time

@@ -130,11 +130,17 @@ private:
 // One walk over the flows, and what it has found so far.
 class Collector::Sweep {
 public:
-    // The quotas as they were just before.
+    // The quotas as they were just before; `patience` is the table's.
     Sweep(Tables& tables, const Timeouts& timeouts, uint64_t now_ns,
-          const std::vector<uint64_t>& suspected, Entries<uint32_t, cnet_quota> quotas)
+          const std::vector<uint64_t>& suspected, Entries<uint32_t, cnet_quota> quotas,
+          uint32_t patience)
         : walk_(tables.walk_ct()), timeouts_(timeouts), now_ns_(now_ns), suspected_(suspected),
-          quotas_(std::move(quotas)) {}
+          quotas_(std::move(quotas)), patience_(patience) {
+        for (const auto& [ifindex, quota] : quotas_) {
+            const uint32_t left = patience_permille(quota.begun - quota.gone, quota.max_flows);
+            if (left < kAllPatience) pressed_ports_[ifindex] = left;
+        }
+    }
 
     // Some of the entries, by what is desired now. False: all are seen.
     Result<bool> step(const State& state) {
@@ -155,6 +161,7 @@ public:
     // Once all are seen: the flows that REVERSE entries name and that are missing. More is dead
     // now.
     std::vector<uint64_t> finish() {
+        hurry_pressed_ports();
         std::sort(refreshed_.begin(), refreshed_.end());
         for (const cnet_gc_ct& mapping : idle_mappings_) {
             if (!contains(refreshed_, hash_of(port_of(mapping.key)))) dead_.push_back(mapping);
@@ -184,6 +191,7 @@ public:
 
     uint64_t now_ns() const { return now_ns_; }
     uint64_t flows() const { return flows_; }
+    bool has_pressed_ports() const { return !pressed_ports_.empty(); }
     FlowCensus take_census() { return std::move(census_); }
     uint64_t collected = 0;
 
@@ -198,6 +206,8 @@ private:
             reverses_.push_back(flow);
             if (entry.fib_ifindex != 0 && entry.created_ns < now_ns_)
                 begun_by_[entry.fib_ifindex]++;
+            if (auto port = pressed_ports_.find(entry.fib_ifindex); port != pressed_ports_.end())
+                pressed_flows_.emplace(flow, port->second);
             if (contains(suspected_, flow)) lonely_.emplace_back(flow, key);
             return;
         }
@@ -206,14 +216,33 @@ private:
             flows_++;
             census_.flows[{key.l4_proto, entry.state}]++;
         }
+        const cnet_gc_ct candidate = flow_candidate(key, entry.last_seen_ns);
         if (!living.has(key, entry)) {
             dead_.push_back(flow_candidate(key, 0));
-        } else if (idle_longer(now_ns_, entry.last_seen_ns,
-                               timeouts_.of(key.l4_proto, entry.state))) {
-            (key.mapping ? idle_mappings_ : dead_)
-                .push_back(flow_candidate(key, entry.last_seen_ns));
-        } else if (mapped && refreshes(key, entry)) {
-            refreshed_.push_back(hash_of(port_of(inside_of(key, entry))));
+        } else if (is_idle(candidate, entry.state, patience_)) {
+            add_idle(candidate);
+        } else {
+            if (!pressed_ports_.empty() && is_idle(candidate, entry.state, kNoPatience))
+                spared_.emplace_back(candidate, entry.state);
+            if (mapped && refreshes(key, entry))
+                refreshed_.push_back(hash_of(port_of(inside_of(key, entry))));
+        }
+    }
+
+    bool is_idle(const cnet_gc_ct& flow, uint8_t state, uint32_t patience) const {
+        return idle_longer(now_ns_, flow.last_seen_ns,
+                           timeouts_.hurried(flow.key.l4_proto, state, patience));
+    }
+    void add_idle(const cnet_gc_ct& flow) {
+        (flow.key.mapping ? idle_mappings_ : dead_).push_back(flow);
+    }
+
+    // A REVERSE entry alone says who began a flow, the FORWARD one when it was seen last.
+    void hurry_pressed_ports() {
+        for (const auto& [flow, state] : spared_) {
+            auto begun = pressed_flows_.find(hash_of(flow.key));
+            if (begun != pressed_flows_.end() && is_idle(flow, state, begun->second))
+                add_idle(flow);
         }
     }
 
@@ -244,7 +273,11 @@ private:
     const uint64_t now_ns_;
     const std::vector<uint64_t>& suspected_;
     const Entries<uint32_t, cnet_quota> quotas_;
-    std::unordered_map<uint32_t, uint32_t> begun_by_; // flows by port
+    const uint32_t patience_;                              // permille
+    std::unordered_map<uint32_t, uint32_t> pressed_ports_; // ifindex -> their patience, permille
+    std::unordered_map<uint64_t, uint32_t> pressed_flows_; // begun by those; likewise
+    std::vector<std::pair<cnet_gc_ct, uint8_t>> spared_;   // and states: go if begun by those
+    std::unordered_map<uint32_t, uint32_t> begun_by_;      // flows by port
     uint64_t flows_ = 0;
     FlowCensus census_;
     std::vector<cnet_gc_ct> dead_;
@@ -264,8 +297,9 @@ Result<Collector::Swept> Collector::sweep(const State& state, const AgeingTimes&
     if (!sweep_) {
         auto quotas = tables_.quotas();
         if (!quotas) return quotas.error();
+        const uint32_t patience = patience_permille(left_entries_, tables_.ct_max_entries());
         sweep_ = std::make_unique<Sweep>(tables_, timeouts_, clock_.monotonic_ns(), suspected_,
-                                         std::move(*quotas));
+                                         std::move(*quotas), patience);
     }
     auto more = sweep_->step(state);
     if (!more) {
@@ -297,6 +331,10 @@ Result<Collector::Swept> Collector::finish(const AgeingTimes& ageing) {
     swept.live_flows = sweep->flows() - std::min(sweep->flows(), swept.flows);
     collected_flows_ += swept.flows;
     census_ = sweep->take_census();
+    // A flow is two entries; one of a roll-back that failed, or a mapping's, may have been one.
+    left_entries_ = census_->entries - std::min(census_->entries, 2 * swept.flows);
+    swept.is_filling = sweep->has_pressed_ports() ||
+                       patience_permille(left_entries_, tables_.ct_max_entries()) < kAllPatience;
 
     auto macs = purge_macs_older(sweep->now_ns(), ageing);
     if (!macs) return macs.error();

@@ -37,6 +37,8 @@ public:
         uint64_t macs = 0;  // collected
         uint64_t live_flows = 0;
         bool done = false; // false: the sweep goes on, with the next call
+        // The table, or what a port may have begun, is filling up: better sweep again soon.
+        bool is_filling = false;
     };
     using FlowMatch = std::function<bool(const cnet_ct_key& forward, const cnet_ct_entry& entry)>;
     using MacMatch = std::function<bool(const cnet_fdb_key& key, const cnet_fdb_entry& entry)>;
@@ -47,7 +49,9 @@ public:
     // Also takes flows that nothing desired explains any more (a crash came between a removal and
     // its purge), and REVERSE entries whose flow was missing in two sweeps in a row (a roll-back
     // that failed). Says how many flows each port has begun, by which new ones are refused.
-    // In steps of some ten thousand entries, which a daemon that answers others can spare.
+    // When the table is more than half full, idle flows get less time (patience_permille), and so
+    // do those of a port that has begun more than half of what it may. In steps of some ten
+    // thousand entries, which a daemon that answers others can spare.
     Result<Swept> sweep(const State& state, const AgeingTimes& ageing);
     // Flows that match go at once, live or not; how many went.
     Result<uint64_t> purge_flows(const FlowMatch& match);
@@ -75,6 +79,7 @@ private:
     std::vector<uint64_t> suspected_;
     std::unique_ptr<Sweep> sweep_; // under way
     std::optional<FlowCensus> census_;
+    uint64_t left_entries_ = 0; // by the last sweep
     uint64_t collected_flows_ = 0;
     uint64_t collected_macs_ = 0;
 };

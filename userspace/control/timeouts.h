@@ -30,6 +30,18 @@ struct Timeouts {
     uint32_t fragment = 30;
 
     uint32_t of(uint8_t l4_proto, uint8_t state) const;
+    // With less patience: `share_permille` of that, but never below what a connection that is
+    // alive may need. An established TCP or SCTP connection always has all of it.
+    uint32_t hurried(uint8_t l4_proto, uint8_t state, uint32_t share_permille) const;
 };
+
+// What is left of the patience with idle flows, permille, when `used` of `limit` places are taken:
+// all until half of them are, none from seven eighths on. Connections that are over would otherwise
+// fill the table for minutes: 550 a second are enough to keep the default one full, and those that
+// live would be refused. netfilter ends such flows early too (gc_worker_can_early_drop() in
+// nf_conntrack_core.c), pf shortens its timeouts in this way (pf.conf(5), adaptive.start).
+uint32_t patience_permille(uint64_t used, uint64_t limit);
+inline constexpr uint32_t kAllPatience = 1000;
+inline constexpr uint32_t kNoPatience = 0;
 
 } // namespace cnet::control

@@ -116,6 +116,65 @@ TEST_F(GcTest, EachStateHasItsTimeout) {
     }
 }
 
+// Of a thousand entries: what is over goes sooner the fuller the table is, what lives does not.
+TEST_F(GcTest, AFillingTableHasLessPatience) {
+    for (uint16_t port = 1; port <= 299; port++)
+        add_flow(port, IPPROTO_TCP, CNET_CT_TIME_WAIT);
+    const cnet_ct_key live = add_flow(300, IPPROTO_TCP, CNET_CT_ESTABLISHED);
+    EXPECT_TRUE(sweep().is_filling) << "600 entries";
+    clock.advance_s(175);
+    EXPECT_EQ(sweep().flows, 0u) << "240 s * (875 - 600) / (875 - 500)";
+    clock.advance_s(2);
+    const auto swept = sweep();
+    EXPECT_EQ(swept.flows, 299u);
+    EXPECT_FALSE(swept.is_filling);
+    EXPECT_TRUE(tables.flows.contains(live));
+}
+
+TEST_F(GcTest, AFullTableKeepsWhatMayLive) {
+    const struct {
+        uint8_t proto;
+        uint8_t flow_state;
+        uint64_t timeout_s;
+    } kCases[] = {
+        {IPPROTO_TCP, CNET_CT_TIME_WAIT, 1},    {IPPROTO_TCP, CNET_CT_NEW, 10},
+        {IPPROTO_TCP, CNET_CT_CLOSING, 10},     {IPPROTO_UDP, CNET_CT_NEW, 10},
+        {IPPROTO_UDP, CNET_CT_ESTABLISHED, 30}, {IPPROTO_ICMP, CNET_CT_NEW, 10},
+    };
+    for (uint16_t port = 1000; port < 1450; port++)
+        add_flow(port, IPPROTO_SCTP, CNET_CT_ESTABLISHED);
+    for (const auto& c : kCases) {
+        for (auto& [key, entry] : tables.flows)
+            entry.last_seen_ns = clock.monotonic_ns();
+        add_flow(7, c.proto, c.flow_state);
+        sweep();
+        clock.advance_s(c.timeout_s);
+        EXPECT_EQ(sweep().flows, 0u) << int(c.proto) << "/" << int(c.flow_state);
+        clock.advance_s(1);
+        EXPECT_EQ(sweep().flows, 1u) << int(c.proto) << "/" << int(c.flow_state);
+    }
+}
+
+// A port that has begun most of what it may: its own flows go sooner, nobody else's.
+TEST_F(GcTest, AFullQuotaHurriesItsOwnFlows) {
+    tables.quota_counts[7] = {10, 9, 0};
+    tables.quota_counts[8] = {10, 1, 0};
+    for (uint16_t port = 1; port <= 10; port++) {
+        const uint8_t flow_state = port == 9 ? CNET_CT_ESTABLISHED : CNET_CT_TIME_WAIT;
+        const cnet_ct_entry& forward = tables.flows[add_flow(port, IPPROTO_TCP, flow_state)];
+        cnet_ct_entry& reverse = tables.flows[forward.other];
+        reverse.fib_ifindex = port == 10 ? 8 : 7;
+    }
+    EXPECT_TRUE(sweep().is_filling);
+    clock.advance_s(2);
+    EXPECT_EQ(sweep().flows, 8u);
+    EXPECT_EQ(tables.flows.size(), 4u) << "the established one, and the neighbour's";
+    EXPECT_EQ(tables.quota_counts[7].gone, 0u) << "counted by the next sweep";
+    EXPECT_TRUE(sweep().done);
+    EXPECT_EQ(tables.quota_counts[7].gone, 8u);
+    EXPECT_FALSE(sweep().is_filling);
+}
+
 TEST_F(GcTest, ManyGoInBatches) {
     for (uint16_t port = 1; port <= 1000; port++)
         add_flow(port, IPPROTO_UDP, CNET_CT_NEW);
