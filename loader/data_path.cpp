@@ -11,19 +11,18 @@
 #include <sys/socket.h>
 #include <utility>
 
+#include "loader/migrate.h"
 #include "loader/pin.h"
 #include "loader/probe.h"
 #include "loader/release.h"
+#include "loader/settle.h"
 #include "maps/pin_path.h"
 #include "maps/reasons.h"
+#include "userspace/base/netns.h"
 
 namespace cnet::loader {
 
 namespace {
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 constexpr const char* kMetaMap = "cnet_meta";
 constexpr const char* kCollector = "cnet_gc";
@@ -42,17 +41,6 @@ bool contains(std::span<const std::string_view> names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Result<uint64_t> netns_cookie() {
-    UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket) return Error::system("open a socket");
-    uint64_t cookie = 0;
-    socklen_t size = sizeof(cookie);
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0) {
-        return Error::system("ask for the network namespace's cookie");
-    }
-    return cookie;
-}
-
 Status check_settings(const DataPathSettings& settings) {
     for (const auto& [name, size] : settings.max_entries) {
         if (contains(kFixed, name)) {
@@ -68,57 +56,6 @@ Status check_settings(const DataPathSettings& settings) {
         }
     }
     return {};
-}
-
-Error other_abi(const std::filesystem::path& pins, const std::string& found) {
-    return {ErrorKind::kConflict,
-            "the data path pinned at " + pins.string() + " has " + found +
-                ", this version has ABI version " + std::to_string(CNET_ABI_VERSION) +
-                ": release it with the version that made it, or remove that directory; both cut "
-                "all connections of its containers"};
-}
-
-enum class Pinned { kNothing, kHalfMade, kOtherNamespace, kOurs };
-
-// What an earlier process left. Only kOurs may be reused.
-Result<Pinned> examine_pins(const std::filesystem::path& pins, uint64_t cookie) {
-    auto names = list_pins(maps::map_dir(pins));
-    if (!names) return names.error();
-    if (names->empty()) return Pinned::kNothing;
-    auto map = maps::TypedMapRo<uint32_t, cnet_meta>::open(maps::map_pin(pins, kMetaMap));
-    if (!map) {
-        if (map.error().kind() == ErrorKind::kNotFound) return Pinned::kHalfMade;
-        if (map.error().kind() == ErrorKind::kInvalid) return other_abi(pins, "another layout");
-        return map.error();
-    }
-    auto meta = map->lookup(0);
-    if (!meta) return meta.error();
-    if (!*meta || (*meta)->abi_version == 0) return Pinned::kHalfMade;
-    if ((*meta)->netns_cookie != cookie) return Pinned::kOtherNamespace;
-    if ((*meta)->abi_version != CNET_ABI_VERSION) {
-        return other_abi(pins, "ABI version " + std::to_string((*meta)->abi_version));
-    }
-    return Pinned::kOurs;
-}
-
-// Leaves `pins` empty or as this namespace's complete set of maps.
-Status settle_pins(const Paths& paths, bool dry_run, uint64_t cookie,
-                   std::vector<std::string>& warnings) {
-    auto pinned = examine_pins(paths.pins, cookie);
-    if (!pinned) return pinned.error();
-    if (*pinned == Pinned::kOurs) return {};
-    if (dry_run) {
-        return Error(ErrorKind::kNotFound, "no data path is running from " + paths.pins.string());
-    }
-    if (*pinned == Pinned::kNothing) return {};
-    if (*pinned == Pinned::kOtherNamespace) {
-        warnings.push_back("the pins at " + paths.pins.string() +
-                           " belong to another network namespace: rebuilding everything, which "
-                           "cuts all connections");
-    }
-    // Links go with their pins. Not detach(): the device indices mean another namespace's devices.
-    if (auto status = remove_all_pins(paths.pins); !status) return status.error();
-    return prepare_pins(paths, warnings);
 }
 
 cnet_config config_of(const DataPathSettings& settings, const Features& features) {
@@ -149,6 +86,25 @@ Result<std::vector<Object>> load_objects(const std::filesystem::path& pins,
             }
         }
     }
+    return objects;
+}
+
+// The same on maps that were just made, with the entries of those that are set aside. On failure
+// all is as it was.
+Result<std::vector<Object>> load_and_migrate(const std::filesystem::path& pins,
+                                             const DataPathSettings& settings,
+                                             const cnet_config& config,
+                                             const std::vector<ObjectImage>& images,
+                                             std::vector<std::string>& warnings) {
+    auto objects = load_objects(pins, settings, config, images, warnings);
+    auto taken = objects ? take_entries_along(pins) : Result<uint64_t>(objects.error());
+    if (!taken) {
+        if (auto status = put_maps_back(pins); !status)
+            return status.error().because("after: " + taken.error().message());
+        return taken.error();
+    }
+    warnings.push_back("the data path was of another version: its " + std::to_string(*taken) +
+                       " entries of connections were taken along");
     return objects;
 }
 
@@ -208,11 +164,11 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     if (!settings.dry_run) {
         if (auto status = prepare_pins(paths, warnings); !status) return status.error();
     }
-    if (auto status = settle_pins(paths, settings.dry_run, *cookie, warnings); !status) {
-        return status.error();
-    }
+    auto settled = settle_pins(paths, settings.dry_run, *cookie, warnings);
+    if (!settled) return settled.error();
     const cnet_config config = config_of(settings, *features);
-    auto objects = load_objects(paths.pins, settings, config, images, warnings);
+    const auto load = *settled == Settled::kToMigrate ? load_and_migrate : load_objects;
+    auto objects = load(paths.pins, settings, config, images, warnings);
     if (!objects) return objects.error();
     auto data_maps = maps::DataPathMaps::open(paths.pins);
     if (!data_maps) return data_maps.error();
@@ -226,6 +182,8 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     if (auto status = path->maps().meta.update(0, meta); !status) return status.error();
     if (auto status = path->pin_programs(); !status) return status.error();
     if (auto status = path->update_attached(); !status) return status.error();
+    if (*settled == Settled::kReady) return path;
+    if (auto status = finish_migration(paths.pins); !status) return status.error();
     return path;
 }
 

@@ -43,7 +43,8 @@ struct DataPathSettings {
 class DataPath {
 public:
     // kDenied or kSystem with a sentence for the user when the kernel has no BPF or refuses it;
-    // kConflict when the pinned maps are of another ABI version or layout.
+    // kConflict when the pinned maps are of this version and yet of another layout. Maps of another
+    // version are migrated (migrate.h); kExhausted, and all as it was, when they do not fit.
     static Result<std::unique_ptr<DataPath>> open(const Paths& paths,
                                                   const DataPathSettings& settings);
     // The same with other programs than the built-in ones.

@@ -91,10 +91,7 @@ Status prepare_pins(const Paths& paths, std::vector<std::string>& warnings) {
     if (!*mounted) {
         if (auto status = mount_bpffs(mount_point); !status) return status.error();
     }
-    for (const fs::path& dir : {maps::map_dir(paths.pins), maps::prog_dir(paths.pins),
-                                maps::link_dir(paths.pins), maps::filter_dir(paths.pins)}) {
-        if (auto status = make_directory(dir); !status) return status.error();
-    }
+    if (auto status = make_pin_directories(paths.pins); !status) return status.error();
     auto lasting = mounted_for_init(paths.pins);
     if (!lasting) {
         warnings.push_back("cannot tell whether " + paths.pins.string() +
@@ -109,17 +106,31 @@ Status prepare_pins(const Paths& paths, std::vector<std::string>& warnings) {
     return {};
 }
 
+Status make_pin_directories(const fs::path& pins) {
+    for (const fs::path& dir : {maps::map_dir(pins), maps::prog_dir(pins), maps::link_dir(pins),
+                                maps::filter_dir(pins)}) {
+        if (auto status = make_directory(dir); !status) return status.error();
+    }
+    return {};
+}
+
+Status remove_maps(const fs::path& pins) {
+    if (auto status = remove_tree(maps::map_pin(pins, "cnet_meta")); !status) return status.error();
+    return remove_tree(maps::map_dir(pins));
+}
+
 Status remove_all_pins(const fs::path& pins) {
     // Nothing but a bpffs is ever removed recursively. Links go before the maps that their programs
     // use, and cnet_meta before the other maps: maps without it are known to be half of a set.
     auto on_bpffs = is_bpffs(pins);
     if (!on_bpffs) return on_bpffs.error();
     if (!*on_bpffs) return {};
-    for (const fs::path& path : {maps::link_dir(pins), maps::filter_dir(pins), maps::prog_dir(pins),
-                                 maps::map_pin(pins, "cnet_meta"), maps::map_dir(pins)}) {
+    for (const fs::path& path :
+         {maps::link_dir(pins), maps::filter_dir(pins), maps::prog_dir(pins)}) {
         if (auto status = remove_tree(path); !status) return status.error();
     }
-    return {};
+    if (auto status = remove_maps(pins); !status) return status.error();
+    return remove_tree(maps::maps_aside_dir(pins));
 }
 
 Status remove_pins(const Paths& paths) {

@@ -18,12 +18,18 @@ namespace cnet::loader {
 // invisible to PID 1, because then it and all pins die with this process' mount namespace.
 Status prepare_pins(const Paths& paths, std::vector<std::string>& warnings);
 
+// The subdirectories alone.
+Status make_pin_directories(const std::filesystem::path& pins);
+
 // Removes all pins (which detaches tcx programs), the directories and, with own_bpffs, the mount.
 // Absent is success.
 Status remove_pins(const Paths& paths);
 
 // Every pin and the subdirectories, but neither `pins` itself nor a mount.
 Status remove_all_pins(const std::filesystem::path& pins);
+
+// The maps alone, cnet_meta first.
+Status remove_maps(const std::filesystem::path& pins);
 
 // One of them; absent is success.
 Status remove_pin(const std::filesystem::path& path);

@@ -9,6 +9,9 @@ namespace cnet::maps {
 std::filesystem::path map_dir(const std::filesystem::path& pins) {
     return pins / "maps";
 }
+std::filesystem::path maps_aside_dir(const std::filesystem::path& pins) {
+    return pins / "maps_aside";
+}
 std::filesystem::path prog_dir(const std::filesystem::path& pins) {
     return pins / "progs";
 }

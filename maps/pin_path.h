@@ -2,6 +2,7 @@
 // paths hold:
 //
 //   maps/<map>                   progs/<program>
+//   maps_aside/<map>             of another version, while it is being replaced
 //   links/<hook>-<ifindex>       a tcx or XDP link; removing the file detaches the program
 //   filters/<hook>-<ifindex>     clsact: the program last attached there; the file only remembers
 //   the attachment
@@ -27,6 +28,7 @@ struct HookDevice {
 };
 
 std::filesystem::path map_dir(const std::filesystem::path& pins);
+std::filesystem::path maps_aside_dir(const std::filesystem::path& pins);
 std::filesystem::path prog_dir(const std::filesystem::path& pins);
 std::filesystem::path link_dir(const std::filesystem::path& pins);
 std::filesystem::path filter_dir(const std::filesystem::path& pins);

@@ -7,10 +7,12 @@ import glob
 import os
 import re
 import signal
+import struct
 
 import pytest
 
 from harness import world as outside
+from harness.bpf_map import PinnedMap
 from harness.icmp import ping
 from harness.sockets import (
     Stream,
@@ -113,6 +115,39 @@ def test_connections_survive(host, world, pair):
             host.start()
             assert echo_once(out) and udp_echo_once(datagrams) and echo_once(back)
         assert _tuples(host) == before and len(before) == 3
+
+
+def test_maps_of_another_version_are_taken_along(host, world, pair):
+    """An upgrade and a downgrade to another layout, under traffic: streams go on, flows stay known, nothing is left."""
+    alpha, beta = pair
+    host.publish(alpha, 8080, 80)
+    with TcpServer(beta.namespace, handler=hash_back) as sibling, TcpServer(
+        world.near, handler=hash_back
+    ) as abroad, TcpServer(alpha.namespace, 80, handler=hash_back):
+        streams = [
+            Stream(alpha.namespace, beta.address, sibling.port, 20_000_000),
+            Stream(alpha.namespace, outside.NEAR, abroad.port, 20_000_000),
+            Stream(world.near, outside.HOST, 8080, 20_000_000),
+        ]
+        _progress(streams)
+        flows = _tuples(host)
+        for migrated, version in enumerate((1, 999), 1):
+            host.kill9()
+            _set_maps_version(host, version)
+            host.start()
+            assert host.log().count("connections were taken along") == migrated
+            _progress(streams)
+            assert _tuples(host) == flows and len(flows) == 2
+        for stream in streams:
+            stream.stop()
+    assert not os.path.exists(os.path.join(host.root, "bpf", "maps_aside"))
+
+
+def _set_maps_version(host, version):
+    with PinnedMap(os.path.join(host.root, "bpf", "maps", "cnet_meta")) as meta:
+        first = struct.pack("=I", 0)
+        old = meta.lookup(first, 16)
+        meta.update(first, struct.pack("=I", version) + old[4:])
 
 
 def _tuples(host):

@@ -130,6 +130,33 @@ TEST_P(CrashTest, WhileBeingTakenOver) {
     EXPECT_TRUE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value()) << "state was lost";
 }
 
+TEST_P(CrashTest, WhileMapsOfAnotherVersionAreReplaced) {
+    if (GetParam() == AttachKind::kClsact) GTEST_SKIP() << "how programs are attached is all one";
+    ASSERT_TRUE(bring_up(first_image()));
+    auto path = open(first_image(), settings_);
+    const auto make_earlier = [&] {
+        auto meta = **path->maps().meta.lookup(0);
+        meta.abi_version = CNET_ABI_VERSION - 1;
+        ASSERT_OK(path->maps().meta.update(0, meta));
+        ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+        path.reset();
+    };
+    make_earlier();
+    unsigned count = 1;
+    for (; kill_at(count, [&] { return bring_up(second_image()); }); count++) {
+        ASSERT_EQ(count_on(CNET_HOOK_UPLINK), 1u) << "killed at " << count;
+        ASSERT_EQ(count_on(CNET_HOOK_UPLINK_EGRESS), 1u) << "killed at " << count;
+        ASSERT_TRUE(bring_up(first_image())) << "killed at " << count;
+        path = open(first_image(), settings_);
+        ASSERT_NE(path, nullptr) << "killed at " << count;
+        ASSERT_TRUE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value()) << count;
+        ASSERT_FALSE(std::filesystem::exists(maps::maps_aside_dir(paths_.pins))) << count;
+        make_earlier();
+        if (HasFatalFailure()) return;
+    }
+    EXPECT_GT(count, 50u) << "killed at too few steps to mean anything";
+}
+
 TEST_P(CrashTest, WhileBeingReleased) {
     auto release = [&] {
         auto path = DataPath::open(paths_, settings_, {first_image()});

@@ -55,26 +55,6 @@ TEST_F(DataPathTest, AnotherNetworkNamespaceMeansRebuild) {
     EXPECT_EQ((*meta)->abi_version, uint32_t{CNET_ABI_VERSION});
 }
 
-TEST_F(DataPathTest, AnotherAbiVersionIsRefusedAndUntouched) {
-    auto path = open(first_image());
-    ASSERT_NE(path, nullptr);
-    uint32_t device = make_veth("one");
-    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
-    auto meta = path->maps().meta.lookup(0);
-    ASSERT_OK(meta);
-    (*meta)->abi_version = CNET_ABI_VERSION + 1;
-    ASSERT_OK(path->maps().meta.update(0, **meta));
-    path.reset();
-    auto before = programs_on({CNET_HOOK_ENDPOINT, device});
-    Error error = open_error(second_image());
-    EXPECT_EQ(error.kind(), ErrorKind::kConflict);
-    const std::string versions = "has ABI version " + std::to_string(CNET_ABI_VERSION + 1) +
-                                 ", this version has ABI version " +
-                                 std::to_string(CNET_ABI_VERSION);
-    EXPECT_NE(error.message().find(versions), std::string::npos) << error.message();
-    EXPECT_EQ(programs_on({CNET_HOOK_ENDPOINT, device}), before);
-}
-
 TEST_F(DataPathTest, AHalfMadeSetOfMapsIsMadeAgain) {
     auto path = open(first_image());
     ASSERT_NE(path, nullptr);

@@ -9,6 +9,7 @@
 
 #include "loader/clsact.h"
 #include "loader/probe.h"
+#include "loader_test_earlier.skel.h"
 #include "loader_test_first.skel.h"
 #include "loader_test_other_layout.skel.h"
 #include "loader_test_refused.skel.h"
@@ -31,6 +32,9 @@ ObjectImage first_image() {
 }
 ObjectImage second_image() {
     return image("second", loader_test_second_bpf__elf_bytes);
+}
+ObjectImage earlier_image() {
+    return image("earlier", loader_test_earlier_bpf__elf_bytes);
 }
 ObjectImage other_layout_image() {
     return image("other_layout", loader_test_other_layout_bpf__elf_bytes);
