@@ -7,6 +7,7 @@ Ctrl-C and SIGKILL included, the kernel takes it all down, and nothing outside e
 
 import contextlib
 import ctypes
+import errno
 import os
 import pathlib
 import signal
@@ -50,6 +51,7 @@ class Namespace:
 
     def __init__(self, path):
         self.name, self.path = path.name, path
+        self.cgroup = None  # of what is started inside; else this process's
         path.touch()
         with self._back_home():
             _check(_libc.unshare(CLONE_NEWNET), "unshare a network namespace")
@@ -80,13 +82,18 @@ class Namespace:
                 os.close(there)
             yield
 
+    def _prepare_child(self):
+        _die_with_parent()
+        if self.cgroup:
+            (self.cgroup / "cgroup.procs").write_text("0")
+
     def spawn(self, *argv, **options):
         """Starts a command inside; it dies with this process and does not see Ctrl-C."""
         with self.entered():
             return subprocess.Popen(
                 [str(word) for word in argv],
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=self._prepare_child,
                 **options,
             )
 
@@ -152,6 +159,17 @@ class Lab:
             _check(mounted, f"mount {directory}")
         return directory
 
+    def cgroup(self, name):
+        """A cgroup for what a contender runs, gone with the lab."""
+        top = self.directory / "cgroup"
+        if not top.exists():
+            top.mkdir()
+            _check(_libc.mount(b"cgroup2", bytes(top), b"cgroup2", 0, None), f"mount {top}")
+        cgroup = top / f"cnet-bench-{os.getpid()}-{name}"
+        cgroup.mkdir()
+        self._exit.callback(poll, lambda: _removed(cgroup), 20, f"the end of what runs in {cgroup.name}")
+        return cgroup
+
     def namespace(self, label):
         self._serial += 1
         return Namespace(self.directory / "netns" / f"{self._serial}-{label}")
@@ -164,6 +182,17 @@ class Lab:
             )
         self._exit.callback(end, process)
         return process
+
+
+def _removed(cgroup):
+    """False while a process is in it."""
+    try:
+        cgroup.rmdir()
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def end(process):

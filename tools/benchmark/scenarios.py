@@ -17,6 +17,7 @@ from .kernel_paths import (
 )
 from .overlay_paths import CnetOverlay, FlowVxlan, MacvlanAcross, Vxlan
 from .redirect_path import BareRedirect, BareRedirectAcross, BareVxlan
+from .sockmap_path import Sockmap
 
 US = "cnet"
 PORTS = (100, 1_000, 10_000)
@@ -158,6 +159,7 @@ def scenarios(bin_dir, others):
                 Bridge("bridge", "bridge"),
                 NetfilterBridge("bridge-nf", "bridge + br_netfilter"),
                 BareRedirect("redirect", "bpf_redirect_peer alone", bin_dir),
+                Sockmap("sockmap", "sockops and sk_msg, no packets", bin_dir),
                 CnetSwitched(US, us, cnet),
             ],
             [
