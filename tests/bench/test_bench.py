@@ -110,6 +110,12 @@ def test_flows(tmp_path):
         assert run["again"]["answered"] > 0
 
 
+def test_churn(tmp_path):
+    runs = study("churn", tmp_path, "--quick")["runs"]
+    assert {run["contender"] for run in runs} == {"routed", "iptables", "nftables", "cnet", "cnet-large"}
+    assert all(run["transactions"] == sum(run["by_second"]) > 0 for run in runs)
+
+
 def test_flood(tmp_path):
     runs = study("flood", tmp_path, "--quick")["runs"]
     assert {run["contender"] for run in runs} == {"xdp-drop", "raw", "cnet", "cnet-xdp"}

@@ -128,6 +128,26 @@ def test_says_which_flows_had_no_answer(place):
     assert (begun["answered"], begun["lost"]) == (100, 20)
 
 
+def test_connects_from_many_addresses(place):
+    """Those of the last quarter of them are dropped, and counted as lost."""
+    place.run("ip", "route", "add", "local", "10.192.0.0/12", "dev", "lo")
+    place.run("nft", "-f", "-", input="""
+        table ip full {
+            chain input {
+                type filter hook input priority 0
+                tcp dport 5201 ip saddr 10.192.0.3 drop
+            }
+        }""")
+    mode = "churn --flows 4 --sources 10.192.0.0"
+    with serving(place, mode) as server:
+        done = ask(place, mode)
+        assert done.returncode == 0, done.stderr
+        assert server.wait(timeout=30) == 0
+    measured = json.loads(done.stdout)
+    assert measured["transactions"] == sum(measured["by_second"]) > 0
+    assert measured["transactions"] // 3 - measured["lost"] in (0, 1)
+
+
 def test_serves_http(place):
     with serving(place, "http") as server:
         for token, status in ((f"{TOKEN:016x}", "200"), ("0" * 16, "404")):

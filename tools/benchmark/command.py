@@ -7,7 +7,7 @@ import pathlib
 import signal
 import sys
 
-from . import attach, control, docker_times, flood, http_load, machine, many_flows, programs, report, study, udp
+from . import attach, churn, control, docker_times, flood, http_load, machine, many_flows, programs, report, study, udp
 from .lab import BenchError, Lab
 from .measure import Measurement
 from .publish import publish
@@ -26,6 +26,7 @@ STUDIES = {
     "udp": udp,
     "http": http_load,
     "flows": many_flows,
+    "churn": churn,
     "flood": flood,
     "prog": programs,
     "add": attach,
@@ -33,7 +34,7 @@ STUDIES = {
     "docker": docker_times,
 }
 # What says nothing without us, and what takes minutes.
-OF_OURS, ONLY_BY_NAME = ("prog", "control", "docker"), ("flood", "docker")
+OF_OURS, ONLY_BY_NAME = ("prog", "control", "docker"), ("churn", "flood", "docker")
 
 
 def bin_dir():

@@ -1,6 +1,7 @@
 // cnet-bench-worker: one end of the benchmark's work, pinned to one CPU.
 //
-//   cnet-bench-worker server|client --mode rr|crr|stream|udp|flows|http --port P --token HEX --cpu
+//   cnet-bench-worker server|client --mode rr|crr|stream|udp|flows|churn|http --port P --token HEX
+//   --cpu
 //   N
 //   [--nice N] [--address A] [--seconds S] [--connections N] [--rate R] [--flows N --sources A]
 //
@@ -62,6 +63,8 @@ Status run(const Options& options) {
         return serves ? serve_datagrams(options) : send_datagrams(options);
     case Work::kFlows:
         return serves ? serve_flows(options) : ask_by_flows(options);
+    case Work::kChurn:
+        return serves ? serve_tcp(options) : ask_by_churn(options);
     case Work::kHttp:
         if (serves) return serve_http(options);
     }

@@ -14,7 +14,8 @@ constexpr struct {
     Work work;
 } kWorks[] = {
     {"rr", Work::kRr},         {"crr", Work::kCrr},     {"stream", Work::kStream},
-    {"udp", Work::kDatagrams}, {"flows", Work::kFlows}, {"http", Work::kHttp},
+    {"udp", Work::kDatagrams}, {"flows", Work::kFlows}, {"churn", Work::kChurn},
+    {"http", Work::kHttp},
 };
 
 Error invalid(std::string_view name, std::string_view value) {

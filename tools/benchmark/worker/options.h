@@ -16,6 +16,7 @@ enum class Work {
     kStream,    // on each connection a block one way, one byte back, again and again
     kDatagrams, // small datagrams at a steady rate, one way
     kFlows,     // one datagram each way, each time of another flow
+    kChurn,     // connect, one byte each way, close with FIN, each time of another flow
     kHttp,      // a server for HTTP requests by others
 };
 
@@ -27,10 +28,11 @@ struct Options {
     uint64_t token = 0; // both ends of a run have the same, no two runs do
     int cpu = 0;
     int nice = 0;
-    double seconds = 1.0;  // client: how long
-    int connections = 1;   // of a stream
-    double rate = 10e3;    // datagrams a second
-    uint32_t flows = 1000; // each from an address of its own, from `sources` on
+    double seconds = 1.0; // client: how long
+    int connections = 1;  // of a stream
+    double rate = 10e3;   // datagrams a second
+    uint32_t flows =
+        1000; // each from an address of its own, from `sources` on; of churn: addresses
     in_addr sources{};
 };
 

@@ -18,6 +18,9 @@ Status send_datagrams(const Options& options);
 Status serve_flows(const Options& options);
 Status ask_by_flows(const Options& options);
 
+// The server is serve_tcp().
+Status ask_by_churn(const Options& options);
+
 // Answers GET /TOKEN until SIGTERM, and prints how many answers it gave.
 Status serve_http(const Options& options);
 

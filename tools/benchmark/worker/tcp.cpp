@@ -3,6 +3,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <string>
+
 namespace cnet::bench {
 namespace {
 
@@ -59,6 +61,27 @@ Result<UniqueFd> connect_to(const Options& options) {
     return socket;
 }
 
+Result<UniqueFd> connect_from(const Options& options, in_addr source, timeval longest) {
+    auto socket = tcp_socket();
+    if (!socket) return socket;
+    // The port is chosen by connect(), which may take one that is in use towards somebody else.
+    const Status late =
+        set_option(*socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, "IP_BIND_ADDRESS_NO_PORT");
+    if (!late) return late.error();
+    sockaddr_in from{};
+    from.sin_family = AF_INET;
+    from.sin_addr = source;
+    if (bind(socket->get(), reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0)
+        return Error::system("bind");
+    if (setsockopt(socket->get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest) != 0)
+        return Error::system("SO_SNDTIMEO");
+    const sockaddr_in to = endpoint_of(options);
+    if (connect(socket->get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0)
+        return socket;
+    if (errno == EINPROGRESS || errno == EAGAIN) return UniqueFd();
+    return Error::system("connect");
+}
+
 Status send_all(const UniqueFd& socket, const void* bytes, size_t size) {
     const ssize_t sent = send(socket.get(), bytes, size, MSG_NOSIGNAL);
     if (sent < 0) return Error::system("send");
@@ -108,6 +131,38 @@ Status answer_hello(const UniqueFd& socket, uint64_t token) {
         return Error(ErrorKind::kSystem, "hello: the far end is not this run's client");
     const uint64_t answer = ~token;
     return send_all(socket, &answer, sizeof answer);
+}
+
+Status ask_one(const UniqueFd& socket, const Options& options, uint64_t number) {
+    const uint8_t request = request_byte(number);
+    Status done = send_all(socket, &request, sizeof request);
+    if (!done) return done;
+    uint8_t answer = 0;
+    done = receive_all(socket, &answer, sizeof answer);
+    if (!done) return done;
+    if (answer != answer_byte(request, options.token))
+        return Error(ErrorKind::kSystem, "a wrong byte came back");
+    return {};
+}
+
+Status say_goodbye(const UniqueFd& socket, uint64_t asked) {
+    Status done = send_all(socket, &kGoodbye, sizeof kGoodbye);
+    if (!done) return done.error().because("goodbye");
+    uint64_t answered = 0;
+    done = receive_all(socket, &answered, sizeof answered);
+    if (!done) return done.error().because("goodbye");
+    if (answered != asked)
+        return Error(ErrorKind::kSystem, "the server answered " + std::to_string(answered) +
+                                             " requests, the client made " + std::to_string(asked));
+    return {};
+}
+
+Result<UniqueFd> greeted(const Options& options) {
+    auto socket = connect_to(options);
+    if (!socket) return socket;
+    const Status hello = say_hello(*socket, options.token);
+    if (!hello) return hello.error();
+    return socket;
 }
 
 } // namespace cnet::bench

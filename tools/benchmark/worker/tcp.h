@@ -6,6 +6,8 @@
 // requests the server has answered.
 #pragma once
 
+#include <sys/time.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -34,6 +36,8 @@ inline uint8_t answer_byte(uint8_t request, uint64_t token) {
 Result<UniqueFd> listen_on(const Options& options);
 Result<UniqueFd> accept_from(const UniqueFd& listener);
 Result<UniqueFd> connect_to(const Options& options);
+// From that address and any port; no socket when nobody answers within `longest`.
+Result<UniqueFd> connect_from(const Options& options, in_addr source, timeval longest);
 
 Status send_all(const UniqueFd& socket, const void* bytes, size_t size);
 Status receive_all(const UniqueFd& socket, void* bytes, size_t size);
@@ -44,5 +48,11 @@ Status reset_on_close(const UniqueFd& socket);
 
 Status say_hello(const UniqueFd& socket, uint64_t token);
 Status answer_hello(const UniqueFd& socket, uint64_t token);
+// A connection that has said hello.
+Result<UniqueFd> greeted(const Options& options);
+// One request and its answer, which must be the right one.
+Status ask_one(const UniqueFd& socket, const Options& options, uint64_t number);
+// The server must have answered as many.
+Status say_goodbye(const UniqueFd& socket, uint64_t asked);
 
 } // namespace cnet::bench

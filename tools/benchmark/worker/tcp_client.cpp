@@ -14,18 +14,6 @@ uint64_t warm_up(Work work) {
     return work == Work::kStream ? 10 : 100;
 }
 
-Status request_one(const UniqueFd& socket, const Options& options, uint64_t number) {
-    const uint8_t request = request_byte(number);
-    Status done = send_all(socket, &request, sizeof request);
-    if (!done) return done;
-    uint8_t answer = 0;
-    done = receive_all(socket, &answer, sizeof answer);
-    if (!done) return done;
-    if (answer != answer_byte(request, options.token))
-        return Error(ErrorKind::kSystem, "a wrong byte came back");
-    return {};
-}
-
 Status send_block(const UniqueFd& socket, const Options& options, uint64_t number,
                   std::vector<uint8_t>& block) {
     block.front() = request_byte(number);
@@ -44,27 +32,7 @@ Status connect_and_request(const Options& options, uint64_t number) {
     if (!socket) return socket.error();
     const Status reset = reset_on_close(*socket);
     if (!reset) return reset;
-    return request_one(*socket, options, number);
-}
-
-Status say_goodbye(const UniqueFd& socket, uint64_t asked) {
-    Status done = send_all(socket, &kGoodbye, sizeof kGoodbye);
-    if (!done) return done.error().because("goodbye");
-    uint64_t answered = 0;
-    done = receive_all(socket, &answered, sizeof answered);
-    if (!done) return done.error().because("goodbye");
-    if (answered != asked)
-        return Error(ErrorKind::kSystem, "the server answered " + std::to_string(answered) +
-                                             " requests, the client made " + std::to_string(asked));
-    return {};
-}
-
-Result<UniqueFd> greeted(const Options& options) {
-    auto socket = connect_to(options);
-    if (!socket) return socket;
-    const Status hello = say_hello(*socket, options.token);
-    if (!hello) return hello.error();
-    return socket;
+    return ask_one(*socket, options, number);
 }
 
 // All of one connection; with crr a connection for each request and one for the goodbye.
@@ -73,7 +41,7 @@ Result<Measured> ask_on(const UniqueFd& first, const Options& options) {
     const auto transact = [&](uint64_t n) {
         if (options.work == Work::kCrr) return connect_and_request(options, n);
         if (options.work == Work::kStream) return send_block(first, options, n, block);
-        return request_one(first, options, n);
+        return ask_one(first, options, n);
     };
     const uint64_t before = warm_up(options.work);
     for (uint64_t n = 0; n < before; ++n) {

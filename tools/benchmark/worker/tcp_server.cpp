@@ -42,7 +42,7 @@ Result<bool> answer_one(const UniqueFd& socket, const Options& options, uint64_t
     return false;
 }
 
-// crr: each request comes on a connection of its own.
+// crr, churn: each request comes on a connection of its own.
 Status answer_connections(const UniqueFd& listener, const Options& options) {
     uint64_t answered = 0;
     while (true) {
@@ -80,7 +80,8 @@ Status serve_tcp(const Options& options) {
         if (!hello) return hello;
         sockets.push_back(std::move(*socket));
     }
-    if (options.work == Work::kCrr) return answer_connections(*listener, options);
+    if (options.work == Work::kCrr || options.work == Work::kChurn)
+        return answer_connections(*listener, options);
     if (sockets.size() == 1) return answer_requests(sockets.front(), options);
 
     std::vector<Status> results(sockets.size());
