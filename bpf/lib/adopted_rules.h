@@ -77,7 +77,7 @@ static __always_inline int guard_knows(struct cnet_pkt* pkt) {
     flow_tuple(&key, pkt->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst, &pkt->tuple.src,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
     if (!ct_lookup(&key, &hit)) return 0;
-    ct_track(&hit, pkt, bpf_ktime_get_coarse_ns());
+    ct_track(&hit, pkt, clock_coarse_ns());
     return 1;
 }
 

@@ -13,6 +13,7 @@
 #ifndef CNET_LIB_CONNTRACK_H
 #define CNET_LIB_CONNTRACK_H
 
+#include "clock.h"
 #include "metrics.h"
 
 #define CT_REFRESH_NS 250000000ull

@@ -112,6 +112,18 @@ static __always_inline enum cnet_verdict decap_inner(struct __sk_buff* skb, stru
     return overlay_deliver(skb, pkt, &target);
 }
 
+/* What follows the outer IP header. Read in place where that has no options: a helper is a call. */
+static __always_inline long decap_load(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                       struct vxlan_inside* inside) {
+    const struct vxlan4_head* head = tc_data(skb) + ETH_HLEN;
+
+    if (unlikely(pkt->l4_off != ETH_HLEN + sizeof(head->ip) ||
+                 (const void*)(head + 1) > tc_data_end(skb)))
+        return bpf_skb_load_bytes(skb, pkt->l4_off, inside, sizeof(*inside));
+    *inside = head->inside;
+    return 0;
+}
+
 /* V_NEXT: not for this host's overlay. `pkt` is parsed. */
 VERIFIED_ONCE int overlay_receive(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct vxlan_inside inside;
@@ -124,8 +136,7 @@ VERIFIED_ONCE int overlay_receive(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (unlikely(!from || !from->peer_id || !addr_equal(&from->local, &pkt->tuple.dst)))
         return decap_stranger(pkt);
     if (unlikely(skb->gso_size) && !cnet_cfg.decap_gso) return decap_leave(pkt, from);
-    if (unlikely(bpf_skb_load_bytes(skb, pkt->l4_off, &inside, sizeof(inside)) ||
-                 !vxlan_read(&inside.vxlan, &vni)))
+    if (unlikely(decap_load(skb, pkt, &inside) || !vxlan_read(&inside.vxlan, &vni)))
         return drop(pkt, CNET_R_VXLAN_BAD);
     ip_hlen = pkt->flags & PKT_IP6 ? IP6_HLEN : sizeof(struct iphdr);
     if (unlikely(!decap_is_plain(pkt, &inside, ip_hlen) ||

@@ -7,10 +7,12 @@
 #ifndef CNET_LIB_FDB_H
 #define CNET_LIB_FDB_H
 
+#include "clock.h"
 #include "metrics.h"
 
 /* How stale last_seen_ns may get: writing it for each frame would bounce the line between CPUs. */
 #define FDB_REFRESH_NS 500000000ull
+#define FDB_AGEING_MIN_NS 1000000000ll /* the least of cnet_network's ageing_s */
 
 static __always_inline struct cnet_fdb_key fdb_key(__u32 network_id, const __u8* mac) {
     struct cnet_fdb_key key = {.network_id = network_id};
@@ -19,12 +21,15 @@ static __always_inline struct cnet_fdb_key fdb_key(__u32 network_id, const __u8*
     return key;
 }
 
+/* Signed: the clock may seem to go back. Whoever still sends is never asked for the network. */
 static __always_inline int fdb_is_aged(const struct cnet_fdb_entry* entry, __u32 network_id,
                                        __u64 now_ns) {
-    struct cnet_network* network = bpf_map_lookup_elem(&cnet_network, &network_id);
+    __s64 age_ns = now_ns - entry->last_seen_ns;
+    struct cnet_network* network;
 
-    return network && network->ageing_s &&
-           now_ns - entry->last_seen_ns > (__u64)network->ageing_s * 1000000000ull;
+    if (likely(age_ns <= FDB_AGEING_MIN_NS)) return 0;
+    network = bpf_map_lookup_elem(&cnet_network, &network_id);
+    return network && network->ageing_s && age_ns > (__s64)network->ageing_s * 1000000000ll;
 }
 
 /* A usable entry, or NULL: absent, claimed or past its age (the collector may not have come by
@@ -34,8 +39,7 @@ static __always_inline struct cnet_fdb_entry* fdb_lookup(__u32 network_id, const
     struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
 
     if (entry && !(entry->flags & CNET_FDB_STATIC) &&
-        (entry->last_seen_ns == CNET_CLAIMED ||
-         fdb_is_aged(entry, network_id, bpf_ktime_get_coarse_ns())))
+        (entry->last_seen_ns == CNET_CLAIMED || fdb_is_aged(entry, network_id, clock_coarse_ns())))
         entry = NULL;
     trace_fdb(entry);
     return entry;
@@ -100,7 +104,7 @@ static __always_inline int fdb_note(struct cnet_pkt* pkt, const struct cnet_fdb_
                 : fdb_is_at(entry, pkt) ? CNET_TRACE_LEARN_KNOWN
                                         : CNET_TRACE_LEARN_MOVED);
     if (!effects_allowed()) return 1;
-    now_ns = bpf_ktime_get_coarse_ns();
+    now_ns = clock_coarse_ns();
     if (!entry) return fdb_insert(pkt, key, now_ns);
     if (entry->last_seen_ns == CNET_CLAIMED) return 0;
     if (!fdb_is_at(entry, pkt) || entry->port_flags != pkt->port_flags) {

@@ -169,7 +169,7 @@ static __always_inline void flow_tuple_of(struct cnet_ct_key* key, const struct 
 
 static __always_inline void flow_entry(struct cnet_ct_entry* entry, const struct flow_new* flow,
                                        const struct cnet_ct_key* other, enum cnet_ct_kind kind) {
-    __u64 now_ns = bpf_ktime_get_coarse_ns();
+    __u64 now_ns = clock_coarse_ns();
 
     __builtin_memset(entry, 0, sizeof(*entry));
     entry->last_seen_ns = now_ns;

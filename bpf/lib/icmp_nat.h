@@ -152,7 +152,7 @@ icmp_error_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct ct_
         return drop(pkt, CNET_R_REWRITE_FAILED);
     if (zone == CNET_ZONE_HOST) return pass(pkt, CNET_R_ICMP_ERROR_NAT);
     if (zone == CNET_ZONE_WORLD) {
-        if (flow_route(skb, pkt, hit->owner, dst, bpf_ktime_get_coarse_ns(), &route))
+        if (flow_route(skb, pkt, hit->owner, dst, clock_coarse_ns(), &route))
             return drop(pkt, CNET_R_NO_ROUTE);
         skb->tc_index = CNET_TRANSLATED;
         return redirected(pkt, fib_send(&route), CNET_R_ICMP_ERROR_NAT);

@@ -63,7 +63,7 @@ static __always_inline int mapping_begin(struct __sk_buff* skb, struct scratch* 
  */
 VERIFIED_ONCE int mapping_assign(struct __sk_buff* skb) {
     struct scratch* scratch = scratch_get();
-    __u64 now_ns = bpf_ktime_get_coarse_ns();
+    __u64 now_ns = clock_coarse_ns();
     struct cnet_ct_key key;
     struct ct_hit hit;
     int result;

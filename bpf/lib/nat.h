@@ -94,8 +94,7 @@ static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff* skb, str
     if (unlikely(err)) return err < 0 ? drop(pkt, CNET_R_NO_UPLINK) : icmp_no_route(skb, pkt);
     if (unlikely(exceeds_mtu(skb, pkt, route.mtu))) return nat_too_big(skb, pkt, route.mtu);
     /* point of no return */
-    if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to))
-        return drop(pkt, CNET_R_REWRITE_FAILED);
+    if (translate(skb, pkt, to)) return drop(pkt, CNET_R_REWRITE_FAILED);
     skb->tc_index = CNET_TRANSLATED;
     return redirected(pkt, fib_send(&route), nat_reason(hit));
 }
@@ -123,6 +122,19 @@ VERIFIED_ONCE int adopted_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, _
                       CNET_R_SWITCHED);
 }
 
+/* To an address of an open network that nobody stated; the packet is translated. */
+static __always_inline enum cnet_verdict
+nat_to_unstated(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct ct_hit* hit,
+                const struct cnet_network* open, const union cnet_addr* dst) {
+    int verdict = open->flags & CNET_NETWORK_ADOPTED
+                      ? adopted_deliver(skb, pkt, hit->entry->other.zone, open->host_ifindex, dst)
+                      : V_NEXT;
+
+    if (verdict == V_NEXT) return stranger_send(skb, pkt, open->host_ifindex, nat_reason(hit));
+    if (verdict == V_REDIRECT) pkt->reason = nat_reason(hit);
+    return verdict;
+}
+
 static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                         const struct ct_hit* hit,
                                                         const struct translation* to) {
@@ -143,18 +155,11 @@ static __always_inline enum cnet_verdict nat_to_network(struct __sk_buff* skb, s
     if (unlikely(exceeds_mtu(skb, pkt, mtu)) && !(pkt->flags & PKT_MAY_SPLIT))
         return icmp_too_big(skb, pkt, mtu);
     /* point of no return */
-    if (ip_rewrite(skb, pkt, to->src, to->dst, 1) || l4_rewrite(skb, pkt, to))
-        return drop(pkt, CNET_R_REWRITE_FAILED);
     if (unlikely(!neigh)) {
-        int verdict = open->flags & CNET_NETWORK_ADOPTED
-                          ? adopted_deliver(skb, pkt, zone, open->host_ifindex, to->dst)
-                          : V_NEXT;
-
-        if (verdict == V_NEXT) return stranger_send(skb, pkt, open->host_ifindex, nat_reason(hit));
-        if (verdict == V_REDIRECT) pkt->reason = nat_reason(hit);
-        return verdict;
+        if (translate(skb, pkt, to)) return drop(pkt, CNET_R_REWRITE_FAILED);
+        return nat_to_unstated(skb, pkt, hit, open, to->dst);
     }
-    if (eth_rewrite(skb, pkt, neigh->mac, neigh->gateway_mac))
+    if (translate_frame(skb, pkt, to, neigh->mac, neigh->gateway_mac))
         return drop(pkt, CNET_R_REWRITE_FAILED);
     return redirected(pkt, tc_send_to_port(skb, neigh->ifindex, neigh->port_flags),
                       nat_reason(hit));
@@ -164,7 +169,7 @@ static __always_inline enum cnet_verdict nat_translate(struct __sk_buff* skb, st
                                                        const struct ct_hit* hit) {
     struct translation to = translation_inverse(&hit->entry->other);
     __u32 zone = hit->entry->other.zone;
-    __u64 now_ns = bpf_ktime_get_coarse_ns();
+    __u64 now_ns = clock_coarse_ns();
 
     if (unlikely(zone == CNET_ZONE_HOST || pkt->hook == CNET_HOOK_UPLINK_EGRESS)) {
         ct_track(hit, pkt, now_ns);
@@ -200,17 +205,28 @@ static __always_inline int flow_begun(struct ct_hit* hit) {
     return 1;
 }
 
+/* The key does not outlive the look-up: there is little stack. */
+static __always_inline int nat_flow_of(const struct cnet_pkt* pkt, __u32 zone, struct ct_hit* hit) {
+    struct cnet_ct_key key = pkt->tuple;
+
+    key.zone = zone;
+    return ct_lookup(&key, hit);
+}
+
 /*
  * A flow that ran already when its bridge was adopted: the kernel's, as long as that translates it.
  * At the egress of an uplink the kernel has forgotten it, and a flow of ours may begin.
  */
-static __always_inline enum cnet_verdict
-nat_leave(struct cnet_pkt* pkt, const struct cnet_ct_key* key, const struct ct_hit* hit) {
+static __always_inline enum cnet_verdict nat_leave(struct cnet_pkt* pkt, __u32 zone,
+                                                   const struct ct_hit* hit) {
     if (pkt->hook == CNET_HOOK_UPLINK_EGRESS) {
-        if (effects_allowed()) bpf_map_delete_elem(&cnet_ct, key);
+        struct cnet_ct_key key = pkt->tuple;
+
+        key.zone = zone;
+        if (effects_allowed()) bpf_map_delete_elem(&cnet_ct, &key);
         return V_NEXT;
     }
-    ct_track(hit, pkt, bpf_ktime_get_coarse_ns());
+    ct_track(hit, pkt, clock_coarse_ns());
     return pass(pkt, CNET_R_TO_BRIDGE);
 }
 
@@ -220,19 +236,16 @@ nat_leave(struct cnet_pkt* pkt, const struct cnet_ct_key* key, const struct ct_h
  */
 VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 zone,
                               __u32 entry_flags) {
-    struct cnet_ct_key key;
     struct ct_hit hit;
 
     if (!pkt) return V_DROP;
     if (unlikely(entry_flags == NAT_BEGUN)) {
         if (!flow_begun(&hit)) return V_NEXT;
     } else {
-        key = pkt->tuple;
-        key.zone = zone;
-        if (unlikely(!ct_lookup(&key, &hit))) return V_NEXT;
+        if (unlikely(!nat_flow_of(pkt, zone, &hit))) return V_NEXT;
         if (unlikely(entry_flags & ~hit.entry->flags)) return V_NEXT;
         trace_flow(&hit);
-        if (unlikely(hit.entry->type == CNET_CT_KERNEL)) return nat_leave(pkt, &key, &hit);
+        if (unlikely(hit.entry->type == CNET_CT_KERNEL)) return nat_leave(pkt, zone, &hit);
     }
     return nat_translate(skb, pkt, &hit);
 }

@@ -3,6 +3,7 @@
 #ifndef CNET_LIB_PEER_H
 #define CNET_LIB_PEER_H
 
+#include "clock.h"
 #include "fib.h"
 #include "vtep.h"
 
@@ -52,14 +53,14 @@ VERIFIED_ONCE int peer_route_ask(struct __sk_buff* skb, __u32 peer_id, struct fi
     peer->fib_ifindex = ifindex;
     peer->fib_mtu = route->mtu;
     peer->fib_nexthop = route->nexthop;
-    peer->fib_checked_ns = bpf_ktime_get_coarse_ns();
+    peer->fib_checked_ns = clock_coarse_ns();
     return 0;
 }
 
 /* Not 0: the routing table has no way to the peer, or none that is an uplink. */
 static __always_inline long peer_route(struct __sk_buff* skb, const struct cnet_peer* peer,
                                        __u32 peer_id, struct fib_route* route) {
-    __u64 age_ns = bpf_ktime_get_coarse_ns() - peer->fib_checked_ns;
+    __u64 age_ns = clock_coarse_ns() - peer->fib_checked_ns;
 
     if (unlikely(!peer->fib_ifindex || age_ns >= cnet_cfg.fib_cache_ms * 1000000ull))
         return peer_route_ask(skb, peer_id, route);

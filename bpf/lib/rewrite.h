@@ -218,4 +218,97 @@ static __always_inline long eth_rewrite(struct __sk_buff* skb, const struct cnet
     return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
 }
 
+/* What a translation changes of a plain TCP or UDP packet over IPv4, the checksum aside, in one
+ * piece: each store is a call that costs as much as a hash look-up. */
+struct head4 {
+    struct ethhdr eth;
+    struct iphdr ip;
+    __be16 src_port_be;
+    __be16 dst_port_be;
+} __attribute__((packed, aligned(2)));
+
+#define HEAD4_KEPT __builtin_offsetof(struct head4, ip.ttl) /* nothing before it changes */
+
+static __always_inline int head4_fits(const struct cnet_pkt* pkt) {
+    return !(pkt->flags & (PKT_IP6 | PKT_FRAGMENT)) && pkt->l3_off == ETH_HLEN &&
+           pkt->l4_off == __builtin_offsetof(struct head4, src_port_be) &&
+           (pkt->tuple.l4_proto == IPPROTO_TCP || pkt->tuple.l4_proto == IPPROTO_UDP);
+}
+
+/* ip4_rewrite() with one hop less, from TTL on to the ports. */
+static __always_inline void head4_fill(struct head4* head, const struct cnet_pkt* pkt,
+                                       const struct translation* to) {
+    __u64 difference = addr_difference(pkt, &pkt->tuple.src, to->src) +
+                       addr_difference(pkt, &pkt->tuple.dst, to->dst) +
+                       csum_replace(bpf_htons(pkt->ttl << 8), bpf_htons((pkt->ttl - 1) << 8));
+
+    head->ip.ttl = pkt->ttl - 1;
+    head->ip.protocol = pkt->tuple.l4_proto;
+    head->ip.check = csum_update(pkt->ip_check, difference);
+    head->ip.saddr = to->src->words_be[3];
+    head->ip.daddr = to->dst->words_be[3];
+    head->src_port_be = to->src_port_be;
+    head->dst_port_be = to->dst_port_be;
+}
+
+/* As they lie in a header, in one word. */
+static __always_inline __u32 ports_of(__be16 src_port_be, __be16 dst_port_be) {
+    return (__u32)dst_port_be << 16 | src_port_be;
+}
+
+/* l4_rewrite() without the ports themselves. */
+static __always_inline long head4_checksum(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                           const struct translation* to) {
+    __u64 flags = pkt->tuple.l4_proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+    __u32 from_be = ports_of(pkt->tuple.src_port_be, pkt->tuple.dst_port_be);
+    __u32 to_be = ports_of(to->src_port_be, to->dst_port_be);
+    long err = l4_addresses_changed(skb, pkt, to->src, to->dst);
+
+    if (err || from_be == to_be) return err;
+    return bpf_l4_csum_replace(skb, l4_check_off(pkt), from_be, to_be, flags | 4);
+}
+
+/* Of whatever packet, with one hop less. By itself for the stack's sake: most packets are plain. */
+VERIFIED_ONCE int translate_other(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                  const union cnet_addr* src, const union cnet_addr* dst,
+                                  __u32 ports) {
+    struct translation to = {
+        .src = src, .dst = dst, .src_port_be = ports, .dst_port_be = ports >> 16};
+
+    if (!pkt || !src || !dst) return -1;
+    return ip_rewrite(skb, pkt, src, dst, 1) || l4_rewrite(skb, pkt, &to);
+}
+
+/* Addresses, ports and checksums, with one hop less. */
+static __always_inline long translate(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                      const struct translation* to) {
+    struct head4 head;
+
+    if (unlikely(!head4_fits(pkt)))
+        return translate_other(skb, pkt, to->src, to->dst,
+                               ports_of(to->src_port_be, to->dst_port_be));
+    head4_fill(&head, pkt, to);
+    return bpf_skb_store_bytes(skb, HEAD4_KEPT, &head.ip.ttl, sizeof(head) - HEAD4_KEPT, 0)
+               ?: head4_checksum(skb, pkt, to);
+}
+
+/* Likewise, with eth_rewrite(). */
+static __always_inline long translate_frame(struct __sk_buff* skb, const struct cnet_pkt* pkt,
+                                            const struct translation* to, const __u8* dst_mac,
+                                            const __u8* src_mac) {
+    const struct head4* now = tc_data(skb);
+    struct head4 head;
+
+    if (unlikely(!head4_fits(pkt) || (const void*)(now + 1) > tc_data_end(skb)))
+        return translate_other(skb, pkt, to->src, to->dst,
+                               ports_of(to->src_port_be, to->dst_port_be))
+                   ?: eth_rewrite(skb, pkt, dst_mac, src_mac);
+    mac_copy(head.eth.h_dest, dst_mac);
+    mac_copy(head.eth.h_source, src_mac);
+    head.eth.h_proto = bpf_htons(ETH_P_IP);
+    head.ip = now->ip;
+    head4_fill(&head, pkt, to);
+    return bpf_skb_store_bytes(skb, 0, &head, sizeof(head), 0) ?: head4_checksum(skb, pkt, to);
+}
+
 #endif
