@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from harness import exposition
 from harness import world as outside
 from harness.icmp import ping
 from harness.netns import Namespace
@@ -219,3 +220,28 @@ def test_interface_index_used_again(host, red, pair):
         assert ping(stranger, alpha.address, timeout=1.2) == "silent"
         assert ping(stranger, red.gateway, timeout=1.2) == "silent"
         host.namespace.ip("link del stray0")
+
+
+def link_lists(host):
+    _, done = host.cli_raw("metrics", json_output=False)
+    return exposition.parse(done.stdout)["cnet_link_lists_total"].value()
+
+
+def test_news_of_one_device_are_no_reason_to_read_all(make_host, make_world):
+    """What an endpoint costs does not grow with the number of devices: each is followed by what was told of it."""
+    host = make_host("[reconcile]\nperiod_s = 3600\n")
+    make_world(host)
+    red = host.network("red", "10.88.1.0/24")
+    before = link_lists(host)
+    made = [host.container(red, f"box{number}") for number in range(5)]
+    host.cli("endpoint", "delete", "box0")
+    made[1].namespace.ip("link del eth0")
+    wait_until(replies(made[1].namespace, made[2].address), ROUND, "the deleted veth being made anew")
+    host.namespace.ip("link add up0 type veth peer name down0", "link set up0 name up1",
+                      "addr add 203.0.113.1/24 dev up1", "link set up1 up")
+    wait_until(lambda: host.has_uplink("up1"), ROUND, "the uplink")
+    host.namespace.ip("link set up1 name up2")
+    wait_until(lambda: host.has_uplink("up2") and not host.has_uplink("up1"), ROUND, "the uplink under its new name")
+    host.namespace.ip("link del up2")
+    wait_until(lambda: not host.has_uplink("up2"), ROUND, "the uplink being gone")
+    assert link_lists(host) == before

@@ -301,35 +301,45 @@ void Daemon::reload_log_level() {
 }
 
 void Daemon::on_netlink() {
-    auto events = monitor_->drain();
-    if (!events) {
-        log_error("watch links: " + events.error().message());
-        notifications_lost_ = true;
-    } else {
-        notifications_lost_ = notifications_lost_ || events->overrun;
-        settings_changed_ = settings_changed_ || events->settings_changed;
-        if (!events->any()) return;
-    }
-    if (links_timer_.armed()) return;
+    drain_netlink();
+    if (!news_.any() || links_timer_.armed()) return;
     // Reading a thousand links takes longer than reading ten; never more than a fifth of the time.
     links_timer_.arm(std::clamp<microseconds>(4 * links_duration_, kLinksDelay, kLinksDelayMax));
 }
 
+void Daemon::drain_netlink() {
+    auto events = monitor_->drain();
+    if (events) return news_.add(*std::move(events));
+    log_error("watch links: " + events.error().message());
+    news_.overrun = true;
+}
+
 void Daemon::follow_links() {
     auto begin = steady_clock::now();
-    bool everything = std::exchange(notifications_lost_, false);
-    bool settings = std::exchange(settings_changed_, false);
-    Status status = everything ? controller_->reconcile() : controller_->links_changed();
-    if (status && settings && !everything) status = controller_->settings_changed();
+    drain_netlink(); // what commands have done since the last time is known already
+    Status status;
+    if (news_.overrun) {
+        status = reconcile_all();
+    } else {
+        const netlink::Events news = std::exchange(news_, {});
+        status = controller_->links_changed(news);
+        if (status && news.settings_changed) status = controller_->settings_changed();
+    }
     report("follow links", status, links_error_);
     links_duration_ = std::chrono::duration_cast<microseconds>(steady_clock::now() - begin);
+}
+
+Status Daemon::reconcile_all() {
+    drain_netlink();
+    news_ = {}; // all of it is in what is read now
+    return controller_->reconcile();
 }
 
 void Daemon::reconcile() {
     {
         const metrics::Stopwatch stopwatch(metrics_->reconciles);
         Status status = data_path_->restore_pins();
-        if (status) status = controller_->reconcile();
+        if (status) status = reconcile_all();
         report("reconcile", status, reconcile_error_);
     }
     sock_->follow();

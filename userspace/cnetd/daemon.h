@@ -65,7 +65,9 @@ private:
 
     void reload_log_level();
     void on_netlink();
+    void drain_netlink();
     void follow_links();
+    Status reconcile_all();
     void reconcile();
     void sweep();
     void hear_dhcp();
@@ -107,8 +109,7 @@ private:
     Timer links_timer_;
     Timer reconcile_timer_;
     Timer sweep_timer_;
-    bool notifications_lost_ = false;
-    bool settings_changed_ = false;
+    netlink::Events news_;                        // not yet looked into
     std::chrono::microseconds links_duration_{0}; // of the last follow_links()
     std::string links_error_;
     std::string reconcile_error_;

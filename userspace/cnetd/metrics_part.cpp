@@ -240,6 +240,10 @@ void MetricsPart::add_cluster(Families& families, const control::StatusView& sum
     families.push_back(single(counter("cnet_reconcile_repairs_total",
                                       "Changes made because somebody else had changed the kernel."),
                               reconcile.repairs));
+    families.push_back(single(counter("cnet_link_lists_total",
+                                      "Times that all devices of the host were read, not only "
+                                      "those that had news."),
+                              reconcile.link_lists));
     families.push_back(single(
         gauge("cnet_reconcile_failing", "1 when the last comparison ended with an error, else 0."),
         reconcile.last_error.has_value()));

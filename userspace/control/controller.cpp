@@ -49,13 +49,6 @@ bool any_taken(const std::map<BindingId, Error>& unreserved) {
 // ports that Linux gives out by itself, 28,232, stays within it.
 constexpr uint64_t kSharesOfFlows = 4;
 
-std::set<uint32_t> indexes(const Observed& observed) {
-    std::set<uint32_t> all;
-    for (const auto& [name, link] : observed.links)
-        all.insert(link.ifindex);
-    return all;
-}
-
 } // namespace
 
 void Controller::Impl::reserve_ports_after_predecessor() {
@@ -108,34 +101,6 @@ Status Controller::reconcile() {
     if (impl_->parts.cluster) {
         if (Status followed = impl_->follow(); !followed) impl_->note_error(followed.error());
     }
-    return impl_->repair();
-}
-
-Status Controller::links_changed() {
-    Observed& observed = impl_->observed;
-    const std::set<uint32_t> before = indexes(observed);
-    auto changed = observe_links(observed, impl_->state, impl_->parts.rtnl);
-    if (!changed) {
-        impl_->note_error(changed.error());
-        return changed.error();
-    }
-    if (!*changed) return {};
-    // An index can be another device's now, with nothing attached.
-    if (indexes(observed) != before) {
-        auto status = observe_attachments(observed, impl_->parts.hooks);
-        if (!status) {
-            impl_->note_error(status.error());
-            return status;
-        }
-    }
-    // A device that was down has lost its routes.
-    if (auto status = observe_host_routes(observed, impl_->parts.rtnl); !status) {
-        impl_->note_error(status.error());
-        return status;
-    }
-    observe_namespaces(observed, impl_->state, impl_->parts.namespaces);
-    observed.unmakeable.clear();
-    impl_->failing.clear();
     return impl_->repair();
 }
 

@@ -20,6 +20,7 @@
 #include "userspace/control/namespaces.h"
 #include "userspace/control/tables.h"
 #include "userspace/control/views.h"
+#include "userspace/netlink/monitor.h"
 #include "userspace/netlink/rtnl.h"
 #include "userspace/store/store.h"
 
@@ -56,12 +57,13 @@ public:
                                                      OverlayConfig overlay = {});
     ~Controller();
 
-    // For the event loop. `reconcile` reads everything again and repairs: at start and every minute
-    // or so; `links_changed` reads links and addresses alone, `settings_changed` whether our ports
-    // forward: after a (debounced) netlink event; `sweep` collects dead flows and aged MACs: every
-    // few seconds.
+    // For the event loop. `reconcile` reads everything again and repairs: at start, every minute or
+    // so, and when news were lost; `links_changed` takes news that were drained just now, and reads
+    // all links only where they do not fit what it knows, `settings_changed` reads whether our
+    // ports forward: after a (debounced) netlink event; `sweep` collects dead flows and aged MACs:
+    // every few seconds.
     Status reconcile();
-    Status links_changed();
+    Status links_changed(const netlink::Events& news);
     Status settings_changed();
     // In steps, until one says that it is done.
     Result<Collector::Swept> sweep();

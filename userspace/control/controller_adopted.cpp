@@ -154,7 +154,7 @@ Result<AdoptedView> Controller::adopt_bridge(const AdoptSpec& spec) {
     if (!status) return status.error();
     next.adopted[bridge] = adopted;
     // Netlink's news may not have come yet.
-    auto looked = observe_links(impl.observed, next, impl.parts.rtnl);
+    auto looked = impl.look_at_links(next);
     if (!looked) return looked.error();
     status = check_ports(*link, next, impl.observed);
     if (!status) return status.error();

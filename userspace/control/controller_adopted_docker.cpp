@@ -131,7 +131,7 @@ Status Controller::Impl::follow_docker_bridges(const std::vector<AdoptedBridge>&
     }
     if (edit.forward.empty()) return {};
     // Netlink's news may not have come yet.
-    auto looked = observe_links(observed, next, parts.rtnl);
+    auto looked = look_at_links(next);
     if (!looked) return looked.error();
     for (const auto& [name, adopted] : next.adopted) {
         auto before = state.adopted.find(name);

@@ -130,9 +130,12 @@ Status Controller::Impl::converge(Mode mode) {
 }
 
 Status Controller::Impl::observe_all() {
+    links_known = false;
+    reconcile_status.link_lists++;
     auto seen = observe(state, parts.rtnl, parts.hooks, parts.tables, parts.namespaces);
     if (!seen) return seen.error().because("look at the kernel's state");
     observed = std::move(*seen);
+    links_known = true;
     failing.clear();
     return {};
 }

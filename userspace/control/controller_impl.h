@@ -7,6 +7,7 @@
 #include "userspace/control/applier.h"
 #include "userspace/control/controller.h"
 #include "userspace/control/edit.h"
+#include "userspace/control/link_news.h"
 #include "userspace/control/network_rules.h"
 #include "userspace/control/port_spec.h"
 #include "userspace/control/ports.h"
@@ -89,6 +90,12 @@ struct Controller::Impl {
     Status converge(Mode mode);
     Status observe_all();
     Status repair();
+    // Brings `observed` to what news say; whether there is anything to repair.
+    Result<bool> take_news(const netlink::Events& news);
+    Result<LinksTaken> take_link_changes(const netlink::Events& news);
+    Result<bool> look_at_links(const State& by);
+    Result<bool> forget_attachments(const std::set<uint32_t>& gone);
+    bool links_known = true; // false: news were taken in part, and do not come again
     enum class Tell { kNothing, kErrors };
     void reserve_ports(Tell tell);
     void reserve_ports_after_predecessor();

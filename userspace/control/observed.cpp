@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
-#include <tuple>
+#include <utility>
 
 namespace cnet::control {
 
@@ -17,33 +17,6 @@ constexpr std::string_view kVtepAlias = "cnet-bpf vtep ";
 bool is_alias(std::string_view alias, std::string_view kind, std::string_view name) {
     return alias.size() == kind.size() + name.size() && alias.starts_with(kind) &&
            alias.ends_with(name);
-}
-
-auto fields(const netlink::LinkInfo& link) {
-    return std::tie(link.ifindex, link.name, link.kind, link.alias, link.mac, link.mtu, link.up,
-                    link.loopback, link.has_ethernet, link.master, link.promiscuous,
-                    link.peer_here);
-}
-
-auto fields(const netlink::AddressInfo& address) {
-    return std::tie(address.ifindex, address.prefix, address.global_scope, address.secondary,
-                    address.deprecated, address.tentative);
-}
-
-bool same_links(const std::map<std::string, netlink::LinkInfo>& a,
-                const std::map<std::string, netlink::LinkInfo>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-        return fields(x.second) == fields(y.second);
-    });
-}
-
-bool same_addresses(const std::map<uint32_t, std::vector<netlink::AddressInfo>>& a,
-                    const std::map<uint32_t, std::vector<netlink::AddressInfo>>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-        return x.first == y.first &&
-               std::equal(x.second.begin(), x.second.end(), y.second.begin(), y.second.end(),
-                          [](const auto& p, const auto& q) { return fields(p) == fields(q); });
-    });
 }
 
 } // namespace
@@ -96,35 +69,40 @@ bool is_of(const netlink::LinkInfo& link, const Network& network) {
 Result<bool> observe_links(Observed& observed, const State& state, netlink::Rtnl& rtnl) {
     auto links = rtnl.links();
     if (!links) return links.error();
-    auto addresses = rtnl.addresses();
-    if (!addresses) return addresses.error();
     std::map<std::string, netlink::LinkInfo> by_name;
     for (netlink::LinkInfo& link : *links)
         by_name.emplace(link.name, link);
+    bool changed = by_name != observed.links;
+    observed.links = std::move(by_name);
+    auto others = observe_addresses(observed, rtnl);
+    if (!others) return others;
+    changed |= *others;
+    others = observe_bridging(observed, state, rtnl);
+    if (!others) return others;
+    return changed || *others;
+}
+
+Result<bool> observe_addresses(Observed& observed, netlink::Rtnl& rtnl) {
+    auto addresses = rtnl.addresses();
+    if (!addresses) return addresses.error();
     std::map<uint32_t, std::vector<netlink::AddressInfo>> by_ifindex;
     for (netlink::AddressInfo& address : *addresses)
         by_ifindex[address.ifindex].push_back(address);
-    bool changed =
-        !same_links(by_name, observed.links) || !same_addresses(by_ifindex, observed.addresses);
-    observed.links = std::move(by_name);
+    const bool changed = by_ifindex != observed.addresses;
     observed.addresses = std::move(by_ifindex);
-    const netlink::Bridging before = std::move(observed.bridging);
-    auto status = observe_bridging(observed, state, rtnl);
-    if (!status) return status.error();
-    changed |= observed.bridging != before;
     return changed;
 }
 
-Status observe_bridging(Observed& observed, const State& state, netlink::Rtnl& rtnl) {
-    observed.bridging = {};
-    if (state.adopted.empty()) return {};
+Result<bool> observe_bridging(Observed& observed, const State& state, netlink::Rtnl& rtnl) {
+    const netlink::Bridging before = std::exchange(observed.bridging, {});
+    if (state.adopted.empty()) return observed.bridging != before;
     std::set<uint32_t> bridges;
     for (const auto& [name, adopted] : state.adopted)
         if (const netlink::LinkInfo* link = observed.find(name)) bridges.insert(link->ifindex);
     auto bridging = rtnl.bridging(bridges);
     if (!bridging) return bridging.error();
     observed.bridging = std::move(*bridging);
-    return {};
+    return observed.bridging != before;
 }
 
 Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl& rtnl) {

@@ -45,8 +45,9 @@ bool is_of(const netlink::LinkInfo& link, const Network& network);
 // Links, addresses and adopted bridges alone; true when anything in them differs from what
 // `observed` held.
 Result<bool> observe_links(Observed& observed, const State& state, netlink::Rtnl& rtnl);
-// Fills `bridging`, by the links that are known.
-Status observe_bridging(Observed& observed, const State& state, netlink::Rtnl& rtnl);
+// The same of addresses, and of adopted bridges by the links that are known.
+Result<bool> observe_addresses(Observed& observed, netlink::Rtnl& rtnl);
+Result<bool> observe_bridging(Observed& observed, const State& state, netlink::Rtnl& rtnl);
 // Fills `not_forwarding`: a sysctl of the whole host (ip_forward) clears that of every device.
 Status observe_forwarding(Observed& observed, const State& state, netlink::Rtnl& rtnl);
 // Fills `host_routes`.

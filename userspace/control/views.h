@@ -325,6 +325,7 @@ struct DropView {
 struct ReconcileStatus {
     uint64_t runs = 0;
     uint64_t repairs = 0;                  // changes made because kernel and desired state differed
+    uint64_t link_lists = 0;               // times that all devices were read
     std::optional<std::string> last_error; // since the last full round began
 };
 

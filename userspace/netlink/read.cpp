@@ -1,51 +1,22 @@
 #include "userspace/netlink/read.h"
 
 #include <linux/if_addr.h>
-#include <net/if.h>
-#include <net/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <netlink/errno.h>
 #include <netlink/route/addr.h>
-#include <netlink/route/link.h>
 #include <netlink/route/route.h>
 
-#include <memory>
+#include <optional>
 
 #include "userspace/netlink/address.h"
 #include "userspace/netlink/cache.h"
+#include "userspace/netlink/link_message.h"
+#include "userspace/netlink/question.h"
 #include "userspace/netlink/socket.h"
 
 namespace cnet::netlink {
 namespace {
-
-struct LinkDeleter {
-    void operator()(rtnl_link* link) const { rtnl_link_put(link); }
-};
-
-std::string text_or_empty(const char* text) {
-    return text ? text : "";
-}
-
-LinkInfo to_link_info(rtnl_link* link) {
-    const auto flags = rtnl_link_get_flags(link);
-    const auto type = rtnl_link_get_arptype(link);
-    LinkInfo info;
-    info.ifindex = static_cast<uint32_t>(rtnl_link_get_ifindex(link));
-    info.name = text_or_empty(rtnl_link_get_name(link));
-    info.kind = text_or_empty(rtnl_link_get_type(link));
-    info.alias = text_or_empty(rtnl_link_get_ifalias(link));
-    info.mac = to_mac(rtnl_link_get_addr(link)).value_or(MacAddress());
-    info.mtu = rtnl_link_get_mtu(link);
-    info.up = flags & IFF_UP;
-    info.loopback = flags & IFF_LOOPBACK;
-    info.has_ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
-    info.promiscuous = flags & IFF_PROMISC;
-    info.master = static_cast<uint32_t>(rtnl_link_get_master(link));
-    // The kernel names the other end's namespace when it is another.
-    int32_t peer_netns = 0;
-    info.peer_here = info.kind == "veth" && rtnl_link_get_link(link) != 0 &&
-                     rtnl_link_get_link_netnsid(link, &peer_netns) != 0;
-    return info;
-}
 
 // An optimistic address is used while it is being probed, RFC 4429.
 bool is_tentative(unsigned flags) {
@@ -55,23 +26,30 @@ bool is_tentative(unsigned flags) {
 } // namespace
 
 Result<std::vector<LinkInfo>> read_links(nl_sock* socket) {
-    nl_cache* filled = nullptr;
-    if (const int code = rtnl_link_alloc_cache(socket, AF_UNSPEC, &filled); code < 0)
-        return nl_error("list the devices", code);
-    const Cache cache(filled);
-    std::vector<LinkInfo> links;
-    for_each(filled, [&](nl_object* object) {
-        links.push_back(to_link_info(reinterpret_cast<rtnl_link*>(object)));
-    });
-    return links;
+    const Question question = make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
+    // Statistics are most of what there is to copy, and nobody looks at them.
+    CNET_CHECK(nla_put_u32(question.get(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) == 0);
+    for (;;) {
+        std::vector<LinkInfo> links;
+        bool interrupted = false;
+        auto status = ask(socket, question, "list the devices", [&](nlmsghdr* message) {
+            interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+            if (auto link = to_link_info(message)) links.push_back(*std::move(link));
+        });
+        if (!status) return status.error();
+        if (!interrupted) return links;
+    }
 }
 
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name) {
-    rtnl_link* found = nullptr;
-    if (const int code = rtnl_link_get_kernel(socket, 0, name.c_str(), &found); code < 0)
-        return nl_error("device " + name, code);
-    const std::unique_ptr<rtnl_link, LinkDeleter> link(found);
-    return to_link_info(found);
+    const Question question = make_question(RTM_GETLINK, 0, ifinfomsg{});
+    CNET_CHECK(nla_put_string(question.get(), IFLA_IFNAME, name.c_str()) == 0);
+    std::optional<LinkInfo> link;
+    auto status = ask(socket, question, "device " + name,
+                      [&](nlmsghdr* message) { link = to_link_info(message); });
+    if (!status) return status.error();
+    if (!link) return Error(ErrorKind::kSystem, "device " + name + ": no answer");
+    return *std::move(link);
 }
 
 Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket) {

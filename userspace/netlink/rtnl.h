@@ -28,7 +28,9 @@ struct LinkInfo {
     bool has_ethernet = true; // false: tun, WireGuard, ppp
     uint32_t master = 0;      // ifindex of the bridge it is a port of
     bool promiscuous = false; // by somebody's setting; what the kernel's own users ask for aside
-    bool peer_here = false;   // a veth whose other end is in this namespace too
+    uint32_t peer_here = 0;   // ifindex of a veth's other end, where that is in this namespace too
+
+    bool operator==(const LinkInfo&) const = default;
 };
 
 struct AddressInfo {
@@ -38,6 +40,8 @@ struct AddressInfo {
     bool secondary = false; // IPv6: a temporary one, RFC 8981
     bool deprecated = false;
     bool tentative = false; // not the host's: being probed for a duplicate, or one
+
+    bool operator==(const AddressInfo&) const = default;
 
     // What new connections of the host's may come from.
     bool is_stable() const {

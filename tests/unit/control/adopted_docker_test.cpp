@@ -11,7 +11,7 @@ protected:
         World::SetUp();
         docker0 = add_bridge("docker0");
         add_bridge("br-1");
-        ASSERT_TRUE(controller->links_changed());
+        ASSERT_TRUE(links_changed());
         ASSERT_TRUE(controller->adopt_docker());
     }
 
@@ -58,7 +58,7 @@ TEST_F(AdoptedDockerTest, WhatDockerHasIsAdopted) {
     EXPECT_EQ(state_of("br-later"), "gone");
     EXPECT_TRUE(hooked(docker0));
     add_bridge("br-later");
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(state_of("br-later"), "adopted");
     const auto id = controller->adopted().at(0).id;
     follow({bridge("docker0"), bridge("br-1")});
@@ -135,7 +135,7 @@ TEST_F(AdoptedDockerTest, RulesMatterWhereTheyAreAsked) {
     follow({bridge("docker0", "", "a rule")});
     EXPECT_EQ(state_of("docker0"), "adopted");
     rtnl.bridging_of().netfilter = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(state_of("docker0"), "left: a rule");
     EXPECT_FALSE(hooked(docker0));
     follow({bridge("docker0")});
@@ -145,7 +145,7 @@ TEST_F(AdoptedDockerTest, RulesMatterWhereTheyAreAsked) {
 
 TEST_F(AdoptedDockerTest, AnUplinkStaysOne) {
     add_bridge("lan0", {prefix("198.51.100.2/24")});
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     follow({bridge("lan0")});
     EXPECT_EQ(state_of("lan0").substr(0, 4), "left");
     follow({bridge("lan0")});

@@ -22,7 +22,7 @@ protected:
         one = add_port("one");
         two = add_port("two");
         rtnl.bridging_of().ports[one].far_mac = kFarMac;
-        ASSERT_TRUE(controller->links_changed());
+        ASSERT_TRUE(links_changed());
     }
 
     uint32_t add_port(const std::string& name) {
@@ -130,15 +130,15 @@ TEST_F(AdoptedTest, WhatABridgeMindsIsLeftToIt) {
     };
     for (const auto& c : cases) {
         c.set(ports[two]);
-        ASSERT_TRUE(controller->links_changed());
+        ASSERT_TRUE(links_changed());
         EXPECT_EQ(flags(two), kLeft) << c.why;
         EXPECT_EQ(why_left("two"), c.why);
         ports[two] = before;
-        ASSERT_TRUE(controller->links_changed());
+        ASSERT_TRUE(links_changed());
         EXPECT_EQ(flags(two), kServed) << c.why;
     }
     ports[one].shaped = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(one), kServed);
     expect_settled();
 }
@@ -151,20 +151,20 @@ TEST_F(AdoptedTest, ChangedPortsForgetWhatWasLearnedThere) {
     entry.ifindex = two;
     tables.learned[key] = entry;
     rtnl.bridging_of().ports[two].isolated = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_TRUE(tables.learned.empty());
 }
 
 TEST_F(AdoptedTest, PortsComeAndGo) {
     adopt();
     const uint32_t three = add_port("three");
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(three), kServed);
     rtnl.enslave("three", 0);
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(three), -1);
     ASSERT_TRUE(rtnl.delete_link("lab0"));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(one), -1);
     EXPECT_TRUE(tables.contents.port.empty());
     EXPECT_EQ(controller->adopted().at(0).state, "gone");
@@ -174,12 +174,12 @@ TEST_F(AdoptedTest, PortsComeAndGo) {
 TEST_F(AdoptedTest, ABridgeThatBecomesAnotherIsLeftAlone) {
     adopt();
     rtnl.bridging_of().bridges[bridge].vlan_filtering = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(one), -1);
     EXPECT_EQ(controller->adopted().at(0).state, "left");
     rtnl.bridging_of().bridges[bridge].vlan_filtering = false;
     rtnl.bridging_of().bridges[bridge].stp = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(one), kStraight);
     EXPECT_EQ(tables.contents.network.at(1).ageing_s, 15u) << "as fast as a changing tree forgets";
 }
@@ -217,7 +217,7 @@ TEST_F(AdoptedTest, Masquerades) {
     EXPECT_EQ(tables.contents.network.at(1).flags,
               uint32_t{CNET_NETWORK_OPEN | CNET_NETWORK_ADOPTED});
     rtnl.bridging_of().ports[two].isolated = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(two), kLeft) << "its packets are translated when they leave";
 
     cnet_ct_key inside{}, outside{};
@@ -241,7 +241,7 @@ TEST_F(AdoptedTest, OptionsAreChangedLive) {
     adopt();
     rtnl.bridging_of().ports[two].isolated = true;
     rtnl.bridging_of().bridges[bridge].stated = {kFarMac};
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     ASSERT_TRUE(controller->adopt_bridge({.bridge = "lab0", .icc = false}));
     EXPECT_EQ(flags(one), kStraight | CNET_PORT_ICC_OFF);
     EXPECT_EQ(flags(two), kLeft | CNET_PORT_ICC_OFF) << "nothing goes around it there";
@@ -310,13 +310,13 @@ TEST_F(AdoptedTest, PublishesAddressesBehindIt) {
     EXPECT_EQ(tables.contents.network.at(1).flags,
               uint32_t{CNET_NETWORK_OPEN | CNET_NETWORK_ADOPTED});
     rtnl.bridging_of().ports[two].isolated = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(two), kLeft | CNET_PORT_PUBLISHED);
     rtnl.bridging_of().ports[two].locked = true;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(flags(two), kLeft) << "the bridge takes nothing there";
     rtnl.bridging_of().ports[two].isolated = rtnl.bridging_of().ports[two].locked = false;
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     auto taken = controller->publish("lab0/10.77.0.3", "18080:80");
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error().message(), "Bind for 0.0.0.0:18080 failed: port is already allocated");
@@ -333,7 +333,7 @@ TEST_F(AdoptedTest, PublishesAddressesBehindIt) {
     expect_settled();
 
     ASSERT_TRUE(rtnl.delete_link("lab0"));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_TRUE(tables.contents.binding.empty()) << "as long as the bridge is gone";
     ASSERT_TRUE(controller->release_bridge("lab0"));
     EXPECT_TRUE(controller->ports()->empty());

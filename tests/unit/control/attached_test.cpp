@@ -67,7 +67,7 @@ TEST_F(AttachedTest, WhatCannotBeAPortIsRefused) {
     rtnl.add_device("nic1", {prefix("198.51.100.7/24")});
     rtnl.add_device("up1");
     ASSERT_TRUE(controller->add_uplink("up1"));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     expect_refused("lo", ErrorKind::kInvalid, "is the loopback device");
     expect_refused("cnet1", ErrorKind::kInvalid, "belongs to one of our networks");
     expect_refused("cnhp1", ErrorKind::kInvalid, "belongs to one of our networks");
@@ -90,7 +90,7 @@ TEST_F(AttachedTest, BelongsToOneNetworkAndIsNoUplink) {
     ASSERT_TRUE(controller->delete_endpoint("app"));
     EXPECT_EQ(controller->delete_network("web").error().kind(), ErrorKind::kConflict);
     ASSERT_TRUE(rtnl.add_address("lan0", prefix("198.51.100.7/24")));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_FALSE(tables.contents.uplink.contains(lan)) << "an address makes it no uplink";
 }
 
@@ -99,14 +99,14 @@ TEST_F(AttachedTest, ANicIsPromiscuousWhileItIsAttached) {
     attach("nic1");
     EXPECT_TRUE(rtnl.find("nic1")->info.promiscuous);
     ASSERT_TRUE(rtnl.set_promiscuous("nic1", false));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_TRUE(rtnl.find("nic1")->info.promiscuous) << "somebody switched it off";
     restart();
     ASSERT_TRUE(controller->detach_device("web", "nic1"));
     EXPECT_FALSE(rtnl.find("nic1")->info.promiscuous);
 
     ASSERT_TRUE(rtnl.set_promiscuous("nic1", true));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     attach("nic1");
     ASSERT_TRUE(controller->detach_device("web", "nic1"));
     EXPECT_TRUE(rtnl.find("nic1")->info.promiscuous) << "it was so before";
@@ -118,13 +118,13 @@ TEST_F(AttachedTest, ADeviceThatComesBackIsFollowed) {
     tables.learned[key] = {clock.monotonic_ns(), lan, CNET_PORT_LEARNING, 0, 0};
     ASSERT_TRUE(rtnl.delete_link("lan0"));
     hooks.attached.erase({CNET_HOOK_ENDPOINT, lan});
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_FALSE(tables.contents.port.contains(lan));
     EXPECT_TRUE(tables.learned.empty());
     EXPECT_EQ(device_state(), "gone");
     restart();
     const uint32_t again = rtnl.add_device("lan0", {}, "veth");
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_TRUE(is_port(again));
     EXPECT_EQ(device_state(), "up");
     expect_settled();
@@ -135,7 +135,7 @@ TEST_F(AttachedTest, ADeviceThatBecomesSomethingElseIsLeftAlone) {
     ASSERT_TRUE(rtnl.delete_link("lan0"));
     hooks.attached.erase({CNET_HOOK_ENDPOINT, lan});
     const uint32_t bridge = rtnl.add_device("lan0", {}, "bridge");
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_FALSE(is_port(bridge));
     EXPECT_EQ(device_state(), "unusable");
     expect_settled();

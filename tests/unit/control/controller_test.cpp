@@ -179,7 +179,7 @@ TEST_F(ControllerTest, RepairsWhatOthersBroke) {
     ASSERT_TRUE(rtnl.delete_link("cnet1"));
     hooks.attached.erase({CNET_HOOK_ENDPOINT, old_index}); // as the kernel does
     ASSERT_TRUE(rtnl.delete_address("cngw1", prefix("10.88.0.1/24")));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     const auto endpoint = *controller->endpoint("app");
     EXPECT_EQ(endpoint.state, "up");
     EXPECT_NE(endpoint.ifindex, old_index);
@@ -199,7 +199,7 @@ TEST_F(ControllerTest, VanishedNamespaceIsReportedAndItsEntriesGo) {
     const auto endpoint = make_endpoint("web", "app", "/run/netns/a");
     namespaces.vanish("/run/netns/a");
     hooks.attached.erase({CNET_HOOK_ENDPOINT, endpoint.ifindex});
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(controller->endpoint("app")->state, "netns-gone");
     EXPECT_FALSE(tables.contents.port.contains(endpoint.ifindex));
     EXPECT_EQ(tables.contents.network.at(1).flood_ports, 1u);
@@ -253,7 +253,7 @@ TEST_F(ControllerTest, SomebodyElsesTroubleDoesNotFailACommand) {
     make_network("web", "10.88.0.0/24");
     hooks.attach_error = Error(ErrorKind::kSystem, "odd device");
     rtnl.add_device("tun7", {prefix("198.51.100.1/24")});
-    EXPECT_FALSE(controller->links_changed());
+    EXPECT_FALSE(links_changed());
     EXPECT_TRUE(controller->status()->reconcile.last_error.has_value());
     control::NetworkPatch patch;
     patch.icc = false;

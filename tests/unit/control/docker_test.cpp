@@ -42,7 +42,7 @@ protected:
     void move(const control::EndpointView& endpoint, const std::string& netns) {
         ASSERT_TRUE(controller->place_endpoint(endpoint.name, netns));
         rtnl.move(waiting_of(endpoint), netns, "eth0");
-        ASSERT_TRUE(controller->links_changed());
+        ASSERT_TRUE(links_changed());
     }
 
     static std::string waiting_of(const control::EndpointView& endpoint) {
@@ -94,7 +94,7 @@ TEST_F(DockerTest, GoneWithItsContainerItIsMadeForTheNextAlone) {
     move(made, "/run/netns/a");
     rtnl.remove_netns("/run/netns/a");
     namespaces.paths.erase("/run/netns/a");
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(rtnl.find(made.host_ifname), nullptr);
     EXPECT_EQ(state_of("e1"), "netns-gone");
     expect_settled();

@@ -193,13 +193,13 @@ TEST_F(ModesTest, NewFlowsComeFromStableAddressesAlone) {
     rtnl.set_address_state(ip("2001:db8::2"), temporary);
     rtnl.set_address_state(ip("2001:db8::3"), deprecated);
     rtnl.set_address_state(ip("2001:db8::4"), tentative);
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(uplink_addresses(), (std::set<std::string>{"192.0.2.2", "2001:db8::1"}));
     EXPECT_TRUE(tables.contents.host_addr.contains(ip("2001:db8::2").to_abi())) << "still its own";
     EXPECT_TRUE(tables.contents.host_addr.contains(ip("2001:db8::3").to_abi()));
     EXPECT_FALSE(tables.contents.host_addr.contains(ip("2001:db8::4").to_abi())) << "not yet";
     rtnl.set_address_state(ip("2001:db8::4"), {});
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_TRUE(uplink_addresses().contains("2001:db8::4"));
 }
 

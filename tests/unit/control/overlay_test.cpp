@@ -53,7 +53,7 @@ TEST_F(OverlayTest, TheOtherHalfComesAndGoesWithTheDevice) {
     EXPECT_EQ(tables.contents.vtep.at(ip("192.0.2.2").to_abi()).receiver_ifindex, 0u);
     expect_settled();
     ASSERT_TRUE(rtnl.delete_link(control::kVxlanReceiver));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     ASSERT_NE(rtnl.find(control::kVxlanReceiver), nullptr) << "made again";
     EXPECT_EQ(vtep().receiver_ifindex, rtnl.find(control::kVxlanEntrance)->info.ifindex);
     expect_settled();
@@ -87,13 +87,13 @@ TEST_F(OverlayTest, PeersAreInTheMapsWithOurAddressTowardsThem) {
 TEST_F(OverlayTest, TheMtuIsWhatTheUnderlayLeaves) {
     EXPECT_EQ(make_overlay(300, "10.9.0.0/24").network.mtu, 1450u);
     ASSERT_TRUE(rtnl.set_mtu("eth0", 9000));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(controller->network("over300")->network.mtu, 8950u);
     control::NetworkPatch patch;
     patch.mtu = 1400;
     ASSERT_TRUE(controller->update_network("over300", patch));
     ASSERT_TRUE(rtnl.set_mtu("eth0", 1500));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(controller->network("over300")->network.mtu, 1400u) << "it was given";
 }
 

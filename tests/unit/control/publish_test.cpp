@@ -295,7 +295,7 @@ TEST_F(PublishTest, FlowsOfALostAddressGo) {
     const auto port = *controller->publish("app", "8080:80");
     add_dnat_flow(1000, port.id);
     ASSERT_TRUE(rtnl.delete_address("eth0", prefix("192.0.2.2/24")));
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_TRUE(tables.flows.empty());
     EXPECT_TRUE(controller->uplinks().empty());
 }

@@ -7,6 +7,7 @@
 
 #include "tests/unit/base/fake_clock.h"
 #include "tests/unit/control/fake_kernel.h"
+#include "tests/unit/netlink/fake_news.h"
 #include "userspace/control/controller.h"
 #include "userspace/store/sqlite_store.h"
 
@@ -64,6 +65,9 @@ protected:
         controller = std::move(*started);
     }
 
+    // The daemon looks at what netlink has told.
+    Status links_changed() { return controller->links_changed(news.drain()); }
+
     // Nothing is left to repair: kernel and desired state agree.
     void expect_settled() {
         const unsigned before = rtnl.changes() + tables.changes + hooks.changes;
@@ -104,6 +108,7 @@ protected:
 
     Life life;
     FakeRtnl rtnl;
+    FakeNews news{rtnl};
     FakeTables tables;
     FakeHooks hooks;
     FakeNamespaces namespaces;

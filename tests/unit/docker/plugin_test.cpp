@@ -77,7 +77,7 @@ TEST_F(Plugin, JoinTellsTheDeviceAndTheWayOut) {
     EXPECT_EQ(answer["GatewayIPv6"], "");
     EXPECT_FALSE(answer.contains("DisableGatewayService"));
     rtnl.move(waiting, "/run/netns/a", "eth0");
-    ASSERT_TRUE(controller->links_changed());
+    ASSERT_TRUE(links_changed());
     EXPECT_EQ(driver("Join", join), answer);
     EXPECT_TRUE(driver("Join", with(ids("e1"), "SandboxKey", "a")).contains("Err"));
     EXPECT_EQ(driver("EndpointOperInfo", ids("e1"))["Value"]["cnet.endpoint"], "docker-e1");

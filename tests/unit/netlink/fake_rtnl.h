@@ -38,7 +38,6 @@ public:
 
     // ---- what a test arranges ----
     void add_netns(const std::string& path) { namespaces_.insert(path); }
-    // With every link in it, and the links' peers.
     void remove_netns(const std::string& path) {
         namespaces_.erase(path);
         for (const auto index : indexes_in(path))
@@ -55,18 +54,18 @@ public:
         link.addresses = addresses;
         return add(std::move(link));
     }
-    // What an engine does with a device that waits for it.
-    void move(const std::string& name, const std::string& netns, const std::string& new_name) {
-        auto* link = find_mutable(name);
-        link->netns = netns;
+    // Into another namespace, or only to another name.
+    void move(const std::string& name, const std::string& to, const std::string& new_name,
+              const std::string& from = "") {
+        auto* link = find_mutable(name, from);
+        link->netns = to;
         link->info.name = new_name;
     }
     // IFA_F_DEPRECATED and the like, until set again.
     void set_address_state(const IpAddress& address, const netlink::AddressInfo& state) {
         address_states_[address] = state;
     }
-    // What bridges and ports are set to; a port is one of a bridge by enslave().
-    netlink::Bridging& bridging_of() { return bridging_; }
+    netlink::Bridging& bridging_of() { return bridging_; } // a port is one by enslave()
     void enslave(const std::string& name, uint32_t master) {
         if (Link* link = find_mutable(name)) link->info.master = master;
     }
@@ -96,6 +95,7 @@ public:
     }
     // Calls that change something, so far: a second reconcile should make none.
     unsigned changes() const { return changes_; }
+    uint32_t last_index() const { return last_index_; }
 
     // ---- Rtnl ----
     Result<std::vector<netlink::LinkInfo>> links() override {
@@ -367,7 +367,7 @@ private:
     netlink::LinkInfo seen(const Link& link) const {
         auto info = link.info;
         const auto peer = links_.find(link.peer);
-        info.peer_here = peer != links_.end() && peer->second.netns == link.netns;
+        if (peer != links_.end() && peer->second.netns == link.netns) info.peer_here = link.peer;
         return info;
     }
 

@@ -2,6 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "tests/unit/netlink/netns_fixture.h"
 
 namespace cnet::netlink {
@@ -36,10 +39,7 @@ protected:
                 ADD_FAILURE() << events.error().message();
                 break;
             }
-            all.links_changed |= events->links_changed;
-            all.addresses_changed |= events->addresses_changed;
-            all.routes_changed |= events->routes_changed;
-            all.overrun |= events->overrun;
+            all.add(*std::move(events));
         }
         return all;
     }
@@ -55,19 +55,76 @@ TEST_F(MonitorTest, QuietWhenNothingHappens) {
 
 TEST_F(MonitorTest, TellsLinksAddressesAndRoutesApart) {
     ASSERT_TRUE(ok(rtnl_->set_mtu("cnet1", 1300)));
-    auto events = wait_for([](const Events& seen) { return seen.links_changed; });
-    EXPECT_TRUE(events.links_changed);
-    EXPECT_FALSE(events.addresses_changed || events.routes_changed || events.overrun);
+    const auto link = rtnl_->link("cnet1");
+    ASSERT_TRUE(ok(link));
+    auto events = wait_for([](const Events& seen) { return !seen.links.empty(); });
+    EXPECT_EQ(events.links[link->ifindex].now->mtu, 1300u);
+    EXPECT_FALSE(!events.addresses.empty() || events.routes_changed || events.overrun);
 
     // On a device that is down an address makes no connected route.
     ASSERT_TRUE(ok(rtnl_->add_address("cnet1", *IpPrefix::parse("10.9.0.1/24"))));
-    events = wait_for([](const Events& seen) { return seen.addresses_changed; });
-    EXPECT_TRUE(events.addresses_changed);
-    EXPECT_FALSE(events.links_changed || events.overrun);
+    events = wait_for([](const Events& seen) { return !seen.addresses.empty(); });
+    EXPECT_EQ(events.addresses, std::set<uint32_t>{link->ifindex});
+    EXPECT_FALSE(!events.links.empty() || events.overrun);
 
     ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
     events = wait_for([](const Events& seen) { return seen.routes_changed; });
     EXPECT_TRUE(events.routes_changed);
+}
+
+// Each device as it is in the end, the same as if it were asked for.
+TEST_F(MonitorTest, TellsWhatEachDeviceIsNow) {
+    VethSpec spec;
+    spec.name = "cnet2";
+    spec.alias = "cnet-bpf endpoint two";
+    spec.mac = *MacAddress::parse("02:00:00:00:00:02");
+    spec.peer_name = "cnep2"; // here too
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec)));
+    ASSERT_TRUE(ok(rtnl_->set_mtu("cnet2", 1400)));
+    ASSERT_TRUE(ok(rtnl_->set_promiscuous("cnet2", true)));
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet2", true)));
+    const auto link = rtnl_->link("cnet2");
+    ASSERT_TRUE(ok(link));
+    EXPECT_NE(link->peer_here, 0u);
+    auto events = monitor_->drain();
+    ASSERT_TRUE(ok(events));
+    EXPECT_EQ(events->links[link->ifindex], (LinkNews{*link, false}));
+    auto links = rtnl_->links();
+    ASSERT_TRUE(ok(links));
+    EXPECT_EQ(std::count(links->begin(), links->end(), *link), 1);
+
+    ASSERT_TRUE(ok(rtnl_->delete_link("cnet2")));
+    events = monitor_->drain();
+    ASSERT_TRUE(ok(events));
+    EXPECT_EQ(events->links[link->ifindex], (LinkNews{std::nullopt, true}));
+    EXPECT_TRUE(events->links.contains(link->peer_here));
+}
+
+TEST_F(MonitorTest, WhatComesLaterCounts) {
+    LinkInfo link;
+    link.name = "a";
+    Events all;
+    all.links[7] = {link, false};
+    Events later;
+    later.links[7].was_gone = true;
+    all.add(later);
+    EXPECT_EQ(all.links[7], (LinkNews{std::nullopt, true}));
+    Events last;
+    last.links[7] = {link, false};
+    all.add(last);
+    EXPECT_EQ(all.links[7], (LinkNews{link, true})) << "it is another one";
+}
+
+// A port of a bridge is told of as such, and that it is none any more does not mean that it went.
+TEST_F(MonitorTest, APortThatLeavesItsBridgeIsStillThere) {
+    for (const char* command : {"ip link add br0 type bridge", "ip link set cnet1 master br0",
+                                "ip link set cnet1 nomaster"})
+        ASSERT_EQ(std::system(command), 0) << command;
+    const auto link = rtnl_->link("cnet1");
+    auto events = monitor_->drain();
+    ASSERT_TRUE(ok(events));
+    EXPECT_TRUE(events->bridging_changed);
+    EXPECT_EQ(events->links[link->ifindex], (LinkNews{*link, false}));
 }
 
 TEST_F(MonitorTest, OverrunIsReportedOnce) {
@@ -77,8 +134,8 @@ TEST_F(MonitorTest, OverrunIsReportedOnce) {
     auto events = wait_for([](const Events& seen) { return seen.overrun; });
     EXPECT_TRUE(events.overrun);
     ASSERT_TRUE(ok(rtnl_->set_mtu("cnet1", 1400)));
-    events = wait_for([](const Events& seen) { return seen.links_changed; });
-    EXPECT_TRUE(events.links_changed);
+    events = wait_for([](const Events& seen) { return !seen.links.empty(); });
+    EXPECT_FALSE(events.links.empty());
     EXPECT_FALSE(events.overrun);
 }
 
