@@ -190,23 +190,34 @@ Status KernelRtnl::delete_host_route(const std::string& name, const HostRoute& r
     return device ? request_no_host_route(socket_.get(), device->ifindex, route) : device.error();
 }
 
+Result<int> KernelRtnl::sysctls_of(const std::string& family) {
+    UniqueFd& directory = family == "ipv6" ? sysctls6_ : sysctls4_;
+    if (!directory) {
+        auto guard = NetnsGuard::enter(netns_.get());
+        if (!guard) return guard.error();
+        auto opened = open_sysctls(family);
+        if (!opened) return opened.error();
+        directory = *std::move(opened);
+    }
+    return directory.get();
+}
+
 Status KernelRtnl::set_sysctl(const std::string& family, const std::string& name,
                               const std::string& key, const std::string& value) {
     if (!valid_ifname(name))
         return Error(ErrorKind::kInvalid, "\"" + name + "\" is no device name");
-    // /proc/sys/net shows the namespace of the thread that opens the file.
-    auto guard = NetnsGuard::enter(netns_.get());
-    if (!guard) return guard.error();
-    return write_sysctl(sysctl_path(family, name, key), value);
+    auto directory = sysctls_of(family);
+    if (!directory) return directory.error();
+    return write_sysctl(name + "/" + key, value, *directory);
 }
 
 Result<std::string> KernelRtnl::sysctl(const std::string& family, const std::string& name,
                                        const std::string& key) {
     if (!valid_ifname(name))
         return Error(ErrorKind::kInvalid, "\"" + name + "\" is no device name");
-    auto guard = NetnsGuard::enter(netns_.get());
-    if (!guard) return guard.error();
-    return read_sysctl(sysctl_path(family, name, key));
+    auto directory = sysctls_of(family);
+    if (!directory) return directory.error();
+    return read_sysctl(name + "/" + key, *directory);
 }
 
 Status KernelRtnl::configure_endpoint(const EndpointSetup& setup) {

@@ -55,9 +55,12 @@ public:
 private:
     KernelRtnl(UniqueFd netns, Socket socket)
         : netns_(std::move(netns)), socket_(std::move(socket)) {}
+    // The directory; kNotFound while the kernel does not know the family.
+    Result<int> sysctls_of(const std::string& family);
 
-    UniqueFd netns_; // set_sysctl() visits it
+    UniqueFd netns_;
     Socket socket_;
+    UniqueFd sysctls4_, sysctls6_; // once they have been used
 };
 
 } // namespace cnet::netlink
