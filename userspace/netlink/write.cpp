@@ -169,6 +169,18 @@ Status request_same_mac(nl_sock* socket, const LinkInfo& link) {
     return message.send(socket, "announce the addresses of " + link.name);
 }
 
+Status request_eui64(nl_sock* socket, const std::string& name) {
+    auto message = link_request(RTM_NEWLINK, 0, name);
+    message.begin_nest(IFLA_AF_SPEC);
+    message.begin_nest(AF_INET6);
+    message.put(IFLA_INET6_ADDR_GEN_MODE, uint8_t{IN6_ADDR_GEN_MODE_EUI64});
+    for (int nest = 0; nest < 2; ++nest)
+        message.end_nest();
+    auto set = message.send(socket, "have " + name + " make addresses from its MAC");
+    if (!set && set.error().errno_value() == EAFNOSUPPORT) return {};
+    return set;
+}
+
 Status request_mtu(nl_sock* socket, const std::string& name, uint32_t mtu) {
     auto message = link_request(RTM_NEWLINK, 0, name);
     message.put(IFLA_MTU, mtu);

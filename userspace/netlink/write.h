@@ -19,6 +19,9 @@ Status request_up(nl_sock* socket, const std::string& name, bool up);
 // tells the link about the device's addresses.
 Status request_same_mac(nl_sock* socket, const LinkInfo& link);
 Status request_promiscuous(nl_sock* socket, const std::string& name, bool on);
+// IPv6 link-local addresses made from the MAC. A kernel or a device without IPv6 has none to make.
+// As a sysctl it is not waited for while others change devices, but tried in a circle.
+Status request_eui64(nl_sock* socket, const std::string& name);
 Status request_mtu(nl_sock* socket, const std::string& name, uint32_t mtu);
 
 // IPv6 addresses skip duplicate address detection: ours are given out by us, and usable at once.

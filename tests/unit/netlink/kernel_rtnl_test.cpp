@@ -303,6 +303,20 @@ TEST_F(KernelRtnlTest, EndpointIsConfiguredAndMayBeAgain) {
     }
 }
 
+// Whatever the namespace's default is.
+TEST_F(KernelRtnlTest, EndpointMakesAddressesFromItsMac) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    auto inside = NetnsGuard::enter(box_path());
+    ASSERT_TRUE(ok(inside));
+    const char* path = "/proc/sys/net/ipv6/conf/eth0/addr_gen_mode";
+    constexpr const char* kNone = "1";
+    std::ofstream(path) << kNone;
+    ASSERT_TRUE(ok(rtnl_->configure_endpoint({box_path(), "eth0", {}, {}, {}})));
+    std::string mode;
+    std::ifstream(path) >> mode;
+    EXPECT_EQ(mode, "0");
+}
+
 TEST_F(KernelRtnlTest, SecondDefaultRouteIsRefused) {
     ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
     Rtnl::EndpointSetup setup{
