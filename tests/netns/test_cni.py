@@ -260,7 +260,7 @@ def test_modes(host, make_cni, make_namespace):
     for name, keys, mode in (
         ("quiet", {"isGateway": False}, "isolated"),
         ("open", {"ipMasq": False}, "routed"),
-        ("whole", {}, "nat"),
+        ("whole", {"ingressPolicy": "open"}, "nat"),
     ):
         pod = make_namespace(name)
         result = make_cni({"type": "cnet", **keys}, name=name).add(pod, f"in-{name}")

@@ -134,7 +134,7 @@ def test_what_a_reboot_leaves_behind(host, make_cni, make_namespace):
         (2, "disableContainerInterface", {"disableContainerInterface": True}),
         (7, "both a rate", {"runtimeConfig": {"bandwidth": {"ingressRate": 1000}}}),
         (7, "less than one packet", {"ingressRate": 1000, "ingressBurst": 1000}),
-        (2, "ingressPolicy", {"ingressPolicy": "open"}),
+        (7, "ingressPolicy", {"ingressPolicy": "closed"}),
         (6, "isGateway must be", {"isGateway": "yes"}),
         (6, "not JSON", "{"),
         (6, "not a JSON object", "[]"),

@@ -42,11 +42,10 @@ Done refuse_unsupported(const Reader& in) {
 
 Outcome<bool> read_icc(const Reader& in) {
     const std::string policy = in.text("ingressPolicy");
-    if (!policy.empty() && policy != "same-bridge" && policy != "isolated") {
-        if (policy == "open")
-            return unsupported("ingressPolicy", policy, "networks are isolated from each other");
-        return invalid("ingressPolicy \"" + policy + "\" is neither same-bridge nor isolated");
-    }
+    // "open" is what the firewall plugin does without the key.
+    if (!policy.empty() && policy != "open" && policy != "same-bridge" && policy != "isolated")
+        return invalid("ingressPolicy \"" + policy +
+                       "\" is neither open, same-bridge nor isolated");
     return policy != "isolated" && !in.flag("portIsolation").value_or(false);
 }
 

@@ -110,6 +110,7 @@ TEST(Config, SubnetsAreMaskedAndGatewaysKept) {
 }
 
 TEST(Config, PoliciesTurnIccOff) {
+    EXPECT_TRUE(config_of({{"ingressPolicy", "open"}}).icc);
     EXPECT_TRUE(config_of({{"ingressPolicy", "same-bridge"}}).icc);
     EXPECT_FALSE(config_of({{"ingressPolicy", "isolated"}}).icc);
     EXPECT_FALSE(config_of({{"portIsolation", true}}).icc);
@@ -161,7 +162,6 @@ TEST(Config, Refused) {
         {{{"ipam", {{"ranges", {"10.0.0.0/24"}}}}}, Code::kDecode},
         {{{"vlan", 5}}, Code::kUnsupportedField},
         {{{"vlanTrunk", Json::array({{{"id", 5}}})}}, Code::kUnsupportedField},
-        {{{"ingressPolicy", "open"}}, Code::kUnsupportedField},
         {{{"ingressPolicy", "closed"}}, Code::kConfig},
         {{{"runtimeConfig", {{"mac", "no"}}}}, Code::kConfig},
         {{{"runtimeConfig", {{"ips", {"no"}}}}}, Code::kConfig},
