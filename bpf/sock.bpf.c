@@ -18,6 +18,10 @@ int cnet_connect4(struct bpf_sock_addr* ctx) {
     sock_addr_nothing_is_loopback4(&dial.dialled);
     dial.bound_to_loopback = sock_addr_is_loopback4(sk->src_ip4);
     reason = sock_resolve(ctx, &dial);
+    if (reason == CNET_R_SOCK_LOOPBACK_SOURCE && !sock_unbind4(ctx)) {
+        dial.bound_to_loopback = 0;
+        reason = sock_resolve(ctx, &dial);
+    }
     if (reason == CNET_R_SOCK_DIALLED) sock_addr_write4(ctx, &dial.backend);
     if (sock_left_alone(reason)) sock_forget(sk, &dial.dialled);
     return sock_exit(ctx, &dial, reason);
@@ -43,6 +47,10 @@ int cnet_connect6(struct bpf_sock_addr* ctx) {
     }
     if (addr_is_v4(&dial.dialled.addr)) sock_addr_nothing_is_loopback4(&dial.dialled);
     reason = sock_resolve(ctx, &dial);
+    if (reason == CNET_R_SOCK_LOOPBACK_SOURCE && !sock_unbind6(ctx)) {
+        dial.bound_to_loopback = 0;
+        reason = sock_resolve(ctx, &dial);
+    }
     if (reason == CNET_R_SOCK_DIALLED) sock_addr_write6(ctx, &dial.backend);
     if (sock_left_alone(reason)) sock_forget(sk, &dial.dialled);
     return sock_exit(ctx, &dial, reason);

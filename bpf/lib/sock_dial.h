@@ -83,6 +83,23 @@ static __always_inline enum cnet_reason sock_resolve(struct bpf_sock_addr* ctx,
     return CNET_R_SOCK_DIALLED;
 }
 
+/*
+ * A socket that dials is bound to a loopback address, from which nothing goes to an endpoint: bound
+ * to none, it gets the gateway's as any other does. Only one that has no port yet can be bound once
+ * more (IP_BIND_ADDRESS_NO_PORT): __inet_bind() and __inet6_bind() refuse the rest. 0: it is done.
+ */
+static __always_inline long sock_unbind4(struct bpf_sock_addr* ctx) {
+    struct sockaddr_in nowhere = {.sin_family = CNET_AF_INET};
+
+    return bpf_bind(ctx, (struct sockaddr*)&nowhere, sizeof(nowhere));
+}
+
+static __always_inline long sock_unbind6(struct bpf_sock_addr* ctx) {
+    struct sockaddr_in6 nowhere = {.sin6_family = CNET_AF_INET6};
+
+    return bpf_bind(ctx, (struct sockaddr*)&nowhere, sizeof(nowhere));
+}
+
 static __always_inline int sock_left_alone(enum cnet_reason reason) {
     return reason == CNET_R_NONE || reason == CNET_R_NOT_OURS;
 }

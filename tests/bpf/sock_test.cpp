@@ -235,6 +235,34 @@ TEST_F(Sock, BoundToOneAddressOrOneFamily) {
     }
 }
 
+// IP_BIND_ADDRESS_NO_PORT, as curl and proxies bind, leaves the port to connect(); else it is late.
+TEST_F(Sock, BoundToLoopback) {
+    publish_at(CNET_L4_TCP, kTarget4, kTarget6);
+    publish_at(CNET_L4_UDP, kTarget4, kTarget6);
+    auto server4 = Socket::bound(SOCK_STREAM, {kTarget4, 80});
+    auto server6 = Socket::bound(SOCK_STREAM, {kTarget6, 80});
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+        for (const char* address : {kLoopback, "::1", "::ffff:127.0.0.1"}) {
+            for (const int no_port : {0, 1}) {
+                SockAddr own({address, 0});
+                Socket client(own.storage.ss_family, type);
+                ASSERT_EQ(setsockopt(client.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &no_port,
+                                     sizeof(no_port)),
+                          0);
+                ASSERT_EQ(bind(client.fd(), own.get(), own.size), 0);
+                const Place place{address, 8080};
+                EXPECT_EQ(counted_by([&] {
+                              EXPECT_EQ(client.connect(place), no_port ? 0 : EADDRNOTAVAIL);
+                          }),
+                          sock({no_port ? CNET_R_SOCK_DIALLED : CNET_R_SOCK_LOOPBACK_SOURCE}))
+                    << address << ' ' << type;
+                if (!no_port) continue;
+                EXPECT_EQ(client.peer(), place);
+            }
+        }
+    }
+}
+
 TEST_F(Sock, EndpointWithOneFamily) {
     publish_at(CNET_L4_UDP, kTarget4, nullptr);
     Socket six(AF_INET6, SOCK_DGRAM);

@@ -24,7 +24,7 @@ from harness.sockets import (
 )
 
 OWN_ADDRESS = "A process of the host that reaches a published port has the gateway's address"
-BOUND_TO_LOOPBACK = "A socket bound to 127.0.0.1 does not reach published ports"
+BOUND_TO_LOOPBACK = "A socket bound to a port of 127.0.0.1 does not reach published ports"
 BOUND = "A socket bound to an address of the host keeps it towards a published port"
 
 
