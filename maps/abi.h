@@ -94,6 +94,9 @@ enum cnet_port_flag {
     CNET_PORT_DIRECT4 = 1 << 16, /* reachable as it is: from outside, and with CNET_PORT_KEEP4 from
                                     other networks */
     CNET_PORT_DIRECT6 = 1 << 17,
+    CNET_PORT_GUARDED = 1 << 18, /* on the host's port too: what is reachable as it is, by
+                                    CNET_PORT_ROUTED or by CNET_PORT_DIRECT with KEEP, is so by ICMP
+                                    and by the ports that it publishes alone */
 };
 
 struct cnet_port {
@@ -261,7 +264,10 @@ struct cnet_slot {
 #define CNET_CT_ENTRIES_MAX (CNET_SLOT_MAPPING - 1) /* what cnet_ct may be made to hold */
 CNET_SIZE(struct cnet_slot, 4 + 4);
 
-/* ---- cnet_bind_addr: (host address, protocol, port) -> binding. Writer: cnetd. ---- */
+/*
+ * ---- cnet_bind_addr: (host address, protocol, port) -> binding. Writer: cnetd. ----
+ * And with CNET_PORT_GUARDED (address behind it, protocol, its own port), of which no slot tells.
+ */
 struct cnet_bind_key {
     union cnet_addr addr; /* ::ffff:0.0.0.0 or :: for one family's wildcard */
     __u32 slot;           /* CNET_SLOT_INDEX */

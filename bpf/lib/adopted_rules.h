@@ -83,13 +83,15 @@ static __always_inline int guard_knows(struct cnet_pkt* pkt) {
 
 /*
  * What begins elsewhere and comes straight to an address behind the bridge, past the published
- * ports ("direct routing"). What is not TCP does not show where it began: an answer that comes from
- * an uplink has come another way, or is of a flow that is known; from elsewhere it may be one to
- * what the kernel has forwarded.
+ * ports ("direct routing"). Where that is allowed to published ports, what is for one passes. What
+ * is not TCP does not show where it began: an answer that comes from an uplink has come another
+ * way, or is of a flow that is known; from elsewhere it may be one to what the kernel has
+ * forwarded.
  */
 VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 from_ifindex) {
     if (!pkt) return V_DROP;
     if (!guard_parse(skb, pkt)) return V_NEXT;
+    if (port_is_direct(pkt->port_flags, pkt->flags & PKT_IP6) && guard_is_open(pkt)) return V_NEXT;
     if (pkt->tuple.l4_proto == IPPROTO_TCP)
         return (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? drop(pkt, CNET_R_DIRECT_ROUTING)
                                                                  : V_NEXT;
@@ -137,7 +139,8 @@ static __always_inline enum cnet_verdict adopted_guard(struct __sk_buff* skb, st
     from = bpf_map_lookup_elem(&cnet_port, &from_ifindex);
     if (from && from->flags & CNET_PORT_MASQUERADE) return drop(pkt, CNET_R_OTHER_NETWORK);
     if (likely(!port_is_direct(pkt->port_flags, v6))) return guard_direct(skb, pkt, from_ifindex);
-    return port_masquerades(pkt->port_flags, v6) ? guard_begin(skb, pkt, from_ifindex) : V_NEXT;
+    if (port_masquerades(pkt->port_flags, v6)) return guard_begin(skb, pkt, from_ifindex);
+    return pkt->port_flags & CNET_PORT_GUARDED ? guard_direct(skb, pkt, from_ifindex) : V_NEXT;
 }
 
 #endif

@@ -92,6 +92,8 @@ static __always_inline enum cnet_verdict gateway_to_network(struct cnet_pkt* pkt
         return drop(pkt, CNET_R_OTHER_NETWORK);
     if (!(pkt->flags & PKT_HAS_TUPLE)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
+    if (host_port->flags & CNET_PORT_GUARDED && !guard_is_open(pkt))
+        return drop(pkt, CNET_R_OTHER_NETWORK);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_ROUTED, pkt->network_id, 0);
     flow_tuple_of(&flow->forward, pkt, pkt->network_id);

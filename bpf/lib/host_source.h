@@ -3,7 +3,7 @@
  * Stage: only the host itself speaks through a host port, and what we sent that way (stranger.h). A
  * packet that the host's stack forwarded from elsewhere towards an endpoint has bypassed the
  * published ports ("direct routing") and is dropped, but for a routed network, whose endpoints
- * everybody may reach.
+ * everybody may reach, or whose published ports (guard.h).
  *
  * The source address decides, because on this side of the veth the device it came from is no longer
  * known.
@@ -11,8 +11,8 @@
 #ifndef CNET_LIB_HOST_SOURCE_H
 #define CNET_LIB_HOST_SOURCE_H
 
+#include "guard.h"
 #include "host_addr.h"
-#include "port.h"
 
 static __always_inline enum cnet_verdict
 host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet_port* port) {
@@ -23,7 +23,8 @@ host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet
         skb->tc_index = 0; /* a container that forwards the packet would forward the mark */
         return V_NEXT;
     }
-    if (unlikely(port->flags & CNET_PORT_ROUTED)) return V_NEXT;
+    if (unlikely((port->flags & (CNET_PORT_ROUTED | CNET_PORT_GUARDED)) == CNET_PORT_ROUTED))
+        return V_NEXT;
     if (pkt->eth_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr* ip = data + ETH_HLEN;
 
@@ -43,7 +44,9 @@ host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet
     } else {
         return V_NEXT;
     }
-    return is_host_addr(&source) ? V_NEXT : drop(pkt, CNET_R_DIRECT_ROUTING);
+    if (is_host_addr(&source)) return V_NEXT;
+    if (port->flags & CNET_PORT_GUARDED && guard_lets_in(skb, pkt)) return V_NEXT;
+    return drop(pkt, CNET_R_DIRECT_ROUTING);
 }
 
 #endif

@@ -93,6 +93,71 @@ TEST_F(Routed, TheHostForwardsIntoIt) {
     expect(hostport(forwarded), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED, forwarded);
 }
 
+// As Docker's gateway_mode "routed" has it: ICMP, and the ports that the endpoint publishes as its
+// own.
+class Guarded : public Routed {
+protected:
+    void SetUp() override {
+        Routed::SetUp();
+        if (IsSkipped()) return;
+        set_port_flags("hp1", CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED);
+        set_port_flags("gw2", CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED);
+    }
+    // Port `port` of `target`, and no slot.
+    void publish_direct(const char* target, cnet_l4 l4, uint16_t port, uint32_t network) {
+        publish(7, l4, port, target, port, network);
+        const uint32_t slot = CNET_SLOT_INDEX(l4, port);
+        maps().slot.set_range(slot, 1, CNET_BINDING_NONE);
+        cnet_bind_key key{};
+        key.addr = IpAddress::parse(target)->to_abi();
+        key.slot = slot;
+        ASSERT_TRUE(maps().bind_addr.update(key, 7));
+    }
+    static Packet into(const Layer& rest, const char* from = kWorld) {
+        return Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+               Ipv4{.src = from, .dst = kEp1, .ttl = 63} / rest;
+    }
+};
+
+TEST_F(Guarded, TheHostForwardsWhatIsPublished) {
+    publish_direct(kEp1, CNET_L4_TCP, 80, 1);
+    const Layer dial = Tcp{.src_port = 50000, .dst_port = 80};
+    expect(hostport(into(dial)), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED,
+           into(dial));
+    const Packet echo = into(Icmp{.type = 8, .id = 7}) / "an echo";
+    expect(hostport(echo), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED, echo);
+    const Layer other = Tcp{.src_port = 50000, .dst_port = 81};
+    expect_drop(hostport(into(other)), CNET_HOOK_HOSTPORT, CNET_R_DIRECT_ROUTING);
+    expect_drop(hostport(into(Udp{.src_port = 50000, .dst_port = 80})), CNET_HOOK_HOSTPORT,
+                CNET_R_DIRECT_ROUTING);
+    // The host itself goes everywhere.
+    expect(hostport(into(other, kGw1)), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED,
+           into(other, kGw1));
+}
+
+TEST_F(Guarded, AnotherNetworkReachesWhatIsPublished) {
+    set_port_flags("ep1", kRouted);
+    expect_drop(endpoint("ep1", ep1_to_ep3()), CNET_HOOK_ENDPOINT, CNET_R_OTHER_NETWORK);
+    publish_direct(kEp3, CNET_L4_TCP, 80, 2);
+    expect(endpoint("ep1", ep1_to_ep3()), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ROUTED,
+           at_ep3(kEp1, 40000));
+}
+
+TEST_F(Guarded, OnlyToThoseWhoMay) {
+    publish_direct(kEp1, CNET_L4_TCP, 80, 1);
+    auto binding = **maps().binding.lookup(7);
+    binding.allow_list_id = 7;
+    ASSERT_TRUE(maps().binding.update(7, binding));
+    const Packet dial = into(Tcp{.src_port = 50000, .dst_port = 80});
+    expect_drop(hostport(dial), CNET_HOOK_HOSTPORT, CNET_R_DIRECT_ROUTING);
+    cnet_allow_key key{};
+    key.prefix_len = CNET_ALLOW_PREFIX_LEN(128);
+    key.list_id = 7;
+    key.addr = IpAddress::parse(kWorld)->to_abi();
+    ASSERT_TRUE(maps().allow.update(key, 1));
+    expect(hostport(dial), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED, dial);
+}
+
 TEST_F(Routed, IsolatedNetworksHaveNoGateway) {
     set_port_flags("ep1", kMasquerading | CNET_PORT_INTERNAL | CNET_PORT_ISOLATED);
     Packet packet = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kGw1} /

@@ -82,12 +82,13 @@ def test_none_mode(plain):
 BRIDGE = "com.docker.network.bridge."
 
 
-def network(one, name, subnet, *options):
+def network(one, name, subnet, *options, publish=()):
     """Adopted, with a container in it by the name `on-NAME` that serves pages and echoes datagrams."""
     words = [word for option in options for word in ("-o", option)]
     one.docker.run("network", "create", "--subnet", subnet, *words, name)
     wait_until(lambda: one.bridge(name), what="the network being adopted")
-    one.docker.serve(f"on-{name}", "--network", name)
+    ports = [word for port in publish for word in ("-p", port)]
+    one.docker.serve(f"on-{name}", "--network", name, *ports)
     one.serves(name, 1)
     return one.docker.inside_of(f"on-{name}"), one.address(f"on-{name}", name)
 
@@ -120,15 +121,19 @@ def test_direct_routing(plain):
         "nat": network(plain, "nat", "10.91.0.0/24"),
         "kept": network(plain, "kept", "10.91.1.0/24", f"{BRIDGE}enable_ip_masquerade=false"),
         "open": network(plain, "open", "10.91.2.0/24", f"{mode}nat-unprotected"),
-        "routed": network(plain, "routed", "10.91.3.0/24", f"{mode}routed"),
+        "routed": network(plain, "routed", "10.91.3.0/24", f"{mode}routed", publish=["8080:80", "8081:80"]),
     }
+    wait_until(lambda: plain.host.cli("port", "list"), what="the routed port being open")
+    (row,) = plain.host.cli("port", "list")
+    assert (row["host_port"], row["port"], row["reservation"]) == (80, 80, "direct")
     near = plain.world.near
     near.ip(f"route add 10.91.0.0/16 via {outside.HOST}")
     for name, (inside, address) in made.items():
         reached = name in ("open", "routed")
         with UdpServer(inside) as udp, TcpServer(near) as server:
             assert page(near, address, seconds=5 if reached else 1) == (f"on-{name}" if reached else ""), name
-            assert udp_talk(near, address, udp.port, timeout=0.5) == ("echoed" if reached else "silent")
+            # Published ports and ICMP, where it is routed.
+            assert udp_talk(near, address, udp.port, timeout=0.5) == ("echoed" if name == "open" else "silent")
             assert ping(near, address, timeout=0.5) == ("reply" if reached else "silent")
             assert tcp_talk(inside, outside.NEAR, server.port) == "echoed"
             seen = {peer[0] for peer in server.peers}
@@ -139,8 +144,10 @@ def test_direct_routing(plain):
         for target, (_, address) in made.items():
             if target == "routed" != source:
                 assert page(inside, address) == "on-routed", f"from {source}"
+                assert tcp_talk(inside, address, 81, timeout=0.5) == "silent", f"from {source}"
             elif source != target:
                 assert closed(inside, address), f"{source} to {target}"
+    assert closed(near, outside.HOST, 8080), "the host has no port of a routed network"
     near.ip(f"route del 10.91.0.0/16 via {outside.HOST}")
 
 

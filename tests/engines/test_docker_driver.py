@@ -13,6 +13,8 @@ from harness import docker as engine
 from harness import host as hosts
 from harness import underlay as segment
 from harness import world as outside
+from harness.icmp import ping
+from harness.sockets import TcpServer, tcp_talk
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(engine.missing() is not None, reason=str(engine.missing()))
@@ -189,6 +191,30 @@ def test_options(one):
     assert one.endpoint("172.30.0.2")["ports"] == ["127.0.0.1:8080->80/tcp"]
     assert one.docker.raw("exec", "two", "ping", "-c1", "-W1", "172.30.0.2").returncode != 0
     one.remove("web", "two")
+    one.docker.run("network", "rm", "net")
+
+
+def test_routed(one):
+    """As Docker has it since 27: the published ports of a container, at its own address, and ICMP."""
+    one.network("net", "--subnet", "172.30.0.0/24", "-o", "com.docker.network.bridge.gateway_mode_ipv4=routed")
+    one.docker.serve("web", "--network", "net", "-p", "8080:80", "-p", "8081:80")
+    assert one.endpoint("172.30.0.2")["ports"] == ["80/tcp"]
+    one.world.near.ip(f"route add 172.30.0.0/24 via {outside.HOST}")
+    with TcpServer(one.docker.inside_of("web"), 81), TcpServer(one.world.near) as far:
+        serves(one.world.near, "web", "172.30.0.2", 80)
+        assert ping(one.world.near, "172.30.0.2") == "reply"
+        assert tcp_talk(one.world.near, "172.30.0.2", 81, timeout=0.5) == "silent"
+        assert page(one.world.near, outside.HOST, 8080) == ""
+        serves(one.host.namespace, "web", "172.30.0.2", 80)
+        assert tcp_talk(one.host.namespace, "172.30.0.2", 81) == "echoed"
+        assert tcp_talk(one.docker.inside_of("web"), outside.NEAR, far.port) == "echoed"
+        assert far.peers[0][0] == "172.30.0.2"
+    one.docker.run("restart", "-t", "0", "web")
+    serves(one.world.near, "web", "172.30.0.2", 80)
+    one.docker.fails("nothing is published on 127.0.0.1", "run", "--name", "two", "--network", "net",
+                     "-p", "127.0.0.1:80:80", "box", "true")
+    one.world.near.ip("route del 172.30.0.0/24")
+    one.remove("two", "web")
     one.docker.run("network", "rm", "net")
 
 

@@ -30,7 +30,7 @@ class BridgeHost:
 
     def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500, mode="nat"):
         """`allow_spoofing` says nothing here: a bridge checks no source and always learns. `mode` is Docker's
-        gateway_mode of both families, "nat" or "routed".
+        gateway_mode of both families: "nat", or "routed-published" for Docker's "routed".
         """
         del allow_spoofing
         network = Network(name, subnet, mtu=mtu, subnet6=subnet6_of(subnet), v6=self.v6)
@@ -116,7 +116,7 @@ class _Rules:
         return not published.host_ip or (":" in published.host_ip) == self._v6
 
     def _is_routed(self, container):
-        return any(one is container.network and mode == "routed" for one, *_, mode in self._networks)
+        return any(one is container.network and mode == "routed-published" for one, *_, mode in self._networks)
 
     def _bridge_of(self, container):
         return self._host.bridge_of(container.network)
@@ -143,7 +143,7 @@ class _Rules:
         yield "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER"
         yield "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER"
         for network, bridge, internal, _, mode in self._networks:
-            if mode == "routed":
+            if mode == "routed-published":
                 continue
             yield f"-A POSTROUTING -o {bridge} -m addrtype --src-type LOCAL -j MASQUERADE"
             if not internal:
@@ -180,7 +180,7 @@ class _Rules:
                 yield f"-A DOCKER-INTERNAL ! -s {subnet} -o {bridge} -j DROP"
                 yield f"-A DOCKER-INTERNAL ! -d {subnet} -i {bridge} -j DROP"
             yield f"-A DOCKER-BRIDGE -o {bridge} -j DOCKER"
-            if mode == "routed":
+            if mode == "routed-published":
                 yield f"-A DOCKER ! -i {bridge} -o {bridge} -p {'ipv6-icmp' if self._v6 else 'icmp'} -j ACCEPT"
             yield f"-A DOCKER ! -i {bridge} -o {bridge} -j DROP"
             if not icc:

@@ -38,6 +38,12 @@ inline constexpr Bit kPortFlags[] = {
     {CNET_PORT_NAT_INDEPENDENT, "nat_independent"},
     {CNET_PORT_REMOTE, "remote"},
     {CNET_PORT_DHCP, "dhcp"},
+    {CNET_PORT_BRIDGED, "bridged"},
+    {CNET_PORT_KEEP4, "keep4"},
+    {CNET_PORT_KEEP6, "keep6"},
+    {CNET_PORT_DIRECT4, "direct4"},
+    {CNET_PORT_DIRECT6, "direct6"},
+    {CNET_PORT_GUARDED, "guarded"},
 };
 inline constexpr Bit kNetworkFlags[] = {{CNET_NETWORK_OPEN, "open"},
                                         {CNET_NETWORK_ADOPTED, "adopted"}};

@@ -101,7 +101,7 @@ void check_host_ports(const Subject& subject, Findings& findings) {
 
 void check_routed(const Subject& subject, Findings& findings) {
     for (const Json& network : subject.networks) {
-        if (text_at(network, "mode") != "routed") continue;
+        if (!text_at(network, "mode").starts_with("routed")) continue;
         for (const Json& uplink : subject.uplinks) {
             const std::string device = text_at(uplink, "device");
             if (of_device("ipv4", device, "forwarding") != "0") continue;

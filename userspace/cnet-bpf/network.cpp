@@ -142,8 +142,8 @@ std::vector<Option> settings_that_change() {
     return {
         {"--mtu", kNumber, "N",
          "largest packet, in bytes (1500; with a VNI what the underlay leaves)", "mtu"},
-        {"--mode", kText, "nat|routed|isolated",
-         "masquerade; reachable as it is; without the host (nat)", "mode"},
+        {"--mode", kText, "nat|routed|routed-published|isolated",
+         "masquerade; reachable as it is, or by what it publishes; without the host (nat)", "mode"},
         {"--icc", kOnOff, "on|off", "endpoints may talk to each other (on)", "icc"},
         {"--masquerade", kOnOff, "on|off", "translate sources towards uplinks (on)", "masquerade"},
         {"--snat", kTextOrNone, "ADDRESS",

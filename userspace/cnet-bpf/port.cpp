@@ -11,7 +11,13 @@ std::string range(const Json& port, const char* first, const char* last) {
     return to.empty() || from == to ? from : from + "-" + to;
 }
 
+// Of the endpoint's own address: the host has no such port.
+bool is_direct(const Json& port) {
+    return text_at(port, "reservation") == "direct";
+}
+
 std::string host_side(const Json& port) {
+    if (is_direct(port)) return "-";
     std::string address = text_at(port, "host_ip");
     if (address.find(':') != std::string::npos) address = "[" + address + "]";
     return address + ":" + range(port, "host_port", "host_port_end");
@@ -34,6 +40,8 @@ View port_view() {
 }
 
 std::string published(const Json& port) {
+    if (is_direct(port))
+        return endpoint_side(port) + "/" + text_at(port, "protocol") + " of the endpoint's own";
     std::string text =
         host_side(port) + "->" + endpoint_side(port) + "/" + text_at(port, "protocol");
     if (text_at(port, "reservation") == "store")

@@ -45,7 +45,9 @@ uint32_t limits_of(const AdoptedBridge& adopted) {
 uint32_t outside_flags(const Outside& outside, uint32_t keep, uint32_t direct) {
     const bool open =
         outside.gateway == Gateway::kUnprotected || outside.gateway == Gateway::kRouted;
-    return (outside.masquerades() ? 0 : keep) | (open ? direct : 0);
+    const bool guarded = outside.gateway == Gateway::kRouted;
+    return (outside.masquerades() ? 0 : keep) | (open ? direct : 0) |
+           (guarded ? CNET_PORT_GUARDED : 0);
 }
 
 // What of the bridge's packets are ours to route. Any published port of the host is reached from

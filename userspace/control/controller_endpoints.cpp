@@ -144,7 +144,10 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
         view.state = parts.namespaces.alive(endpoint.netns) ? "down" : "netns-gone";
     }
     for (const auto& [id, port] : state.ports) {
-        if (port.endpoint_id == endpoint.id) view.ports.push_back(to_string(port));
+        if (port.endpoint_id != endpoint.id) continue;
+        const std::string text = to_string(port);
+        // Of a direct one what stands before the arrow is nobody's.
+        view.ports.push_back(state.is_direct(port) ? text.substr(text.find('>') + 1) : text);
     }
     if (auto lease = state.leases.find(endpoint.id); lease != state.leases.end())
         view.lease = LeaseView{lease->second.address, lease_ends_in_s(endpoint.id)};

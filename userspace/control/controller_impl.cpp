@@ -163,7 +163,7 @@ void Controller::Impl::note_error(const Error& error) {
 
 void Controller::Impl::reserve_ports(Tell tell) {
     for (const auto& [id, port] : state.ports) {
-        if (port.holder == Holder::kPublisher) continue;
+        if (port.holder == Holder::kPublisher || state.is_direct(port)) continue;
         auto status = reservations.reserve(port, families_of(port));
         if (status) {
             unreserved.erase(id);

@@ -51,6 +51,12 @@ Status check_vni(const Network& network, const NetworkSpec& spec, bool has_clust
     return {};
 }
 
+// Its ports would be published at other addresses than before: the host's, or the endpoints' own.
+bool is_elsewhere(const Network& after, const Network& before) {
+    const Mode direct = Mode::kRoutedPublished;
+    return (after.mode == direct) != (before.mode == direct);
+}
+
 // Nothing is published from a network that has no outside.
 Status check_no_ports(const Network& network, const State& state) {
     for (const auto& [id, port] : state.ports) {
@@ -181,7 +187,8 @@ Result<NetworkView> Controller::update_network(const std::string& name, const Ne
     Network after = before;
     apply_patch(after, patch);
     auto status = check_network(after);
-    if (status && after.is_internal()) status = check_no_ports(after, impl_->state);
+    if (status && (after.is_internal() || is_elsewhere(after, before)))
+        status = check_no_ports(after, impl_->state);
     if (status) status = impl_->check_attached_mtu(after);
     if (status && after.clustered) status = impl_->check_shared(after);
     if (status && after.clustered) status = impl_->parts.cluster->update_network(after);

@@ -19,11 +19,19 @@ bool addresses_meet(const std::optional<IpAddress>& a, const std::optional<IpAdd
     return *a == *b || a->is_unspecified() || b->is_unspecified();
 }
 
+// Can one packet be for both ports' addresses?
+bool places_meet(const State& state, const PublishedPort& a, const PublishedPort& b) {
+    const bool direct = state.is_direct(a);
+    if (direct != state.is_direct(b)) return false;
+    if (direct && (a.endpoint_id != b.endpoint_id || a.behind != b.behind)) return false;
+    return addresses_meet(a.host_ip, b.host_ip);
+}
+
 // The first port of `wanted` that another published port has.
 std::optional<uint16_t> taken_port(const State& state, const PublishedPort& wanted) {
     std::optional<uint16_t> first;
     for (const auto& [id, port] : state.ports) {
-        if (port.l4 != wanted.l4 || !addresses_meet(port.host_ip, wanted.host_ip)) continue;
+        if (port.l4 != wanted.l4 || !places_meet(state, port, wanted)) continue;
         const uint32_t begin = std::max<uint32_t>(port.host_port, wanted.host_port);
         const uint32_t end =
             std::min<uint32_t>(port.host_port + port.count, wanted.host_port + wanted.count);
@@ -68,6 +76,17 @@ bool matches(const PortSpec& spec, const PublishedPort& port) {
     return any_of_family || same_host_ip(spec.host_ip, port.host_ip);
 }
 
+// The target's own address and port, whatever of the host's the publisher named.
+Status make_direct(PublishedPort& port) {
+    if (port.host_ip && port.host_ip->is_loopback())
+        return Error(ErrorKind::kInvalid, "nothing is published on " + port.host_ip->to_string() +
+                                              " from a routed network: its ports are the "
+                                              "endpoints' own");
+    if (port.host_ip) port.host_ip = unspecified(port.host_ip->is_v4());
+    port.host_port = port.port;
+    return {};
+}
+
 // What a port chosen by us must keep clear of: other published ports, and what the administrator
 // reserved where the choice is ours alone.
 std::vector<PortRange> taken_ports(const State& state, const PublishedPort& wanted,
@@ -75,7 +94,7 @@ std::vector<PortRange> taken_ports(const State& state, const PublishedPort& want
     std::vector<PortRange> taken;
     if (!spec.host_port) taken = reserved_ports();
     for (const auto& [id, port] : state.ports) {
-        if (port.l4 != wanted.l4 || !addresses_meet(port.host_ip, wanted.host_ip)) continue;
+        if (port.l4 != wanted.l4 || !places_meet(state, port, wanted)) continue;
         taken.push_back({port.host_port, uint32_t{port.host_port} + port.count - 1});
     }
     return taken;
@@ -116,7 +135,8 @@ PortView Controller::Impl::view(const PublishedPort& port) const {
     view.port_end = static_cast<uint16_t>(port.port + port.count - 1);
     view.protocol = to_string(port.l4);
     view.allow_from = port.allow_from;
-    view.reservation = port.holder == Holder::kPublisher
+    view.reservation = state.is_direct(port) ? "direct"
+                       : port.holder == Holder::kPublisher
                            ? "publisher"
                            : reservation_word(reservations.held(port.id));
     return view;
@@ -176,6 +196,7 @@ Status Controller::Impl::reserve_given(const PublishedPort& port) {
     }
     // Whoever made the bridge has its ports bound before it publishes them.
     if (port.behind && port.holder == Holder::kPublisher) return {};
+    if (state.is_direct(port)) return {};
     return reservations.reserve(port, families_of(port));
 }
 
@@ -226,7 +247,10 @@ Result<PortView> Controller::publish(const std::string& endpoint_name, const std
     port.l4 = spec->l4;
     port.allow_from = allow_from;
     port.holder = holder;
-    const bool given = spec->host_port && spec->host_choice == 1;
+    const bool direct = impl.state.is_direct(port);
+    if (direct) status = make_direct(port);
+    if (!status) return status.error();
+    const bool given = direct || (spec->host_port && spec->host_choice == 1);
     status = given ? impl.reserve_given(port) : impl.reserve_free(port, *spec);
     if (!status) return status.error();
 

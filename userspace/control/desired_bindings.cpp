@@ -54,6 +54,21 @@ void add_address_slots(MapContents& maps, const PublishedPort& port) {
     }
 }
 
+// At each address that the port leads to; what comes to the host's is none of its.
+void add_direct(MapContents& maps, const cnet_binding& binding, const PublishedPort& port) {
+    for (const cnet_addr& target : {binding.target4, binding.target6}) {
+        const IpAddress address = IpAddress::from_abi(target);
+        const bool wanted = !port.host_ip || port.host_ip->is_v4() == address.is_v4();
+        if (!wanted || address.is_unspecified()) continue;
+        for (uint32_t offset = 0; offset < port.count; offset++) {
+            cnet_bind_key key{};
+            key.addr = target;
+            key.slot = CNET_SLOT_INDEX(port.l4, port.port + offset);
+            maps.bind_addr[key] = port.id;
+        }
+    }
+}
+
 // Its device, or the bridge while it is one that we adopt.
 bool is_target_here(const MapContents& maps, const PublishedPort& port, const State& state,
                     const Observed& observed) {
@@ -69,7 +84,9 @@ void add_bindings(MapContents& maps, const State& state, const Observed& observe
         maps.binding[id] = binding_entry(port, state);
         add_allow_list(maps.allow, id, port.allow_from);
         // Commands refuse a wildcard beside a single address on one port, so no slot is both.
-        if (port.host_ip) {
+        if (state.is_direct(port)) {
+            add_direct(maps, maps.binding[id], port);
+        } else if (port.host_ip) {
             add_address_slots(maps, port);
         } else {
             add_wildcard_slots(maps, port);

@@ -23,8 +23,17 @@ const Subnet* first_subnet(const Network& network, bool v4) {
 
 // Those that the host's port has too: they say what the network is.
 uint32_t network_flags(const Network& network) {
-    if (network.mode == Mode::kIsolated) return CNET_PORT_ISOLATED;
-    return network.mode == Mode::kRouted ? CNET_PORT_ROUTED : 0;
+    switch (network.mode) {
+    case Mode::kRouted:
+        return CNET_PORT_ROUTED;
+    case Mode::kRoutedPublished:
+        return CNET_PORT_ROUTED | CNET_PORT_GUARDED;
+    case Mode::kIsolated:
+        return CNET_PORT_ISOLATED;
+    case Mode::kNat:
+        break;
+    }
+    return 0;
 }
 
 // What every port of a network shares.
@@ -248,7 +257,7 @@ void add_host_addresses(MapContents& maps, const State& state, const Observed& o
 
 void mark_published(MapContents& maps, const State& state, const Observed& observed) {
     for (const auto& [id, port] : state.ports) {
-        if (port.behind) continue; // add_adopted()
+        if (port.behind || state.is_direct(port)) continue; // add_adopted()
         const auto* link = find_endpoint_link(state.endpoints.at(port.endpoint_id), observed);
         if (link) maps.port[link->ifindex].flags |= CNET_PORT_PUBLISHED;
     }

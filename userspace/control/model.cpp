@@ -52,6 +52,8 @@ std::string_view to_string(Mode mode) {
         return "nat";
     case Mode::kRouted:
         return "routed";
+    case Mode::kRoutedPublished:
+        return "routed-published";
     case Mode::kIsolated:
         break;
     }
@@ -59,10 +61,11 @@ std::string_view to_string(Mode mode) {
 }
 
 Result<Mode> parse_mode(std::string_view text) {
-    for (Mode mode : {Mode::kNat, Mode::kRouted, Mode::kIsolated})
+    for (Mode mode : {Mode::kNat, Mode::kRouted, Mode::kRoutedPublished, Mode::kIsolated})
         if (to_string(mode) == text) return mode;
     return Error(ErrorKind::kInvalid,
-                 "mode \"" + std::string(text) + "\" is neither nat, routed nor isolated");
+                 "mode \"" + std::string(text) +
+                     "\" is neither nat, routed, routed-published nor isolated");
 }
 
 std::string_view to_string(Nat nat) {
@@ -110,6 +113,20 @@ bool State::is_open(const Network& network) const {
     return network.allow_spoofing ||
            std::any_of(attached.begin(), attached.end(),
                        [&](const auto& entry) { return entry.second.network_id == network.id; });
+}
+
+bool State::is_direct(const PublishedPort& port) const {
+    if (!port.behind) {
+        const Endpoint& endpoint = endpoints.at(port.endpoint_id);
+        return networks.at(endpoint.network_id).mode == Mode::kRoutedPublished;
+    }
+    const bool v4 = port.behind->address.is_v4();
+    return std::any_of(adopted.begin(), adopted.end(), [&](const auto& entry) {
+        const AdoptedBridge& bridge = entry.second;
+        const Outside& outside = v4 ? bridge.outside4 : bridge.outside6;
+        return bridge.network_id == port.behind->network_id && bridge.masquerade &&
+               outside.gateway == Gateway::kRouted;
+    });
 }
 
 std::string State::network_name(NetworkId id) const {

@@ -47,8 +47,9 @@ struct HostPool {
 // Of the vxlan device that serves a part of a pool: made from its address, so that no two have one.
 MacAddress vtep_mac(const IpPrefix& part);
 
-// Masqueraded; reachable as it is; a network without the host.
-enum class Mode { kNat, kRouted, kIsolated };
+// Masqueraded; reachable as it is; a network without the host; reachable as it is, by ICMP and by
+// published ports alone, which are the endpoints' own and none of the host's.
+enum class Mode { kNat, kRouted, kIsolated, kRoutedPublished };
 std::string_view to_string(Mode mode); // "nat"
 Result<Mode> parse_mode(std::string_view text);
 
@@ -86,6 +87,8 @@ struct Network {
 
     // One segment across hosts; with a pool each host has a segment of its own.
     bool is_overlay() const { return vni != 0 && !pool; }
+    // Nothing is translated on any way in or out.
+    bool is_routed() const { return mode == Mode::kRouted || mode == Mode::kRoutedPublished; }
     // Nothing beyond the host, or not even the host.
     bool is_internal() const { return internal || mode == Mode::kIsolated; }
     bool has_family(bool v4) const;
@@ -157,8 +160,8 @@ struct BridgeTarget {
 struct PublishedPort {
     BindingId id = 0;
     EndpointId endpoint_id = 0;       // 0: `behind` is there
-    std::optional<IpAddress> host_ip; // none: every address of the host
-    uint16_t host_port = 0;           // first of the range
+    std::optional<IpAddress> host_ip; // none: every address of the host; of a direct one the family
+    uint16_t host_port = 0;           // first of the range; of a direct one (State) it is `port`
     uint16_t port = 0;                // first port at the endpoint
     uint16_t count = 1;
     cnet_l4 l4 = CNET_L4_TCP;
@@ -301,6 +304,9 @@ struct State {
 
     // Whether it may have addresses that the control plane never heard of.
     bool is_open(const Network& network) const;
+    // Of its target's own address, and none of the host's: where that is reached as it is, by what
+    // it publishes.
+    bool is_direct(const PublishedPort& port) const;
     // Of an adopted bridge it is the bridge's; empty: there is no such network.
     std::string network_name(NetworkId id) const;
 };

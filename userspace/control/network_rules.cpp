@@ -211,7 +211,7 @@ Status check_network(const Network& network) {
         status = invalid("flood limit " + std::to_string(network.flood_limit) +
                          " is out of range: 0 to " + std::to_string(kFloodLimitMax));
     }
-    if (status && network.internal && network.mode == Mode::kRouted) {
+    if (status && network.internal && network.is_routed()) {
         status = invalid("network " + network.name +
                          " is internal: it cannot be routed to from outside");
     }

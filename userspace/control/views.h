@@ -216,7 +216,7 @@ struct PortView {
     std::string protocol; // "tcp", "udp", "sctp"
     std::vector<IpPrefix> allow_from;
     std::string reservation; // "socket", "store" (the kernel has no SCTP), "none" (a process has
-                             // it), "publisher"
+                             // it), "publisher", "direct" (none of the host's)
 };
 
 struct UplinkView {

@@ -60,21 +60,35 @@ bool is_port(uint32_t number) {
     return number > 0 && number <= UINT16_MAX;
 }
 
-// None for one that is exposed alone, of a family that the container does not have, or of one that
-// is routed: there it is a port of the container's address, and none of the host.
+IpAddress unspecified(bool v4) {
+    return *IpAddress::parse(v4 ? "0.0.0.0" : "::");
+}
+
+// None for one that is exposed alone, or of a family that the container does not have. Of one that
+// is routed it is a port of the container's address, and none of the host: a Docker that knows such
+// networks says none (moby#53693), an older one what it has reserved.
 std::optional<control::DockerPort> port_of(const Reader& port, const Place& place) {
     const auto host_ip = port.parsed<IpAddress>("IP");
     const auto l4 = protocol_of(port.text("Type"));
-    const uint32_t host_port = port.number("PublicPort");
     const uint32_t inside = port.number("PrivatePort");
-    if (!host_ip || !l4 || !is_port(host_port) || !is_port(inside)) return std::nullopt;
-    const auto& address = host_ip->is_v4() ? place.address4 : place.address6;
-    const control::Outside& outside =
-        host_ip->is_v4() ? place.bridge->outside4 : place.bridge->outside6;
-    if (!address || outside.gateway == control::Gateway::kRouted) return std::nullopt;
-    return control::DockerPort{
-        place.bridge->bridge,          *address, *host_ip, static_cast<uint16_t>(host_port),
-        static_cast<uint16_t>(inside), *l4};
+    if (!host_ip || !l4 || !is_port(inside)) return std::nullopt;
+    const bool v4 = host_ip->is_v4();
+    const auto& address = v4 ? place.address4 : place.address6;
+    const control::Outside& outside = v4 ? place.bridge->outside4 : place.bridge->outside6;
+    const bool routed = outside.gateway == control::Gateway::kRouted;
+    const uint32_t host_port = routed ? inside : port.number("PublicPort");
+    if (!address || !is_port(host_port)) return std::nullopt;
+    return control::DockerPort{place.bridge->bridge,
+                               *address,
+                               routed ? unspecified(v4) : *host_ip,
+                               static_cast<uint16_t>(host_port),
+                               static_cast<uint16_t>(inside),
+                               *l4};
+}
+
+// A routed port may be published as several of the host's.
+void add(std::vector<control::DockerPort>& ports, control::DockerPort port) {
+    if (std::ranges::find(ports, port) == ports.end()) ports.push_back(std::move(port));
 }
 
 } // namespace
@@ -89,7 +103,7 @@ published_ports(const std::string& containers, const std::vector<control::Adopte
         const auto place = place_of(container, bridges);
         if (!place) continue;
         for (const Reader& one : container.each("Ports"))
-            if (auto port = port_of(one, *place)) ports.push_back(std::move(*port));
+            if (auto port = port_of(one, *place)) add(ports, std::move(*port));
     }
     if (Status fault = reader.fault(); !fault)
         return fault.error().because("Docker's answer to /containers/json");

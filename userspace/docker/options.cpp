@@ -65,9 +65,17 @@ Status take_snat(const std::string& text, NetworkSpec& spec) {
     return {};
 }
 
-// Of Docker's bridge, where each family has its own. The words that both have mean the same.
+// Of Docker's bridge, where each family has its own. "routed" is not the same there as in
+// cnet.mode: it opens what is published.
+Result<control::Mode> parse_gateway_mode(const std::string& text) {
+    if (text == "nat") return control::Mode::kNat;
+    if (text == "routed") return control::Mode::kRoutedPublished;
+    if (text == "isolated") return control::Mode::kIsolated;
+    return invalid("\"" + text + "\" is neither nat, routed nor isolated");
+}
+
 Status take_gateway_mode(const std::string& text, NetworkOptions& options) {
-    auto mode = control::parse_mode(text);
+    auto mode = parse_gateway_mode(text);
     if (!mode) return mode.error();
     if (options.gateway_mode.value_or(*mode) != *mode)
         return invalid("both families of a network of cnet have one mode");
@@ -94,6 +102,12 @@ constexpr Option kOptions[] = {
      [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o); }},
     {"com.docker.network.bridge.gateway_mode_ipv6", false,
      [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o); }},
+    {"com.docker.network.bridge.trusted_host_interfaces", false,
+     [](const std::string&, NetworkOptions&) {
+         return Status(
+             invalid("a network of cnet does not see by which device a packet came to the "
+                     "host: gateway_mode routed opens published ports to everybody"));
+     }},
     {"com.docker.network.bridge.host_binding_ipv4", true,
      [](const std::string& text, NetworkOptions& o) {
          return take_parsed(IpAddress::parse(text), o.spec.docker->bind);

@@ -84,6 +84,17 @@ std::string PortWish::spec() const {
     return text + range(port, port + count - 1) + "/" + protocol;
 }
 
+std::vector<PortWish> as_direct(std::vector<PortWish> wishes) {
+    std::vector<PortWish> direct;
+    for (PortWish& wish : wishes) {
+        wish.host_port = wish.host_port_end = 0;
+        if (wish.host && !wish.host->is_loopback())
+            wish.host = *IpAddress::parse(wish.host->is_v4() ? "0.0.0.0" : "::");
+        if (std::ranges::find(direct, wish) == direct.end()) direct.push_back(wish);
+    }
+    return direct;
+}
+
 bool PortWish::is(const control::PortView& published) const {
     const std::string at = host ? host->to_string() : "0.0.0.0";
     if (published.protocol != protocol || published.host_ip != at) return false;

@@ -25,6 +25,10 @@ struct PortWish {
     bool operator==(const PortWish&) const = default;
 };
 
+// The same of a routed network, where a port is the container's own: of the host's the address
+// alone counts, for its family. One on a loopback address stays as it is, for cnetd to refuse.
+std::vector<PortWish> as_direct(std::vector<PortWish> wishes);
+
 // `bind` is where those are published that say nothing else.
 Result<std::vector<PortWish>> read_ports(const Reader& options,
                                          const std::optional<IpAddress>& bind);

@@ -55,6 +55,7 @@ Status load_network(Statement& row, State& state) {
     if (!status) return status;
     const auto subnet_length = static_cast<unsigned>(row.next_int());
     if (pool) n.pool = control::HostPool{*pool, subnet_length};
+    if (row.next_int() != 0) n.mode = control::Mode::kRoutedPublished;
     state.networks.emplace(n.id, std::move(n));
     return {};
 }
@@ -268,7 +269,8 @@ Status load_state(Database& db, State& state) {
     constexpr Query kQueries[] = {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
          "ageing_s, mac_limit, gateway_mac, snat6, nat, vni, mtu_derived, "
-         "peer_learning, clustered, flood_limit, names, pool, pool_subnet_length FROM networks",
+         "peer_learning, clustered, flood_limit, names, pool, pool_subnet_length, "
+         "published_only FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},

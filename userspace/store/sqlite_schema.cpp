@@ -206,6 +206,10 @@ PRAGMA user_version = 19;
                                   R"sql(
 CREATE TABLE xdp_uplinks (device TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 20;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN published_only INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 21;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -74,10 +74,13 @@ Status write_docker(Database& db, const control::Endpoint& endpoint) {
 
 Status write(Database& db, const PutNetwork& put) {
     const control::Network& n = put.network;
+    // The column `mode` ends before it.
+    const bool published_only = n.mode == control::Mode::kRoutedPublished;
+    const control::Mode mode = published_only ? control::Mode::kRouted : n.mode;
     auto status =
         run(db,
             "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?, ?, ?) ON "
+            "?, ?, ?, ?, ?) ON "
             "CONFLICT "
             "(id) DO UPDATE SET "
             "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
@@ -89,15 +92,16 @@ Status write(Database& db, const PutNetwork& put) {
             "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning, "
             "clustered = excluded.clustered, flood_limit = excluded.flood_limit, "
             "names = excluded.names, pool = excluded.pool, "
-            "pool_subnet_length = excluded.pool_subnet_length",
-            int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(n.mode),
-            int64_t{n.internal}, int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4),
-            int64_t{n.learning}, int64_t{n.allow_spoofing}, int64_t{n.ageing_s},
-            int64_t{n.mac_limit}, n.gateway_mac.to_string(), text(n.snat6),
-            static_cast<int64_t>(n.nat), int64_t{n.vni}, int64_t{n.mtu_derived},
-            int64_t{n.peer_learning}, int64_t{n.clustered}, int64_t{n.flood_limit},
-            int64_t{n.names}, n.pool ? std::optional(n.pool->prefix.to_string()) : std::nullopt,
-            int64_t{n.pool ? n.pool->subnet_length : 0});
+            "pool_subnet_length = excluded.pool_subnet_length, "
+            "published_only = excluded.published_only",
+            int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(mode), int64_t{n.internal},
+            int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4), int64_t{n.learning},
+            int64_t{n.allow_spoofing}, int64_t{n.ageing_s}, int64_t{n.mac_limit},
+            n.gateway_mac.to_string(), text(n.snat6), static_cast<int64_t>(n.nat), int64_t{n.vni},
+            int64_t{n.mtu_derived}, int64_t{n.peer_learning}, int64_t{n.clustered},
+            int64_t{n.flood_limit}, int64_t{n.names},
+            n.pool ? std::optional(n.pool->prefix.to_string()) : std::nullopt,
+            int64_t{n.pool ? n.pool->subnet_length : 0}, int64_t{published_only});
     if (!status) return status;
     status = write_subnets(db, n);
     if (status) status = write_docker(db, n);

@@ -128,6 +128,9 @@ TEST_F(ModesTest, RoutedIsSaidOnEveryPort) {
     EXPECT_EQ(port_of("cnet1").flags, CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_ROUTED);
     EXPECT_EQ(port_of("cngw1").flags, CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_DHCP);
     EXPECT_EQ(port_of("cnhp1").flags, CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_DHCP);
+    set_mode("web", Mode::kRoutedPublished);
+    EXPECT_EQ(port_of("cnhp1").flags,
+              CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED | CNET_PORT_DHCP);
     set_mode("web", Mode::kNat);
     EXPECT_EQ(port_of("cnet1").flags,
               CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_MASQUERADE);

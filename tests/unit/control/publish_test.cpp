@@ -300,6 +300,49 @@ TEST_F(PublishTest, FlowsOfALostAddressGo) {
     EXPECT_TRUE(controller->uplinks().empty());
 }
 
+// Docker's gateway_mode "routed": at the endpoint's own address, and none of the host's.
+TEST_F(PublishTest, ARoutedNetworksPortsAreTheEndpointsOwn) {
+    control::NetworkSpec spec;
+    spec.name = "open";
+    spec.subnets = {prefix("10.90.0.0/24"), prefix("fd00:90::/64")};
+    spec.mode = control::Mode::kRoutedPublished;
+    ASSERT_TRUE(controller->create_network(spec));
+    namespaces.add("/run/netns/c");
+    namespaces.add("/run/netns/d");
+    make_endpoint("open", "own", "/run/netns/c");
+    make_endpoint("open", "other", "/run/netns/d");
+    auto published = [&](const char* address, uint16_t port) {
+        cnet_bind_key key{};
+        key.addr = ip(address).to_abi();
+        key.slot = CNET_SLOT_INDEX(CNET_L4_TCP, port);
+        return tables.contents.bind_addr.contains(key);
+    };
+    auto port = controller->publish("own", "8080-8081:80-81");
+    ASSERT_TRUE(port) << port.error().message();
+    EXPECT_EQ(port->host_port, 80);
+    EXPECT_EQ(port->reservation, "direct");
+    EXPECT_TRUE(published("10.90.0.2", 81) && published("fd00:90::2", 80));
+    EXPECT_EQ(slot(CNET_L4_TCP, 8080), CNET_BINDING_NONE);
+    EXPECT_EQ(slot(CNET_L4_TCP, 80), CNET_BINDING_NONE);
+    EXPECT_EQ(refusal("own", "9090:80"), "Bind for 0.0.0.0:80 failed: port is already allocated");
+    EXPECT_EQ(refusal("own", "127.0.0.1:9090:82").substr(0, 33),
+              "nothing is published on 127.0.0.1");
+    ASSERT_TRUE(controller->publish("other", "80"));
+    ASSERT_TRUE(controller->publish("other", "[2001:db8::7]:9000:82"));
+    EXPECT_TRUE(published("fd00:90::3", 82) && !published("10.90.0.3", 82));
+    // A port of the host's is another matter.
+    ASSERT_TRUE(controller->publish("app", "80:80"));
+    restart();
+    EXPECT_TRUE(published("10.90.0.3", 80));
+    EXPECT_EQ(controller->endpoint("own")->ports, std::vector<std::string>{"80-81/tcp"});
+    control::NetworkPatch patch;
+    patch.mode = control::Mode::kNat;
+    EXPECT_EQ(controller->update_network("open", patch).error().kind(), ErrorKind::kConflict);
+    ASSERT_TRUE(controller->unpublish("own", "80-81"));
+    EXPECT_FALSE(published("10.90.0.2", 80));
+    expect_settled();
+}
+
 } // namespace
 
 } // namespace cnet::test

@@ -288,14 +288,23 @@ TEST_F(AdoptPorts, OnTheNetworkThatIsTheWayOut) {
               std::vector{port("br-f1", "172.18.0.2", "127.0.0.1", CNET_L4_UDP)});
 }
 
-TEST_F(AdoptPorts, NoneOfTheHostWhereTheFamilyIsRouted) {
+// As a Docker says it that knows of routed networks, and as an older one does; once, however many
+// ports of the host it is.
+TEST_F(AdoptPorts, OfTheContainersAddressWhereTheFamilyIsRouted) {
     answers.networks =
         Json::array(
             {network("front", "f1", {{"com.docker.network.bridge.gateway_mode_ipv6", "routed"}})})
             .dump();
     const Json front = networks({{"front", attachment("f1", "172.18.0.2", "fd00::2")}});
-    EXPECT_EQ(ports(container(front, list({published("0.0.0.0"), published("::")}))),
-              std::vector{port("br-f1", "172.18.0.2", "0.0.0.0")});
+    control::DockerPort direct = port("br-f1", "fd00::2", "::");
+    direct.host_port = direct.port;
+    const std::vector both{port("br-f1", "172.18.0.2", "0.0.0.0"), direct};
+    const Json exposed = {{"PrivatePort", 81}, {"Type", "tcp"}};
+    const Json newer = {{"IP", "2001:db8::1"}, {"PrivatePort", 80}, {"Type", "tcp"}};
+    EXPECT_EQ(ports(container(front, list({published("0.0.0.0"), newer, exposed}))), both);
+    Json again = published("::");
+    again["PublicPort"] = 9090;
+    EXPECT_EQ(ports(container(front, list({published("0.0.0.0"), published("::"), again}))), both);
 }
 
 TEST_F(AdoptPorts, NoneThatAreNotPublished) {

@@ -80,17 +80,18 @@ TEST_F(NewerDocker, GatewayModes) {
     const std::string mode4 = "com.docker.network.bridge.gateway_mode_ipv4";
     const std::string mode6 = "com.docker.network.bridge.gateway_mode_ipv6";
     ASSERT_EQ(driver("CreateNetwork", dual({{mode4, "routed"}, {mode6, "routed"}})), done());
-    EXPECT_EQ(controller->docker_network("n1")->network.mode, control::Mode::kRouted);
+    EXPECT_EQ(controller->docker_network("n1")->network.mode, control::Mode::kRoutedPublished);
     ASSERT_EQ(driver("DeleteNetwork", {{"NetworkID", "n1"}}), done());
     EXPECT_EQ(driver("CreateNetwork", dual({{mode4, "nat"}, {mode6, "routed"}}))["Err"],
               "option \"" + mode6 + "\": both families of a network of cnet have one mode");
     EXPECT_EQ(driver("CreateNetwork", dual({{mode4, "nat-unprotected"}}))["Err"],
-              "option \"" + mode4 +
-                  "\": mode \"nat-unprotected\" is neither nat, routed nor isolated");
-    EXPECT_EQ(driver("CreateNetwork",
-                     dual({{"com.docker.network.bridge.trusted_host_interfaces", "eth1"}}))["Err"],
-              "option \"com.docker.network.bridge.trusted_host_interfaces\" is not one that cnet "
-              "knows");
+              "option \"" + mode4 + "\": \"nat-unprotected\" is neither nat, routed nor isolated");
+    EXPECT_EQ(
+        driver("CreateNetwork",
+               dual({{"com.docker.network.bridge.trusted_host_interfaces", "eth1"}}))["Err"],
+        "option \"com.docker.network.bridge.trusted_host_interfaces\": a network of cnet does "
+        "not see by which device a packet came to the host: gateway_mode routed opens "
+        "published ports to everybody");
 }
 
 TEST_F(NewerDocker, ADevicesNameIsNotOursToGive) {

@@ -38,7 +38,7 @@ TEST_F(Options, DockersOwn) {
     EXPECT_EQ(n.docker->iface_prefix, "net");
     EXPECT_EQ(n.name, "docker-n1");
     EXPECT_EQ(made({{"com.docker.network.bridge.gateway_mode_ipv4", "routed"}}).mode,
-              control::Mode::kRouted);
+              control::Mode::kRoutedPublished);
 }
 
 TEST_F(Options, OurOwn) {

@@ -309,6 +309,17 @@ TEST_F(StoreTest, FullDiskChangesNothing) {
     EXPECT_TRUE(store->commit({store::PutNetwork{network(2, "db")}})); // and works again afterwards
 }
 
+TEST_F(StoreTest, EveryMode) {
+    auto store = open();
+    using control::Mode;
+    for (Mode mode : {Mode::kNat, Mode::kRouted, Mode::kIsolated, Mode::kRoutedPublished}) {
+        Network one = network(1, "web");
+        one.mode = mode;
+        ASSERT_TRUE(store->commit({store::PutNetwork{one}}));
+        EXPECT_EQ(store->load()->state.networks.at(1), one);
+    }
+}
+
 TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
     auto store = open();
     sqlite3* other = nullptr;
@@ -325,9 +336,9 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 21");
+    execute("PRAGMA user_version = 22");
     EXPECT_NE(open_error().find(
-                  "has schema version 21, written by a newer cnetd; this one knows up to 20"),
+                  "has schema version 22, written by a newer cnetd; this one knows up to 21"),
               std::string::npos)
         << open_error();
 }
@@ -348,8 +359,9 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
           "networks DROP COLUMN peer_learning", "networks DROP COLUMN clustered",
           "networks DROP COLUMN flood_limit", "networks DROP COLUMN pool",
           "networks DROP COLUMN pool_subnet_length", "networks DROP COLUMN names",
-          "endpoints DROP COLUMN ingress_rate", "endpoints DROP COLUMN ingress_burst",
-          "endpoints DROP COLUMN egress_rate", "endpoints DROP COLUMN egress_burst"})
+          "networks DROP COLUMN published_only", "endpoints DROP COLUMN ingress_rate",
+          "endpoints DROP COLUMN ingress_burst", "endpoints DROP COLUMN egress_rate",
+          "endpoints DROP COLUMN egress_burst"})
         execute(std::string("ALTER TABLE ") + column);
     execute("DELETE FROM last_ids WHERE kind = 'peer';"
             "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
