@@ -266,13 +266,25 @@ CNET_SIZE(struct cnet_slot, 4 + 4);
 
 /*
  * ---- cnet_bind_addr: (host address, protocol, port) -> binding. Writer: cnetd. ----
- * And with CNET_PORT_GUARDED (address behind it, protocol, its own port), of which no slot tells.
+ * And with CNET_PORT_GUARDED, or some cnet_trusted, (address behind it, protocol, its own port), of
+ * which no slot tells.
  */
 struct cnet_bind_key {
     union cnet_addr addr; /* ::ffff:0.0.0.0 or :: for one family's wildcard */
     __u32 slot;           /* CNET_SLOT_INDEX */
 };
 CNET_SIZE(struct cnet_bind_key, 16 + 4);
+
+/*
+ * ---- cnet_trusted: (network, ifindex) -> 1: what comes to the host by this device may go straight
+ * to what the network publishes, and cnet_bind_addr has that by its own address. Writer: cnetd.
+ * ----
+ */
+struct cnet_trusted_key {
+    __u32 network_id; /* of an adopted bridge */
+    __u32 ifindex;
+};
+CNET_SIZE(struct cnet_trusted_key, 4 + 4);
 
 /* ---- cnet_binding: binding id (not 0, not all ones) -> published range. Writer: cnetd. ---- */
 enum cnet_binding_flag {

@@ -32,6 +32,7 @@ struct DataPathMaps {
     TypedMap<cnet_addr, cnet_host_addr> host_addr;
     SlotTable slot;
     TypedMap<cnet_bind_key, uint32_t> bind_addr;
+    TypedMap<cnet_trusted_key, uint32_t> trusted;
     TypedMap<uint32_t, cnet_binding> binding; // by binding id
     TypedMap<cnet_allow_key, uint32_t> allow;
     TypedMap<uint32_t, cnet_peer> peer; // by peer id
@@ -60,6 +61,7 @@ struct DataPathMapsRo {
     TypedMapRo<cnet_addr, cnet_host_addr> host_addr;
     SlotTableRo slot;
     TypedMapRo<cnet_bind_key, uint32_t> bind_addr;
+    TypedMapRo<cnet_trusted_key, uint32_t> trusted;
     TypedMapRo<uint32_t, cnet_binding> binding;
     TypedMapRo<cnet_allow_key, uint32_t> allow;
     TypedMapRo<uint32_t, cnet_peer> peer;

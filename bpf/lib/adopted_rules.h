@@ -82,26 +82,8 @@ static __always_inline int guard_knows(struct cnet_pkt* pkt) {
 }
 
 /*
- * What begins elsewhere and comes straight to an address behind the bridge, past the published
- * ports ("direct routing"). Where that is allowed to published ports, what is for one passes. What
- * is not TCP does not show where it began: an answer that comes from an uplink has come another
- * way, or is of a flow that is known; from elsewhere it may be one to what the kernel has
- * forwarded.
- */
-VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 from_ifindex) {
-    if (!pkt) return V_DROP;
-    if (!guard_parse(skb, pkt)) return V_NEXT;
-    if (port_is_direct(pkt->port_flags, pkt->flags & PKT_IP6) && guard_is_open(pkt)) return V_NEXT;
-    if (pkt->tuple.l4_proto == IPPROTO_TCP)
-        return (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? drop(pkt, CNET_R_DIRECT_ROUTING)
-                                                                 : V_NEXT;
-    if (!bpf_map_lookup_elem(&cnet_uplinks, &from_ifindex) || guard_knows(pkt)) return V_NEXT;
-    return drop(pkt, CNET_R_DIRECT_ROUTING);
-}
-
-/*
- * The same where it is allowed, and answers would be masqueraded: a flow in which nothing is
- * translated keeps them as they are. It stands as if whoever is behind the bridge had begun it.
+ * What begins elsewhere and is let in, where answers would be masqueraded: a flow in which nothing
+ * is translated keeps them as they are. It stands as if whoever is behind the bridge had begun it.
  */
 VERIFIED_ONCE int guard_begin(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 from_ifindex) {
     struct scratch* scratch = scratch_get();
@@ -118,6 +100,29 @@ VERIFIED_ONCE int guard_begin(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
     flow_tuple_of(&flow->reply, pkt, CNET_ZONE_WORLD);
     flow->keep_port = 1;
     return flow_started(pkt, flow_begin(skb));
+}
+
+/*
+ * What begins elsewhere and comes straight to an address behind the bridge, past the published
+ * ports ("direct routing"). Where that is allowed to published ports, or comes by a device that the
+ * network trusts, what is for one passes. What
+ * is not TCP does not show where it began: an answer that comes from an uplink has come another
+ * way, or is of a flow that is known; from elsewhere it may be one to what the kernel has
+ * forwarded.
+ */
+VERIFIED_ONCE int guard_direct(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 from_ifindex) {
+    if (!pkt) return V_DROP;
+    if (!guard_parse(skb, pkt)) return V_NEXT;
+    if (port_is_direct(pkt->port_flags, pkt->flags & PKT_IP6)) {
+        if (guard_is_open(pkt)) return V_NEXT;
+    } else if (guard_trusts(pkt->network_id, from_ifindex) && guard_is_published(pkt)) {
+        return guard_begin(skb, pkt, from_ifindex);
+    }
+    if (pkt->tuple.l4_proto == IPPROTO_TCP)
+        return (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? drop(pkt, CNET_R_DIRECT_ROUTING)
+                                                                 : V_NEXT;
+    if (!bpf_map_lookup_elem(&cnet_uplinks, &from_ifindex) || guard_knows(pkt)) return V_NEXT;
+    return drop(pkt, CNET_R_DIRECT_ROUTING);
 }
 
 /*

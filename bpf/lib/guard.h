@@ -10,14 +10,13 @@
 #include "port.h"
 #include "slot.h"
 
-/* `pkt` is parsed. */
-VERIFIED_ONCE int guard_is_open(struct cnet_pkt* pkt) {
+/* Is it for a port that the destination publishes as its own? `pkt` is parsed. */
+VERIFIED_ONCE int guard_is_published(struct cnet_pkt* pkt) {
     struct cnet_bind_key key = {};
     struct cnet_binding* binding;
     __u32 *found, id;
 
     if (!pkt) return 0;
-    if (proto_is_icmp(pkt->tuple.l4_proto)) return 1;
     if (!(pkt->flags & PKT_HAS_TUPLE)) return 0;
     key.addr = pkt->tuple.dst;
     key.slot = CNET_SLOT_INDEX(l4_index(pkt->tuple.l4_proto), bpf_ntohs(pkt->tuple.dst_port_be));
@@ -28,6 +27,16 @@ VERIFIED_ONCE int guard_is_open(struct cnet_pkt* pkt) {
     if (!binding) return 0;
     if (CNET_EXPLAINING) trace_binding(binding, &key.addr);
     return allow_list_permits(binding, &pkt->tuple.src);
+}
+
+static __always_inline int guard_trusts(__u32 network_id, __u32 from_ifindex) {
+    struct cnet_trusted_key key = {.network_id = network_id, .ifindex = from_ifindex};
+
+    return bpf_map_lookup_elem(&cnet_trusted, &key) != NULL;
+}
+
+static __always_inline int guard_is_open(struct cnet_pkt* pkt) {
+    return proto_is_icmp(pkt->tuple.l4_proto) || guard_is_published(pkt);
 }
 
 /* A later fragment does not tell its port, and without its first it comes to nothing. */

@@ -151,6 +151,27 @@ def test_direct_routing(plain):
     near.ip(f"route del 10.91.0.0/16 via {outside.HOST}")
 
 
+def test_trusted_interfaces(plain):
+    """By one of them, what is published is reached at the container's own address, and nothing else."""
+    trusts = f"{BRIDGE}trusted_host_interfaces=nowhere0:{outside.UPLINK}"
+    inside, address = network(plain, "open", "10.91.0.0/24", trusts, publish=["8080:80", "127.0.0.1:8081:81"])
+    _, closed_to = network(plain, "shut", "10.91.1.0/24", f"{BRIDGE}trusted_host_interfaces=nowhere0", publish=["8082:80"])
+    assert plain.bridge("open")["trusted"] == ["nowhere0", outside.UPLINK]
+    wait_until(lambda: len(plain.host.cli("port", "list")) == 3, what="the ports being served")
+    near = plain.world.near
+    near.ip(f"route add 10.91.0.0/16 via {outside.HOST}")
+    with UdpServer(inside) as udp, TcpServer(inside, 81), TcpServer(near) as server:
+        serves(near, "on-open", address, 80)
+        serves(near, "on-open", outside.HOST, 8080)
+        assert tcp_talk(near, address, 81, timeout=0.5) == "silent", "published on a loopback address"
+        assert udp_talk(near, address, udp.port, timeout=0.5) == "silent"
+        assert ping(near, address, timeout=0.5) == "silent"
+        assert tcp_talk(inside, outside.NEAR, server.port) == "echoed"
+        assert {peer[0] for peer in server.peers} == {outside.HOST}
+    assert closed(near, closed_to)
+    near.ip(f"route del 10.91.0.0/16 via {outside.HOST}")
+
+
 def test_isolated_gateway_mode(plain):
     """With `--internal`; a newer Docker gives the bridge no address, 20.10 does."""
     plain.docker.run("network", "create", "--internal", "-o", f"{BRIDGE}gateway_mode_ipv4=isolated", "back")

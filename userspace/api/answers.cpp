@@ -61,6 +61,7 @@ Json json_of(const control::AdoptedView& view) {
     json["snat"] = Json::array();
     for (const auto* outside : {&view.outside4, &view.outside6})
         if (*outside && (*outside)->snat) json["snat"].push_back((*outside)->snat->to_string());
+    json["trusted"] = view.trusted;
     json["icc"] = view.icc;
     json["internal"] = view.internal;
     json["docker_network"] = value_or_null(view.docker_network);

@@ -197,6 +197,16 @@ Json allow_value(const void* bytes, const Decoder&) {
     return {{"allowed", read<uint32_t>(bytes) != 0}};
 }
 
+Json trusted_key(const void* bytes, const Decoder& decoder) {
+    auto key = read<cnet_trusted_key>(bytes);
+    return {{"network", key.network_id},
+            {"ifindex", key.ifindex},
+            {"device", device(key.ifindex, decoder)}};
+}
+Json trusted_value(const void* bytes, const Decoder&) {
+    return {{"trusted", read<uint32_t>(bytes) != 0}};
+}
+
 Json peer_key(const void* bytes, const Decoder&) {
     return {{"peer", read<uint32_t>(bytes)}};
 }
@@ -274,6 +284,7 @@ constexpr std::array kFormats = {
     format<cnet_addr, cnet_host_addr>("cnet_host_addr", host_addr_key, host_addr_value),
     format<uint32_t, cnet_slot>("cnet_slot", slot_key, slot_value),
     format<cnet_bind_key, uint32_t>("cnet_bind_addr", bind_addr_key, bind_addr_value),
+    format<cnet_trusted_key, uint32_t>("cnet_trusted", trusted_key, trusted_value),
     format<uint32_t, cnet_binding>("cnet_binding", binding_key, binding_value),
     format<cnet_allow_key, uint32_t>("cnet_allow", allow_key, allow_value),
     format<uint32_t, cnet_peer>("cnet_peer", peer_key, peer_value),

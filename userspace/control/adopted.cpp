@@ -127,6 +127,9 @@ void add_bridge(MapContents& maps, const AdoptedBridge& adopted, const netlink::
     maps.fdb_count[adopted.network_id] = 0;
     add_stated(maps, adopted, info.stated, link.ifindex, 0);
     add_stated(maps, adopted, info.own, link.ifindex, CNET_PORT_HOST);
+    for (const std::string& device : adopted.trusted)
+        if (const netlink::LinkInfo* from = observed.find(device))
+            maps.trusted[{adopted.network_id, from->ifindex}] = 1;
 
     const cnet_port shared = shared_part(adopted, link, state, observed);
     for (const AdoptedPort& one : adopted_ports(adopted, state, observed)) {

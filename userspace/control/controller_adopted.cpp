@@ -70,6 +70,7 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     if (adopted.masquerade) {
         view.outside4 = adopted.outside4;
         view.outside6 = adopted.outside6;
+        view.trusted = adopted.trusted;
         view.masquerade = adopted.outside4.masquerades() || adopted.outside6.masquerades();
     }
     view.icc = adopted.icc;

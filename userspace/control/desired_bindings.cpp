@@ -69,6 +69,14 @@ void add_direct(MapContents& maps, const cnet_binding& binding, const PublishedP
     }
 }
 
+// Besides, for whoever comes by a device that the bridge trusts. What is for the host alone stays
+// so.
+bool is_trusted_to(const PublishedPort& port, const State& state) {
+    if (!port.behind || port.host_ip->is_loopback()) return false;
+    auto adopted = state.adopted.find(state.network_name(port.behind->network_id));
+    return adopted != state.adopted.end() && !adopted->second.trusted.empty();
+}
+
 // Its device, or the bridge while it is one that we adopt.
 bool is_target_here(const MapContents& maps, const PublishedPort& port, const State& state,
                     const Observed& observed) {
@@ -91,6 +99,7 @@ void add_bindings(MapContents& maps, const State& state, const Observed& observe
         } else {
             add_wildcard_slots(maps, port);
         }
+        if (is_trusted_to(port, state)) add_direct(maps, maps.binding[id], port);
     }
 }
 

@@ -16,7 +16,7 @@ constexpr Table kOrder[] = {
     Table::kFdbCount,  Table::kFlood,    Table::kFloodRate, Table::kPeer,   Table::kQuota,
     Table::kFloodPeer, Table::kNetwork,  Table::kPort,      Table::kNeigh,  Table::kFdb,
     Table::kVni,       Table::kVtep,     Table::kHostAddr,  Table::kUplink, Table::kAllow,
-    Table::kBinding,   Table::kBindAddr,
+    Table::kBinding,   Table::kBindAddr, Table::kTrusted,
 };
 
 template <typename T> std::vector<uint8_t> bytes_of(const T& value) {

@@ -100,6 +100,7 @@ Result<MapContents> KernelTables::read() {
         read_into(contents.uplink, maps_.uplink),
         read_into(contents.host_addr, maps_.host_addr),
         read_into(contents.bind_addr, maps_.bind_addr),
+        read_into(contents.trusted, maps_.trusted),
         read_into(contents.binding, maps_.binding),
         read_into(contents.allow, maps_.allow),
         read_peers(contents.peer, maps_.peer),
@@ -139,6 +140,8 @@ Status KernelTables::apply(const TableChange& change) {
         return apply_typed(maps_.host_addr, change);
     case Table::kBindAddr:
         return apply_typed(maps_.bind_addr, change);
+    case Table::kTrusted:
+        return apply_typed(maps_.trusted, change);
     case Table::kBinding:
         return apply_typed(maps_.binding, change);
     case Table::kAllow:

@@ -217,6 +217,9 @@ struct AdoptedBridge {
     std::optional<DockerBridge> docker = {}; // none: it was adopted by name
     Outside outside4 = {};                   // where `masquerade` is on
     Outside outside6 = {};
+    // By these devices of the host one may come straight to what is published (Docker's
+    // trusted_host_interfaces).
+    std::vector<std::string> trusted = {};
 
     // It is known, and nothing more: it may be an uplink, say.
     bool is_left() const { return docker && !docker->left.empty(); }

@@ -28,6 +28,8 @@ const char* to_string(Table table) {
         return "cnet_host_addr";
     case Table::kBindAddr:
         return "cnet_bind_addr";
+    case Table::kTrusted:
+        return "cnet_trusted";
     case Table::kBinding:
         return "cnet_binding";
     case Table::kAllow:

@@ -39,6 +39,7 @@ struct MapContents {
     Entries<uint32_t, cnet_uplink> uplink;
     Entries<cnet_addr, cnet_host_addr> host_addr;
     Entries<cnet_bind_key, uint32_t> bind_addr;
+    Entries<cnet_trusted_key, uint32_t> trusted;
     Entries<uint32_t, cnet_binding> binding;
     Entries<cnet_allow_key, uint32_t> allow;
     Entries<uint32_t, cnet_peer> peer; // fib_* are BPF's: always 0 here
@@ -61,6 +62,7 @@ enum class Table : uint8_t {
     kUplink,
     kHostAddr,
     kBindAddr,
+    kTrusted,
     kBinding,
     kAllow,
     kPeer,
@@ -83,6 +85,7 @@ void for_each_table(Contents& contents, Visit&& visit) {
     visit(Table::kUplink, contents.uplink);
     visit(Table::kHostAddr, contents.host_addr);
     visit(Table::kBindAddr, contents.bind_addr);
+    visit(Table::kTrusted, contents.trusted);
     visit(Table::kBinding, contents.binding);
     visit(Table::kAllow, contents.allow);
     visit(Table::kPeer, contents.peer);

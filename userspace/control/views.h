@@ -90,6 +90,7 @@ struct AdoptedView {
     bool masquerade = false;
     std::optional<Outside> outside4; // where its way out is ours
     std::optional<Outside> outside6;
+    std::vector<std::string> trusted; // devices of the host
     bool icc = true;
     bool internal = false;
     std::optional<std::string> docker_network; // its name; none: it was adopted by name

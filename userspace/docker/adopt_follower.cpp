@@ -140,7 +140,7 @@ DockerNews AdoptFollower::look_at(const std::string& info) const {
     if (!networks) return networks.error();
     auto containers = ask_engine(socket_, "/containers/json", stop, deadline);
     if (!containers) return containers.error();
-    Answers answers{*std::move(networks), *std::move(containers), info, {}, {}, {}};
+    Answers answers{*std::move(networks), *std::move(containers), info, {}, {}, {}, {}};
     for (auto [program, rules] : {std::pair("iptables-save", &answers.rules4),
                                   std::pair("ip6tables-save", &answers.rules6)}) {
         auto saved = output_of(program, stop, deadline);
@@ -149,6 +149,10 @@ DockerNews AdoptFollower::look_at(const std::string& info) const {
         else
             answers.unknown = saved.error().message();
     }
+    // One that has ended meanwhile has no page, and no ports.
+    for (const std::string& id : containers_to_ask(answers))
+        if (auto page = ask_engine(socket_, "/containers/" + id + "/json", stop, deadline))
+            answers.inspected.push_back(*std::move(page));
     return picture_of(answers);
 }
 

@@ -1,5 +1,9 @@
 #include "userspace/docker/adopt_picture.h"
 
+#include <algorithm>
+#include <set>
+#include <sstream>
+
 #include "userspace/docker/adopt_ports.h"
 #include "userspace/docker/adopt_rules.h"
 #include "userspace/docker/reader.h"
@@ -80,11 +84,20 @@ std::optional<control::Outside> outside_of(const Reader& options, const std::str
     return outside;
 }
 
+std::vector<std::string> trusted_of(const Reader& options) {
+    std::vector<std::string> devices;
+    std::istringstream text(options.text((kOption + "trusted_host_interfaces").c_str()));
+    for (std::string device; std::getline(text, device, ':');)
+        if (!device.empty()) devices.push_back(device);
+    return devices;
+}
+
 // Without rules of Docker's it is all ours.
 void take_over(control::AdoptedBridge& adopted, const Reader& network, const Reader& options) {
     adopted.icc = !is_off(options, "enable_icc");
     adopted.internal = network.flag("Internal");
     adopted.masquerade = !adopted.internal;
+    adopted.trusted = trusted_of(options);
     for (auto [family, outside] : {std::pair("4", &adopted.outside4), {"6", &adopted.outside6}}) {
         if (auto known = outside_of(options, family))
             *outside = *known;
@@ -111,6 +124,30 @@ control::AdoptedBridge bridge_of(const Reader& network, const Firewall& firewall
 
 } // namespace
 
+std::vector<std::string> containers_to_ask(const Answers& answers) {
+    std::vector<std::string> ids;
+    const Json whole = {{"networks", Json::parse(answers.networks, nullptr, false)},
+                        {"containers", Json::parse(answers.containers, nullptr, false)}};
+    const Reader reader(whole);
+    std::set<std::string> routed;
+    for (const Reader& network : reader.each("networks")) {
+        const Reader options = network.inside("Options");
+        for (const char* family : {"4", "6"})
+            if (options.text((kOption + "gateway_mode_ipv" + family).c_str()) == "routed")
+                routed.insert(network.text("Id"));
+    }
+    if (routed.empty()) return ids;
+    for (const Reader& container : reader.each("containers")) {
+        const Reader networks = container.inside("NetworkSettings").inside("Networks");
+        const auto items = networks.object().items();
+        const bool on_one = std::any_of(items.begin(), items.end(), [&](const auto& item) {
+            return routed.contains(networks.inside(item.key().c_str()).text("NetworkID"));
+        });
+        if (on_one) ids.push_back(container.text("Id"));
+    }
+    return ids;
+}
+
 Result<control::DockerPicture> picture_of(const Answers& answers) {
     auto firewall = firewall_of(answers);
     if (!firewall) return firewall.error();
@@ -127,7 +164,7 @@ Result<control::DockerPicture> picture_of(const Answers& answers) {
     if (Status fault = reader.fault(); !fault)
         return fault.error().because("Docker's answer to /networks");
     if (firewall->dockers) return picture;
-    auto ports = published_ports(answers.containers, picture.bridges);
+    auto ports = published_ports(answers.containers, answers.inspected, picture.bridges);
     if (!ports) return ports.error();
     picture.ports = *std::move(ports);
     return picture;

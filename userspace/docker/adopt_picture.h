@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/control/views.h"
@@ -17,7 +18,12 @@ struct Answers {
     std::string rules4;     // iptables-save
     std::string rules6;     // ip6tables-save
     std::string unknown;    // why one of these two could not be had; empty: it could
+    std::vector<std::string> inspected = {}; // GET /containers/ID/json of containers_to_ask()
 };
+
+// Running containers on a routed network: the list of all has none of what they publish there (from
+// 27 on, before moby#53693), each one's own page has.
+std::vector<std::string> containers_to_ask(const Answers& answers);
 
 // Docker's networks of driver bridge, but for docker_gwbridge, which is part of its overlays; and
 // the ports published behind them, where no rules of Docker's serve those.

@@ -1,6 +1,8 @@
 #include "userspace/docker/adopt_ports.h"
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 
 #include "userspace/docker/reader.h"
 
@@ -91,19 +93,60 @@ void add(std::vector<control::DockerPort>& ports, control::DockerPort port) {
     if (std::ranges::find(ports, port) == ports.end()) ports.push_back(std::move(port));
 }
 
+// Of a container's own page, {"80/tcp": [{"HostIp", "HostPort"}]}, what has no port of the host, as
+// the list of all has it from moby#53693 on. Of no address: of both families.
+Json left_out_of(const Reader& page) {
+    Json list = Json::array();
+    const Reader ports = page.inside("NetworkSettings").inside("Ports");
+    for (const auto& [name, value] : ports.object().items()) {
+        const size_t slash = name.find('/');
+        for (const Reader& binding : ports.each(name.c_str())) {
+            if (slash == name.npos || !binding.text("HostPort").empty()) continue;
+            uint32_t inside = 0;
+            std::from_chars(name.data(), name.data() + slash, inside);
+            const std::string own = binding.text("HostIp");
+            for (const char* any : {"0.0.0.0", "::"})
+                list.push_back({{"IP", own.empty() ? any : own.c_str()},
+                                {"PrivatePort", inside},
+                                {"Type", name.substr(slash + 1)}});
+        }
+    }
+    return list;
+}
+
+// By id, what `inspected` has besides.
+Result<std::map<std::string, Json>> left_out(const std::vector<std::string>& inspected) {
+    std::map<std::string, Json> found;
+    for (const std::string& text : inspected) {
+        const Json page = Json::parse(text, nullptr, false);
+        const Reader reader(page);
+        found[reader.text("Id")] = {{"Ports", left_out_of(reader)}};
+        if (Status fault = reader.fault(); !fault)
+            return fault.error().because("Docker's answer about a container");
+    }
+    return found;
+}
+
 } // namespace
 
 Result<std::vector<control::DockerPort>>
-published_ports(const std::string& containers, const std::vector<control::AdoptedBridge>& bridges) {
+published_ports(const std::string& containers, const std::vector<std::string>& inspected,
+                const std::vector<control::AdoptedBridge>& bridges) {
+    const auto more = left_out(inspected);
+    if (!more) return more.error();
     Json list = Json::parse(containers, nullptr, false);
     const Json whole = {{"containers", std::move(list)}};
     const Reader reader(whole);
     std::vector<control::DockerPort> ports;
+    const Json nothing = Json::object();
     for (const Reader& container : reader.each("containers")) {
         const auto place = place_of(container, bridges);
         if (!place) continue;
-        for (const Reader& one : container.each("Ports"))
-            if (auto port = port_of(one, *place)) add(ports, std::move(*port));
+        const auto others = more->find(container.text("Id"));
+        for (const Reader& from :
+             {container, Reader(others == more->end() ? nothing : others->second)})
+            for (const Reader& one : from.each("Ports"))
+                if (auto port = port_of(one, *place)) add(ports, std::move(*port));
     }
     if (Status fault = reader.fault(); !fault)
         return fault.error().because("Docker's answer to /containers/json");

@@ -12,7 +12,9 @@ namespace cnet::docker {
 
 // Those that lead behind `bridges`. Docker publishes a container's ports on one of its networks,
 // the one that its default route leads to.
+// `inspected` are pages of single containers, with what the list has left out.
 Result<std::vector<control::DockerPort>>
-published_ports(const std::string& containers, const std::vector<control::AdoptedBridge>& bridges);
+published_ports(const std::string& containers, const std::vector<std::string>& inspected,
+                const std::vector<control::AdoptedBridge>& bridges);
 
 } // namespace cnet::docker

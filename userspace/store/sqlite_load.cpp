@@ -1,6 +1,7 @@
 #include "userspace/store/sqlite_load.h"
 
 #include <functional>
+#include <sstream>
 
 #include "userspace/store/sqlite_load_docker.h"
 #include "userspace/store/sqlite_parse.h"
@@ -183,6 +184,9 @@ Status load_adopted(Statement& row, State& state) {
         auto status = parse_into(outside->snat, row.next_optional_text(), owner);
         if (!status) return status;
     }
+    std::istringstream devices(row.next_text());
+    for (std::string device; devices >> device;)
+        adopted.trusted.push_back(device);
     state.adopted.emplace(adopted.bridge, adopted);
     return {};
 }
@@ -295,8 +299,8 @@ Status load_state(Database& db, State& state) {
         {"SELECT device, added FROM uplinks", load_uplink},
         {"SELECT device FROM xdp_uplinks", load_xdp_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
-        {"SELECT bridge, network_id, masquerade, icc, internal, gateway4, gateway6, snat4, snat6 "
-         "FROM adopted",
+        {"SELECT bridge, network_id, masquerade, icc, internal, gateway4, gateway6, snat4, snat6, "
+         "trusted FROM adopted",
          load_adopted},
         {"SELECT bridge, id, network, left_because, filtered FROM adopted_docker",
          load_adopted_docker},

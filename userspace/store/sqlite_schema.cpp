@@ -209,6 +209,7 @@ PRAGMA user_version = 20;
 )sql",
                                   R"sql(
 ALTER TABLE networks ADD COLUMN published_only INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE adopted ADD COLUMN trusted TEXT NOT NULL DEFAULT '';
 PRAGMA user_version = 21;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);

@@ -17,11 +17,14 @@ template <typename T> std::optional<std::string> text(const std::optional<T>& va
     return value->to_string();
 }
 
-// One column, read as a whole and never asked for one of them.
+// One column, read as a whole and never asked for one of them. No name of a device has a space.
+void append(std::string& list, const std::string& one) {
+    list += (list.empty() ? "" : " ") + one;
+}
 std::string joined(const std::vector<IpPrefix>& prefixes) {
     std::string list;
     for (const IpPrefix& prefix : prefixes)
-        list += (list.empty() ? "" : " ") + prefix.to_string();
+        append(list, prefix.to_string());
     return list;
 }
 
@@ -80,12 +83,10 @@ Status write(Database& db, const PutNetwork& put) {
     auto status =
         run(db,
             "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?, ?, ?, ?) ON "
-            "CONFLICT "
-            "(id) DO UPDATE SET "
-            "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, internal = "
-            "excluded.internal, "
-            "icc = excluded.icc, masquerade = excluded.masquerade, snat4 = excluded.snat4, "
+            "?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, "
+            "internal = excluded.internal, icc = excluded.icc, masquerade = excluded.masquerade, "
+            "snat4 = excluded.snat4, "
             "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
             "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
             "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
@@ -220,19 +221,22 @@ Status write(Database& db, const PutAttached& put) {
 
 Status write(Database& db, const PutAdopted& put) {
     const control::AdoptedBridge& adopted = put.adopted;
+    std::string trusted;
+    for (const std::string& device : adopted.trusted)
+        append(trusted, device);
     auto status =
         run(db,
             "INSERT INTO adopted (bridge, network_id, masquerade, icc, internal, gateway4, "
-            "gateway6, snat4, snat6) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "gateway6, snat4, snat6, trusted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (bridge) DO UPDATE SET network_id = excluded.network_id, "
             "masquerade = excluded.masquerade, icc = excluded.icc, internal = excluded.internal, "
             "gateway4 = excluded.gateway4, gateway6 = excluded.gateway6, snat4 = excluded.snat4, "
-            "snat6 = excluded.snat6",
+            "snat6 = excluded.snat6, trusted = excluded.trusted",
             adopted.bridge, int64_t{adopted.network_id}, int64_t{adopted.masquerade},
             int64_t{adopted.icc}, int64_t{adopted.internal},
             static_cast<int64_t>(adopted.outside4.gateway),
             static_cast<int64_t>(adopted.outside6.gateway), text(adopted.outside4.snat),
-            text(adopted.outside6.snat));
+            text(adopted.outside6.snat), trusted);
     if (status) status = write_docker(db, adopted);
     if (!status) return status;
     return raise_last_id(db, "network", adopted.network_id);

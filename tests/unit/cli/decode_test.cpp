@@ -142,6 +142,8 @@ TEST(Decode, PublishedPorts) {
     cnet_bind_key key{addr("127.0.0.1"), CNET_SLOT_INDEX(CNET_L4_TCP, 8080)};
     EXPECT_EQ(decoded("cnet_bind_addr", key, 12u),
               "address=127.0.0.1 protocol=tcp port=8080 -> binding=12");
+    EXPECT_EQ(decoded("cnet_trusted", cnet_trusted_key{3, 7}, 1u),
+              "network=3 ifindex=7 device=cnet7 -> trusted=on");
     cnet_allow_key allowed{CNET_ALLOW_PREFIX_LEN(96 + 8), 12, addr("10.0.0.0")};
     EXPECT_EQ(decoded("cnet_allow", allowed, 1u), "list=12 prefix=10.0.0.0/8 -> allowed=on");
     allowed = {CNET_ALLOW_PREFIX_LEN(64), 12, addr("2001:db8::")};
@@ -255,11 +257,11 @@ TEST(Decode, FieldsAreDocumented) {
     ASSERT_TRUE(text) << text.error().message();
     const std::string zeros(512, '\0');
     for (const char* map :
-         {"cnet_meta",      "cnet_port",       "cnet_network", "cnet_flood",     "cnet_fdb",
-          "cnet_fdb_count", "cnet_neigh",      "cnet_uplinks", "cnet_host_addr", "cnet_slot",
-          "cnet_bind_addr", "cnet_binding",    "cnet_allow",   "cnet_peer",      "cnet_vtep",
-          "cnet_vni",       "cnet_flood_peer", "cnet_ct",      "cnet_counters",  "cnet_icmp_rate",
-          "cnet_flood_rate"}) {
+         {"cnet_meta",      "cnet_port",      "cnet_network",    "cnet_flood",     "cnet_fdb",
+          "cnet_fdb_count", "cnet_neigh",     "cnet_uplinks",    "cnet_host_addr", "cnet_slot",
+          "cnet_bind_addr", "cnet_trusted",   "cnet_binding",    "cnet_allow",     "cnet_peer",
+          "cnet_vtep",      "cnet_vni",       "cnet_flood_peer", "cnet_ct",        "cnet_counters",
+          "cnet_icmp_rate", "cnet_flood_rate"}) {
         size_t start = text->find("| `" + std::string(map) + "` |");
         ASSERT_NE(start, std::string::npos) << map;
         std::string row = text->substr(start, text->find('\n', start) - start);

@@ -206,6 +206,13 @@ TEST_F(AdoptPicture, SourcesOfMasquerade) {
     EXPECT_EQ(wrong.outside4.snat, std::nullopt);
 }
 
+TEST_F(AdoptPicture, DevicesThatAreTrusted) {
+    const Json options = {{"com.docker.network.bridge.trusted_host_interfaces", "eth1::vpn0"}};
+    EXPECT_EQ(only(network("a", id, options)).trusted, (std::vector<std::string>{"eth1", "vpn0"}));
+    answers.rules4 = kFilter;
+    EXPECT_TRUE(only(network("a", id, options)).trusted.empty());
+}
+
 TEST_F(AdoptPicture, WhatIsLeft) {
     EXPECT_EQ(only(network("a", id, {})).docker->left, "");
     const Json icc = {{"com.docker.network.bridge.enable_icc", "false"}};
@@ -305,6 +312,28 @@ TEST_F(AdoptPorts, OfTheContainersAddressWhereTheFamilyIsRouted) {
     Json again = published("::");
     again["PublicPort"] = 9090;
     EXPECT_EQ(ports(container(front, list({published("0.0.0.0"), published("::"), again}))), both);
+}
+
+// Docker 27 to 29: its list has none of them.
+TEST_F(AdoptPorts, OfARoutedNetworkByEachContainersPage) {
+    answers.networks =
+        Json::array(
+            {network("front", "f1", {{"com.docker.network.bridge.gateway_mode_ipv4", "routed"}}),
+             network("back", "b1", {})})
+            .dump();
+    Json one = container(networks({{"front", attachment("f1", "172.18.0.2")}}), list({}));
+    one["Id"] = "c1";
+    Json other = container(networks({{"back", attachment("b1", "172.19.0.2")}}), list({}));
+    other["Id"] = "c2";
+    answers.containers = list({one, other}).dump();
+    EXPECT_EQ(docker::containers_to_ask(answers), std::vector<std::string>{"c1"});
+    answers.inspected = {R"({"Id": "c1", "NetworkSettings": {"Ports": {"81/tcp": null,
+        "80/tcp": [{"HostIp": "", "HostPort": ""}, {"HostIp": "0.0.0.0", "HostPort": ""}]}}})"};
+    control::DockerPort direct = port("br-f1", "172.18.0.2", "0.0.0.0");
+    direct.host_port = direct.port;
+    EXPECT_EQ(picture().ports, std::vector{direct});
+    answers.inspected = {"{"};
+    EXPECT_FALSE(docker::picture_of(answers));
 }
 
 TEST_F(AdoptPorts, NoneThatAreNotPublished) {

@@ -17,7 +17,8 @@ TEST(Adopted, DockersComeBackWhole) {
         false,
         {{"0123", "back", "it is left", "a rule"}},
         {control::Gateway::kKept, *IpAddress::parse("192.0.2.7")},
-        {control::Gateway::kRouted, *IpAddress::parse("2001:db8::7")}};
+        {control::Gateway::kRouted, *IpAddress::parse("2001:db8::7")},
+        {"eth1", "vpn0"}};
     const control::AdoptedBridge named{"br-2", 9, false};
     const control::AdoptedBridge taken{"br-2", 9, false, true, false, {{"0124", "other", "", ""}}};
     test::TemporaryDirectory directory;
