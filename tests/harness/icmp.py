@@ -8,6 +8,7 @@ import struct
 import time
 from dataclasses import dataclass
 
+from .backlog import unless_dropped
 from .sockets import PATIENCE, family_of, set_ttl
 
 _sequence = itertools.count(1)
@@ -109,7 +110,11 @@ class Pinger:
 
 def ping(namespace, address, ttl=64, size=56, timeout=PATIENCE):
     """Exactly one request: a first packet that gets lost is a fault."""
-    with Pinger(namespace, ttl, family=family_of(address)) as pinger:
-        if not pinger.send(address, size):
-            return Echo("unreachable")
-        return pinger.result(timeout)
+
+    def once():
+        with Pinger(namespace, ttl, family=family_of(address)) as pinger:
+            if not pinger.send(address, size):
+                return Echo("unreachable")
+            return pinger.result(timeout)
+
+    return unless_dropped(once)

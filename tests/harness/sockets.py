@@ -14,6 +14,8 @@ import struct
 import threading
 from dataclasses import dataclass
 
+from .backlog import unless_dropped
+
 # How long an answer that must come may take, and how long to listen for one that must not.
 PATIENCE = 30
 SILENCE = 1.2
@@ -131,15 +133,19 @@ def udp_talk(namespace, address, port, source_port=0, timeout=PATIENCE):
     """One datagram on a connected socket, so that only an answer from that very address and port
     counts.
     """
-    try:
-        with udp_connect(namespace, address, port, source_port) as sock:
-            sock.settimeout(timeout)
-            assert udp_echo_once(sock)
-            return Talk("echoed", sock.getsockname()[:2])
-    except TimeoutError:
-        return Talk("silent")
-    except OSError as error:
-        return Talk(_outcome_of(error))
+
+    def once():
+        try:
+            with udp_connect(namespace, address, port, source_port) as sock:
+                sock.settimeout(timeout)
+                assert udp_echo_once(sock)
+                return Talk("echoed", sock.getsockname()[:2])
+        except TimeoutError:
+            return Talk("silent")
+        except OSError as error:
+            return Talk(_outcome_of(error))
+
+    return unless_dropped(once)
 
 
 def icmp_error_of(sock, payload, ttl=None, dont_fragment=False):

@@ -14,7 +14,7 @@ ABOUT = (
     "them has to remember each for minutes after its end, and its table is full within seconds. A connection whose SYN is not "
     "answered within 200 ms counts as lost."
 )
-SECONDS, QUICK_SECONDS = 30, 3
+SECONDS, QUICK_SECONDS = 30, 1
 ADDRESSES = 1_000_000
 AT_ENDS = 5  # seconds at the beginning and at the end that are compared
 # What the table's defaults are to others': as many flows as the kernel tracks by default.

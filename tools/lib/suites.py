@@ -37,37 +37,39 @@ class Suite:
     targets: tuple = ()  # what to build
     built_later: bool = False  # while the suites run that do not need it
     limit_s: int = 600
-    alone: bool = False  # it measures, boots a system, or would be too slow beside another
+    at_a_time: int = TOGETHER  # of neighbours in the list that say the same: 1: it measures, 2: it boots a machine
     long_only: bool = False
     valgrind: bool = False
-    without: str = ""  # ctest: prefix of the tests that it leaves out; pytest: path
+    without: tuple = ()  # ctest: prefixes of the tests that it leaves out; pytest: paths
     env: dict = dataclasses.field(default_factory=dict)
 
 
 EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni", "cnet-netavark")
 NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn", "cnet-kill-at", "cnet-clock")
 
-ACROSS = "tests/netns/across"
+ACROSS, PLUGINS = "tests/netns/across", "tests/netns/plugins"
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),
     Suite("bpf", "BPF programs by BPF_PROG_TEST_RUN", "ctest", select="bpf",
           targets=("bpf_tests",)),
-    Suite("netns", "network namespaces end to end", "pytest", select="tests/netns", without=ACROSS,
+    Suite("netns", "network namespaces end to end", "pytest", select="tests/netns", without=(ACROSS, PLUGINS),
           targets=NETNS_EXECUTABLES, limit_s=1800),
     Suite("parity", "the same on Linux bridge and iptables, and on us", "pytest",
           select="tests/parity", targets=EXECUTABLES, limit_s=1800),
     Suite("across", "networks across hosts, and etcd", "pytest", select=ACROSS, targets=NETNS_EXECUTABLES,
           limit_s=1800),
+    Suite("plugins", "CNI's and netavark's plugins", "pytest", select=PLUGINS, targets=NETNS_EXECUTABLES,
+          limit_s=900),
     Suite("engines", "Debian's container engines on our networks", "pytest", select="tests/engines",
           targets=EXECUTABLES, limit_s=900),
     Suite("unit", "unit tests", "ctest", select="unit_", targets=("unit_tests",), built_later=True),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
-          targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=600, alone=True),
+          targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=600, at_a_time=1),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
-          targets=(*EXECUTABLES, "manuals", "completions"), limit_s=600, alone=True),
+          targets=(*EXECUTABLES, "manuals", "completions"), limit_s=600, at_a_time=2),
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
-          limit_s=900, alone=True),
+          limit_s=900, at_a_time=2),
     Suite("unit-asan", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
           targets=("unit_tests",), long_only=True),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
@@ -79,11 +81,11 @@ SUITES = [
     Suite("unit-valgrind", "unit tests under valgrind", "ctest", select="unit_",
           targets=("unit_tests",), limit_s=1800, long_only=True, valgrind=True,
           # Debian's valgrind 3.19 does not know bpf(2)'s link commands: what they return is garbage to it.
-          without="unit_loader"),
+          without=("unit_loader",)),
     Suite("clients-1g", "files of 1 GB through the NAT", "pytest", select="tests/netns/test_clients.py",
           targets=EXECUTABLES, limit_s=3600, long_only=True, env={"CNET_FILE_SIZE": "1000000000"}),
     Suite("full-table", "a connection table of a million entries", "pytest",
-          select="tests/netns/test_full_table.py", targets=EXECUTABLES, limit_s=1800, long_only=True, alone=True,
+          select="tests/netns/test_full_table.py", targets=EXECUTABLES, limit_s=1800, long_only=True, at_a_time=1,
           env={"CNET_FULL_TABLE": "1000000"}),
     Suite("crash", "a daemon killed at every step of every command", "pytest", select="tests/netns/test_crash.py",
           targets=NETNS_EXECUTABLES, limit_s=3600, long_only=True, env={"CNET_CRASH": "long"}),
@@ -233,7 +235,7 @@ def ctest_commands(suite):
     found = subprocess.run(["ctest", "--test-dir", build_dir(suite.build), "--show-only=json-v1"],
                            stdout=subprocess.PIPE, check=True)
     for test in json.loads(found.stdout)["tests"]:
-        left_out = suite.without and test["name"].startswith(suite.without)
+        left_out = test["name"].startswith(suite.without)
         if test["name"].startswith(suite.select) and not left_out and "command" in test:
             yield test["name"], test["command"]
 
@@ -247,7 +249,7 @@ def commands(suite, xml_of):
     elif suite.kind == "pytest":
         if (ROOT / suite.select).exists():
             xml = xml_of("pytest")
-            left_out = [f"--ignore={suite.without}"] if suite.without else []
+            left_out = [f"--ignore={path}" for path in suite.without]
             yield suite.name, [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v", *left_out,
                                "-o", "junit_family=xunit1", f"--junitxml={xml}", suite.select], xml
     elif suite.kind == "vm":
@@ -318,12 +320,12 @@ def run_timed(suite, builds):
 
 
 def run_all(suites, builds):
-    """Suites that may have company run in threes: most of them wait most of the time."""
+    """Most suites wait most of the time, so they run in threes; beside the others no build runs either."""
     results = []
-    for alone, some in itertools.groupby(suites, lambda suite: suite.alone):
-        if alone:
+    for at_a_time, some in itertools.groupby(suites, lambda suite: suite.at_a_time):
+        if at_a_time < TOGETHER:
             builds.wait()
-        with concurrent.futures.ThreadPoolExecutor(1 if alone else TOGETHER) as pool:
+        with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
             running = [pool.submit(run_timed, suite, builds) for suite in some]
             try:
                 for done in concurrent.futures.as_completed(running):
