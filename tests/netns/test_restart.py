@@ -3,6 +3,7 @@
     [alpha] [beta] --- network red --- the host --- 198.18.0.1 --- 198.18.0.2 [near]
 """
 
+import contextlib
 import glob
 import os
 import re
@@ -39,10 +40,9 @@ def pair(host, red):
     return [host.container(red, name) for name in ("alpha", "beta")]
 
 
-def test_streams_survive_kill_and_restart(host, world, pair):
-    """Between containers, out through the masquerade and in through a published port, byte for
-    byte.
-    """
+@contextlib.contextmanager
+def _three_streams(host, world, pair):
+    """Between containers, out through the masquerade and in through a published port; byte for byte, in the end."""
     alpha, beta = pair
     host.publish(alpha, 8080, 80)
     with TcpServer(beta.namespace, handler=hash_back) as sibling, TcpServer(
@@ -53,13 +53,18 @@ def test_streams_survive_kill_and_restart(host, world, pair):
             Stream(alpha.namespace, outside.NEAR, abroad.port, 20_000_000),
             Stream(world.near, outside.HOST, 8080, 20_000_000),
         ]
+        yield streams
+        for stream in streams:
+            stream.stop()
+
+
+def test_streams_survive_kill_and_restart(host, world, pair):
+    with _three_streams(host, world, pair) as streams:
         for _ in range(4):
             host.kill9()
             _progress(streams)  # while it is dead
             host.start()
             _progress(streams)  # while it reconciles, and after
-        for stream in streams:
-            stream.stop()
 
 
 def _progress(streams):
@@ -119,16 +124,7 @@ def test_connections_survive(host, world, pair):
 
 def test_maps_of_another_version_are_taken_along(host, world, pair):
     """An upgrade and a downgrade to another layout, under traffic: streams go on, flows stay known, nothing is left."""
-    alpha, beta = pair
-    host.publish(alpha, 8080, 80)
-    with TcpServer(beta.namespace, handler=hash_back) as sibling, TcpServer(
-        world.near, handler=hash_back
-    ) as abroad, TcpServer(alpha.namespace, 80, handler=hash_back):
-        streams = [
-            Stream(alpha.namespace, beta.address, sibling.port, 20_000_000),
-            Stream(alpha.namespace, outside.NEAR, abroad.port, 20_000_000),
-            Stream(world.near, outside.HOST, 8080, 20_000_000),
-        ]
+    with _three_streams(host, world, pair) as streams:
         _progress(streams)
         flows = _tuples(host)
         for migrated, version in enumerate((1, 999), 1):
@@ -138,8 +134,6 @@ def test_maps_of_another_version_are_taken_along(host, world, pair):
             assert host.log().count("connections were taken along") == migrated
             _progress(streams)
             assert _tuples(host) == flows and len(flows) == 2
-        for stream in streams:
-            stream.stop()
     assert not os.path.exists(os.path.join(host.root, "bpf", "maps_aside"))
 
 
