@@ -140,14 +140,6 @@ Result<uint64_t> copy_map(const fs::path& pins, const std::string& name, maps::U
     return copy.copied;
 }
 
-Status remove_aside(const fs::path& pins) {
-    const fs::path dir = maps::maps_aside_dir(pins);
-    std::error_code error;
-    fs::remove_all(dir, error);
-    if (error) return Error::system("remove " + dir.string(), error.value());
-    return {};
-}
-
 Status rename_maps(const fs::path& from, const fs::path& to) {
     if (::rename(from.c_str(), to.c_str()) != 0)
         return Error::system("rename " + from.string() + " to " + to.string());
@@ -167,7 +159,7 @@ Result<bool> has_maps_aside(const fs::path& pins) {
 
 Status set_maps_aside(const fs::path& pins) {
     // Those of a migration that was not finished before the next version came.
-    if (auto status = remove_aside(pins); !status) return status;
+    if (auto status = remove_maps_aside(pins); !status) return status;
     if (auto status = rename_maps(maps::map_dir(pins), maps::maps_aside_dir(pins)); !status)
         return status;
     return make_pin_directories(pins);
@@ -199,7 +191,7 @@ Status finish_migration(const fs::path& pins) {
         // What does not fit any more is refused like any other.
         if (!copied && copied.error().kind() != ErrorKind::kExhausted) return copied.error();
     }
-    return remove_aside(pins);
+    return remove_maps_aside(pins);
 }
 
 } // namespace cnet::loader

@@ -119,6 +119,10 @@ Status remove_maps(const fs::path& pins) {
     return remove_tree(maps::map_dir(pins));
 }
 
+Status remove_maps_aside(const fs::path& pins) {
+    return remove_tree(maps::maps_aside_dir(pins));
+}
+
 Status remove_all_pins(const fs::path& pins) {
     // Nothing but a bpffs is ever removed recursively. Links go before the maps that their programs
     // use, and cnet_meta before the other maps: maps without it are known to be half of a set.
@@ -130,7 +134,7 @@ Status remove_all_pins(const fs::path& pins) {
         if (auto status = remove_tree(path); !status) return status.error();
     }
     if (auto status = remove_maps(pins); !status) return status.error();
-    return remove_tree(maps::maps_aside_dir(pins));
+    return remove_maps_aside(pins);
 }
 
 Status remove_pins(const Paths& paths) {

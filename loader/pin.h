@@ -28,8 +28,9 @@ Status remove_pins(const Paths& paths);
 // Every pin and the subdirectories, but neither `pins` itself nor a mount.
 Status remove_all_pins(const std::filesystem::path& pins);
 
-// The maps alone, cnet_meta first.
+// The maps alone, cnet_meta first; those of another version alone.
 Status remove_maps(const std::filesystem::path& pins);
+Status remove_maps_aside(const std::filesystem::path& pins);
 
 // One of them; absent is success.
 Status remove_pin(const std::filesystem::path& path);
