@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <utility>
 
+#include "loader/load.h"
 #include "loader/migrate.h"
 #include "loader/pin.h"
 #include "loader/probe.h"
@@ -65,47 +66,6 @@ cnet_config config_of(const DataPathSettings& settings, const Features& features
     config.vxlan_port_be = htons(settings.vxlan_port);
     config.decap_gso = features.decap_gso ? 1 : 0;
     return config;
-}
-
-Result<std::vector<Object>> load_objects(const std::filesystem::path& pins,
-                                         const DataPathSettings& settings,
-                                         const cnet_config& config,
-                                         const std::vector<ObjectImage>& images,
-                                         std::vector<std::string>& warnings) {
-    const ObjectSettings object_settings{pins, settings.max_entries, config};
-    std::vector<Object> objects;
-    for (const ObjectImage& image : images) {
-        std::vector<std::string> said;
-        auto object = Object::load(image, object_settings, said);
-        if (!object) return object.error();
-        objects.push_back(std::move(*object));
-        // Every object declares every map, so each says the same about them.
-        for (std::string& warning : said) {
-            if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
-                warnings.push_back(std::move(warning));
-            }
-        }
-    }
-    return objects;
-}
-
-// The same on maps that were just made, with the entries of those that are set aside. On failure
-// all is as it was.
-Result<std::vector<Object>> load_and_migrate(const std::filesystem::path& pins,
-                                             const DataPathSettings& settings,
-                                             const cnet_config& config,
-                                             const std::vector<ObjectImage>& images,
-                                             std::vector<std::string>& warnings) {
-    auto objects = load_objects(pins, settings, config, images, warnings);
-    auto taken = objects ? take_entries_along(pins) : Result<uint64_t>(objects.error());
-    if (!taken) {
-        if (auto status = put_maps_back(pins); !status)
-            return status.error().because("after: " + taken.error().message());
-        return taken.error();
-    }
-    warnings.push_back("the data path was of another version: its " + std::to_string(*taken) +
-                       " entries of connections were taken along");
-    return objects;
 }
 
 // Whether the device's packets begin with an Ethernet header; nothing when the device is gone.
@@ -167,8 +127,8 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     auto settled = settle_pins(paths, settings.dry_run, *cookie, warnings);
     if (!settled) return settled.error();
     const cnet_config config = config_of(settings, *features);
-    const auto load = *settled == Settled::kToMigrate ? load_and_migrate : load_objects;
-    auto objects = load(paths.pins, settings, config, images, warnings);
+    auto objects =
+        load_objects(*settled, images, {paths.pins, settings.max_entries, config}, warnings);
     if (!objects) return objects.error();
     auto data_maps = maps::DataPathMaps::open(paths.pins);
     if (!data_maps) return data_maps.error();
@@ -182,7 +142,6 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     if (auto status = path->maps().meta.update(0, meta); !status) return status.error();
     if (auto status = path->pin_programs(); !status) return status.error();
     if (auto status = path->update_attached(); !status) return status.error();
-    if (*settled == Settled::kReady) return path;
     if (auto status = finish_migration(paths.pins); !status) return status.error();
     return path;
 }

@@ -28,8 +28,8 @@
 namespace cnet::loader {
 
 struct DataPathSettings {
-    // Map name ("cnet_ct") to max_entries, for those that differ from maps/defs.bpf.h. Maps that
-    // exist keep theirs.
+    // Map name ("cnet_ct") to max_entries, for those that differ from maps/defs.bpf.h. A map that
+    // exists with another size is made anew with what it holds, or stays when that does not fit.
     std::map<std::string, uint32_t> max_entries;
     uint32_t fib_cache_ms = 250;
     uint16_t vxlan_port = 4789; // UDP
@@ -56,7 +56,7 @@ public:
     DataPath& operator=(const DataPath&) = delete;
     ~DataPath();
 
-    // What the administrator should know, since the last call: map sizes that did not apply, pins
+    // What the administrator should know, since the last call: maps made anew, or not, pins
     // that die with this mount namespace, maps rebuilt for another network namespace, stray
     // programs removed.
     std::vector<std::string> take_warnings();

@@ -49,8 +49,8 @@ Result<Explainer> Explainer::load(const DataPath& data_path, cnet_hook hook) {
     const void* bytes = build->elf_bytes(&size);
     ObjectSettings settings{data_path.pins(), {}, data_path.config()};
     settings.config.dry_run = 1;
-    std::vector<std::string> said; // about the maps' sizes: the data path has said so itself
-    auto object = Object::load({build->name, bytes, size}, settings, said);
+    OtherSizes known; // the data path has told of them itself
+    auto object = Object::load({build->name, bytes, size}, settings, known);
     if (!object) return object.error();
     const int program = object->program_fd(programs_of(hook).front());
     if (program < 0 || object->section_fd(CNET_TRACE_SECTION) < 0) {

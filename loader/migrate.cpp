@@ -45,7 +45,7 @@ bool can_be_copied(uint32_t type) {
     }
 }
 
-// Nothing when one of the two versions does not have it, or not as such a map.
+// Nothing when one of the two does not have it, or not as such a map.
 Result<std::optional<Pair>> open_both(const fs::path& pins, const std::string& name) {
     auto from = open_pinned(maps::maps_aside_dir(pins) / name);
     if (!from) return from.error();

@@ -80,8 +80,7 @@ std::string describe(uint32_t type, uint32_t key, uint32_t value, uint32_t flags
            std::to_string(value) + " bytes, flags " + std::to_string(flags);
 }
 
-Status reuse_map(bpf_map* map, int fd, const std::filesystem::path& pin,
-                 std::vector<std::string>& warnings) {
+Status reuse_map(bpf_map* map, int fd, const std::filesystem::path& pin, OtherSizes& other_sizes) {
     auto pinned = maps::map_info(fd);
     if (!pinned) return pinned.error();
     auto wanted = describe(bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
@@ -95,10 +94,7 @@ Status reuse_map(bpf_map* map, int fd, const std::filesystem::path& pin,
                          pin.parent_path().parent_path().string() + ", which cuts all connections");
     }
     if (pinned->max_entries != bpf_map__max_entries(map)) {
-        warnings.push_back("map " + pinned->name + " keeps its " +
-                           std::to_string(pinned->max_entries) + " entries instead of the " +
-                           std::to_string(bpf_map__max_entries(map)) +
-                           " configured: a map that exists cannot be resized");
+        other_sizes[pin.filename()] = {pinned->max_entries, bpf_map__max_entries(map)};
     }
     if (int error = bpf_map__reuse_fd(map, fd); error != 0) {
         return Error::system("use the map pinned at " + pin.string(), -error);
@@ -114,7 +110,7 @@ std::string pinned_name(const bpf_map* map) {
 }
 
 Status prepare_map(bpf_map* map, const std::string& name, const ObjectSettings& settings,
-                   std::vector<std::string>& warnings) {
+                   OtherSizes& other_sizes) {
     if (auto size = settings.max_entries.find(name); size != settings.max_entries.end()) {
         if (int error = bpf_map__set_max_entries(map, size->second); error != 0) {
             return Error::system("set the size of map " + name, -error);
@@ -122,7 +118,7 @@ Status prepare_map(bpf_map* map, const std::string& name, const ObjectSettings& 
     }
     const auto pin = maps::map_pin(settings.pins, name);
     auto fd = maps::open_pinned_map(pin, maps::Access::kReadWrite);
-    if (fd) return reuse_map(map, fd->get(), pin, warnings);
+    if (fd) return reuse_map(map, fd->get(), pin, other_sizes);
     if (fd.error().kind() != ErrorKind::kNotFound || settings.config.dry_run != 0) {
         return fd.error();
     }
@@ -149,7 +145,7 @@ void Object::Close::operator()(bpf_object* object) const {
 }
 
 Result<Object> Object::load(const ObjectImage& image, const ObjectSettings& settings,
-                            std::vector<std::string>& warnings) {
+                            OtherSizes& other_sizes) {
     const std::string attempted = "load the BPF object " + image.name;
     LibbpfLog log;
     bpf_object_open_opts options{};
@@ -165,7 +161,7 @@ Result<Object> Object::load(const ObjectImage& image, const ObjectSettings& sett
     bpf_object__for_each_map(map, object.get()) {
         const std::string name = pinned_name(map);
         if (name.empty()) continue;
-        if (auto status = prepare_map(map, name, settings, warnings); !status) {
+        if (auto status = prepare_map(map, name, settings, other_sizes); !status) {
             return status.error().because(attempted);
         }
     }

@@ -2,8 +2,8 @@
 // attached yet.
 //
 // A pinned map with another type, key, value or flags than the object's is refused (kConflict); one
-// that differs in max_entries alone is used as it is, with a warning. A failed load says why, with
-// the end of the verifier's log.
+// that differs in max_entries alone is used as it is, and told of. A failed load says why, with the
+// end of the verifier's log.
 #pragma once
 
 #include <cstddef>
@@ -34,11 +34,18 @@ struct ObjectSettings {
     cnet_config config; // to `cnet_cfg` in .rodata; with dry_run every map must exist
 };
 
+// Of a pinned map, in entries.
+struct OtherSize {
+    uint32_t pinned;
+    uint32_t wanted;
+};
+using OtherSizes = std::map<std::string, OtherSize>; // by map name
+
 class Object {
 public:
-    // Adds to `warnings`.
+    // Adds to `other_sizes`.
     static Result<Object> load(const ObjectImage& image, const ObjectSettings& settings,
-                               std::vector<std::string>& warnings);
+                               OtherSizes& other_sizes);
 
     // -1 when it has no program of this name.
     int program_fd(std::string_view name) const;

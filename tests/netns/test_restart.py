@@ -7,6 +7,7 @@ import contextlib
 import glob
 import os
 import re
+import select
 import signal
 import struct
 
@@ -135,6 +136,41 @@ def test_maps_of_another_version_are_taken_along(host, world, pair):
             _progress(streams)
             assert _tuples(host) == flows and len(flows) == 2
     assert not os.path.exists(os.path.join(host.root, "bpf", "maps_aside"))
+
+
+def test_a_full_table_is_made_larger_and_not_too_small(make_host, make_world):
+    """`[maps]` changes a map that exists, at the next start and under traffic; not where that would lose entries."""
+    host = make_host("[maps]\ncnet_ct = 64\n[conntrack]\nendpoint_flows = 0\n")
+    world = make_world(host)
+    red = host.network("red", "10.88.1.0/24")
+    pair = [host.container(red, name) for name in ("alpha", "beta")]
+    with _three_streams(host, world, pair) as streams, UdpServer(world.near, 7000), contextlib.ExitStack() as held:
+        sockets = []
+        while not host.drops("ct_full"):
+            assert len(sockets) <= 64, "more flows than the table can hold"
+            sockets.append(held.enter_context(udp_connect(pair[0].namespace, outside.NEAR, 7000)))
+            sockets[-1].send(b"refused, or the first of a flow")
+            wait_until(lambda: _has_answer(sockets[-1]) or host.drops("ct_full"), what="an answer, or a drop")
+        for size, becomes in ((4096, 4096), (16, 4096)):
+            host.kill9()
+            _set_map_size(host, size)
+            host.start()
+            assert host.cli("ct", "count")["max_entries"] == becomes
+            _progress(streams)
+            assert all(udp_echo_once(sock) for sock in sockets)
+        assert "maps keep their sizes, cnet_ct 4096 entries instead of 16" in host.log()
+
+
+def _has_answer(sock):
+    """And takes it."""
+    return bool(select.select([sock], [], [], 0)[0]) and bool(sock.recv(100))
+
+
+def _set_map_size(host, size):
+    with open(host.config_path, encoding="utf-8") as file:
+        text = file.read()
+    with open(host.config_path, "w", encoding="utf-8") as file:
+        file.write(re.sub(r"cnet_ct = \d+", f"cnet_ct = {size}", text))
 
 
 def _set_maps_version(host, version):

@@ -63,10 +63,9 @@ void check_dead_pins(const Subject& subject, Findings& findings) {
 std::string room_advice(const Subject& subject, const std::string& map) {
     if (map == "cnet_ct")
         return "who has so many connections: cnet-bpf ct list; larger: cnet_ct in [maps] of " +
-               subject.context.paths.config.native() +
-               ", which applies when the maps are made anew";
+               subject.context.paths.config.native() + ", and restart cnetd";
     return "larger: " + map + " in [maps] of " + subject.context.paths.config.native() +
-           ", which applies when the maps are made anew";
+           ", and restart cnetd";
 }
 
 } // namespace

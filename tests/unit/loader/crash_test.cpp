@@ -157,6 +157,35 @@ TEST_P(CrashTest, WhileMapsOfAnotherVersionAreReplaced) {
     EXPECT_GT(count, 50u) << "killed at too few steps to mean anything";
 }
 
+TEST_P(CrashTest, WhileMapsGetAnotherSize) {
+    if (GetParam() == AttachKind::kClsact) GTEST_SKIP() << "how programs are attached is all one";
+    ASSERT_TRUE(bring_up(first_image()));
+    auto path = open(first_image(), settings_);
+    ASSERT_OK(path->maps().host_addr.update(cnet_addr{{1}}, {3, 0}));
+    path.reset();
+    unsigned count = 1;
+    const auto resize = [&] {
+        settings_.max_entries["cnet_ct"] = 1000 + count;
+        return bring_up(second_image());
+    };
+    // Most steps are those of another version's maps, which are all tried above.
+    for (; kill_at(count, resize); count += 3) {
+        ASSERT_EQ(count_on(CNET_HOOK_UPLINK), 1u) << "killed at " << count;
+        ASSERT_EQ(count_on(CNET_HOOK_UPLINK_EGRESS), 1u) << "killed at " << count;
+        path = open(first_image(), settings_);
+        ASSERT_NE(path, nullptr) << "killed at " << count;
+        ASSERT_TRUE(path->maps().host_addr.lookup(cnet_addr{{1}})->has_value()) << count;
+        ASSERT_FALSE(std::filesystem::exists(maps::maps_aside_dir(paths_.pins))) << count;
+        path.reset();
+    }
+    EXPECT_GT(count, 50u) << "killed at too few steps to mean anything";
+    settings_.max_entries["cnet_ct"] = 1000 + count;
+    path = open(first_image(), settings_);
+    for (const std::string& warning : path->take_warnings())
+        EXPECT_EQ(warning.find("sizes"), std::string::npos)
+            << "the child that lived has made it so";
+}
+
 TEST_P(CrashTest, WhileBeingReleased) {
     auto release = [&] {
         auto path = DataPath::open(paths_, settings_, {first_image()});

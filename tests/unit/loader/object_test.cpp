@@ -13,45 +13,45 @@ protected:
     void SetUp() override {
         LoaderTest::SetUp();
         if (IsSkipped()) return;
-        ASSERT_OK(prepare_pins(paths_, warnings_));
-        warnings_.clear();
+        std::vector<std::string> warnings;
+        ASSERT_OK(prepare_pins(paths_, warnings));
         settings_.pins = paths_.pins;
     }
 
-    std::vector<std::string> warnings_;
+    OtherSizes other_sizes_;
     ObjectSettings settings_{};
 };
 
 TEST_F(ObjectTest, SizesComeFromTheSettings) {
     settings_.max_entries["cnet_ct"] = 1000;
-    auto object = Object::load(first_image(), settings_, warnings_);
+    auto object = Object::load(first_image(), settings_, other_sizes_);
     ASSERT_OK(object);
     auto fd = maps::open_pinned_map(maps::map_pin(paths_.pins, "cnet_ct"), maps::Access::kReadOnly);
     ASSERT_OK(fd);
     EXPECT_EQ(maps::map_info(fd->get())->max_entries, 1000u);
-    EXPECT_TRUE(warnings_.empty());
+    EXPECT_TRUE(other_sizes_.empty());
 }
 
-TEST_F(ObjectTest, AnExistingMapKeepsItsSizeAndSaysSo) {
+TEST_F(ObjectTest, AnExistingMapIsUsedAndItsSizeTold) {
     settings_.max_entries["cnet_ct"] = 1000;
-    ASSERT_OK(Object::load(first_image(), settings_, warnings_));
+    ASSERT_OK(Object::load(first_image(), settings_, other_sizes_));
     auto fd = maps::open_pinned_map(maps::map_pin(paths_.pins, "cnet_ct"), maps::Access::kReadOnly);
     ASSERT_OK(fd);
     const uint32_t id = maps::map_info(fd->get())->id;
 
     settings_.max_entries["cnet_ct"] = 2000;
-    ASSERT_OK(Object::load(second_image(), settings_, warnings_));
-    ASSERT_EQ(warnings_.size(), 1u);
-    EXPECT_EQ(warnings_[0], "map cnet_ct keeps its 1000 entries instead of the 2000 configured: a "
-                            "map that exists cannot be resized");
+    ASSERT_OK(Object::load(second_image(), settings_, other_sizes_));
+    ASSERT_EQ(other_sizes_.size(), 1u);
+    EXPECT_EQ(other_sizes_["cnet_ct"].pinned, 1000u);
+    EXPECT_EQ(other_sizes_["cnet_ct"].wanted, 2000u);
     fd = maps::open_pinned_map(maps::map_pin(paths_.pins, "cnet_ct"), maps::Access::kReadOnly);
     ASSERT_OK(fd);
     EXPECT_EQ(maps::map_info(fd->get())->id, id);
 }
 
 TEST_F(ObjectTest, AnotherLayoutIsRefused) {
-    ASSERT_OK(Object::load(first_image(), settings_, warnings_));
-    auto object = Object::load(other_layout_image(), settings_, warnings_);
+    ASSERT_OK(Object::load(first_image(), settings_, other_sizes_));
+    auto object = Object::load(other_layout_image(), settings_, other_sizes_);
     ASSERT_FALSE(static_cast<bool>(object));
     EXPECT_EQ(object.error().kind(), ErrorKind::kConflict);
     EXPECT_NE(object.error().message().find(
@@ -61,7 +61,7 @@ TEST_F(ObjectTest, AnotherLayoutIsRefused) {
 }
 
 TEST_F(ObjectTest, ARefusedProgramComesWithTheVerifiersReason) {
-    auto object = Object::load(refused_image(), settings_, warnings_);
+    auto object = Object::load(refused_image(), settings_, other_sizes_);
     ASSERT_FALSE(static_cast<bool>(object));
     EXPECT_NE(object.error().message().find("invalid access to packet"), std::string::npos)
         << object.error().message();
@@ -70,7 +70,7 @@ TEST_F(ObjectTest, ARefusedProgramComesWithTheVerifiersReason) {
 
 TEST_F(ObjectTest, AnObjectWithoutConfigurationCannotRunDry) {
     settings_.config.dry_run = 1;
-    auto object = Object::load(other_layout_image(), settings_, warnings_);
+    auto object = Object::load(other_layout_image(), settings_, other_sizes_);
     ASSERT_FALSE(static_cast<bool>(object));
     EXPECT_EQ(object.error().message(),
               "load the BPF object other_layout: it has no cnet_cfg, so it cannot run dry");
