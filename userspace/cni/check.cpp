@@ -8,11 +8,15 @@
 namespace cnet::cni {
 namespace {
 
-Done check_endpoint(Daemon& daemon, const std::string& name) {
+Done check_endpoint(Daemon& daemon, const std::string& name, const Config& config) {
     auto endpoint = daemon.get("/v1/endpoints/" + name);
     if (!endpoint) return endpoint.fault();
     if (endpoint->is_null())
         return Fault{Code::kDiffers, "cnetd has no endpoint " + name + " of this container"};
+    const std::string network = endpoint->at("network").get<std::string>();
+    if (network != config.network)
+        return Fault{Code::kDiffers, "endpoint " + name + " is in network " + network + ", not " +
+                                         config.network};
     const std::string state = endpoint->at("state").get<std::string>();
     if (state == "up") return {};
     return Fault{Code::kDiffers, "endpoint " + name + " is in state " + state};
@@ -34,7 +38,7 @@ Done check_inside(const Config& config, const Environment& environment) {
 Done check(Daemon& daemon, const Config& config, const Environment& environment) {
     const std::string name =
         endpoint_name(config.name, environment.container_id, environment.ifname);
-    Done done = check_endpoint(daemon, name);
+    Done done = check_endpoint(daemon, name, config);
     if (done) done = check_inside(config, environment);
     if (done) done = plugin::check_ports(daemon, name, config.ports);
     if (!done) return done;

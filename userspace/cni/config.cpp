@@ -30,11 +30,9 @@ Done refuse_unsupported(const Reader& in) {
     for (const Refused& one : kFlags) {
         if (in.flag(one.key).value_or(false)) return unsupported(one.key, "true", one.why);
     }
-    const int64_t vlan = in.number("vlan").value_or(0);
-    const char* no_vlans = "networks have no VLANs: use a network for each";
-    if (vlan != 0) return unsupported("vlan", std::to_string(vlan), no_vlans);
     if (const Json& trunk = in.value("vlanTrunk"); trunk.is_array() && !trunk.empty())
-        return unsupported("vlanTrunk", trunk.dump(), no_vlans);
+        return unsupported("vlanTrunk", trunk.dump(),
+                           "an endpoint is in one network: attach a VLAN with `vlan` each");
     if (in.flag("promiscMode").value_or(false) && in.flag("hairpinMode").value_or(false))
         return invalid("hairpinMode and promiscMode exclude each other");
     return {};
@@ -229,9 +227,23 @@ Json read_dns(const Reader& top) {
     return dns;
 }
 
-Done read_bridge_keys(const Reader& in, Config& out) {
+// A VLAN of a bridge is a segment of its own, so it is a network of its own. What names no VLAN is
+// in the one that a bridge's ports are in by default.
+Done read_network(const Reader& in, Config& out) {
+    constexpr int64_t kDefaultVlan = 1;
+    constexpr int64_t kLastVlan = 4094;
     out.network = in.text("bridge");
     if (out.network.empty()) out.network = out.name;
+    const int64_t vlan = in.number("vlan").value_or(0);
+    if (vlan < 0 || vlan > kLastVlan)
+        return invalid("invalid VLAN ID " + std::to_string(vlan) +
+                       " (must be between 0 and 4094)");
+    if (vlan > kDefaultVlan) out.network += "." + std::to_string(vlan);
+    return {};
+}
+
+Done read_bridge_keys(const Reader& in, Config& out) {
+    if (Done done = read_network(in, out); !done) return done;
     out.is_gateway = in.flag("isGateway");
     out.masquerade = in.flag("ipMasq");
     out.is_default_gateway =

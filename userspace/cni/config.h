@@ -40,7 +40,7 @@ struct Config {
     Json document;
     std::string version;
     std::string name;
-    std::string network;   // cnetd's: the key `bridge`, else the configuration's name
+    std::string network;   // cnetd's: the key `bridge`, else the configuration's name; + ".VLAN"
     std::string ipam_type; // empty: cnetd gives the addresses
 
     std::optional<bool> is_gateway; // as written; see wants_...() for what is meant

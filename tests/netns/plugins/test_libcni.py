@@ -114,7 +114,7 @@ def test_in_front_of_the_tuning_plugin(host, libcni, make_namespace):
 
 def test_what_it_refuses(host, libcni, make_namespace):
     """The library finds the error on stdout, and takes back what there is."""
-    run, pod = libcni({**OWN, "vlan": 100}), make_namespace()
+    run, pod = libcni({**OWN, "vlanTrunk": [{"id": 100}]}), make_namespace()
     refused = run.raw("add", pod)
-    assert refused.returncode == 1 and "vlan" in refused.stderr
+    assert refused.returncode == 1 and "vlanTrunk" in refused.stderr
     assert endpoint_names(host) == [] and "eth0" not in pod.links()

@@ -116,6 +116,14 @@ TEST(Config, PoliciesTurnIccOff) {
     EXPECT_FALSE(config_of({{"portIsolation", true}}).icc);
 }
 
+TEST(Config, AVlanOfABridgeIsANetwork) {
+    EXPECT_EQ(config_of({{"bridge", "cni0"}, {"vlan", 5}}).network, "cni0.5");
+    EXPECT_EQ(config_of({{"vlan", 4094}}).network, "net.4094");
+    // What a bridge's ports are in without it.
+    EXPECT_EQ(config_of({{"bridge", "cni0"}, {"vlan", 1}}).network, "cni0");
+    EXPECT_EQ(config_of({{"bridge", "cni0"}, {"vlan", 0}}).network, "cni0");
+}
+
 TEST(Config, GcsListIsToldFromNone) {
     EXPECT_FALSE(config_of({}).valid);
     const Config config = config_of(
@@ -160,7 +168,8 @@ TEST(Config, Refused) {
          Code::kUnsupportedField},
         {{{"ipam", {{"subnet", "10.0.0.0"}}}}, Code::kConfig},
         {{{"ipam", {{"ranges", {"10.0.0.0/24"}}}}}, Code::kDecode},
-        {{{"vlan", 5}}, Code::kUnsupportedField},
+        {{{"vlan", 4095}}, Code::kConfig},
+        {{{"vlan", -1}}, Code::kConfig},
         {{{"vlanTrunk", Json::array({{{"id", 5}}})}}, Code::kUnsupportedField},
         {{{"ingressPolicy", "closed"}}, Code::kConfig},
         {{{"runtimeConfig", {{"mac", "no"}}}}, Code::kConfig},
