@@ -96,6 +96,7 @@ std::string render(const control::NetworkView& view) {
     json["subnets"] = std::move(subnets);
     json["gateways"] = std::move(gateways);
     json["ip_ranges"] = std::move(ip_ranges);
+    json["layer2"] = network.is_layer2();
     json["mtu"] = network.mtu;
     json["vni"] = network.vni ? Json(network.vni) : Json(nullptr);
     json["scope"] = network.clustered ? "cluster" : "host";
@@ -141,6 +142,7 @@ std::string render(const control::EndpointView& view) {
     json["addresses"] = texts(view.addresses);
     json["mac"] = view.mac.to_string();
     json["default_route"] = view.default_route;
+    json["disabled"] = view.disabled;
     json["aliases"] = view.aliases;
     json["ingress_rate"] = view.ingress.bits_per_s;
     json["ingress_burst"] = view.ingress.burst_bits;

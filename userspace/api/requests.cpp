@@ -66,6 +66,7 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
     return parse_with<control::NetworkSpec>(body, [](ObjectReader& in, control::NetworkSpec& out) {
         in.read_required("name", out.name);
         in.read("subnets", out.subnets);
+        in.read("layer2", out.layer2);
         in.read("gateways", out.gateways);
         in.read("ip_ranges", out.ip_ranges);
         in.read_optional("mtu", out.mtu);
@@ -117,8 +118,10 @@ Result<control::EndpointSpec> parse_endpoint_spec(std::string_view body) {
                                                  in.read_required("netns", out.netns);
                                                  in.read("ifname", out.ifname);
                                                  in.read("ips", out.ips);
+                                                 in.read("layer2", out.layer2);
                                                  in.read_nullable("mac", out.mac);
                                                  in.read("default_route", out.default_route);
+                                                 in.read("disabled", out.disabled);
                                                  in.read("aliases", out.aliases);
                                                  read_limits(in, out);
                                              });

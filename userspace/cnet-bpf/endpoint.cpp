@@ -40,13 +40,15 @@ View endpoint_view() {
         {"EGRESS-RATE", key("egress_rate"), Align::kRight, false, true},
         {"EGRESS-BURST", key("egress_burst"), Align::kRight, false, true},
         {"DEFAULT-ROUTE", key("default_route"), Align::kLeft, false, true},
+        {"DISABLED", key("disabled"), Align::kLeft, false, true},
     };
 }
 
 std::string created(const Json& endpoint) {
-    return "endpoint " + text_at(endpoint, "name") + ": " + text_at(endpoint, "addresses") + ", " +
-           text_at(endpoint, "mac") + ", " + text_at(endpoint, "ifname") + " behind " +
-           text_at(endpoint, "host_ifname");
+    const std::string addresses = text_at(endpoint, "addresses");
+    return "endpoint " + text_at(endpoint, "name") + ": " +
+           (addresses.empty() ? "no address" : addresses) + ", " + text_at(endpoint, "mac") + ", " +
+           text_at(endpoint, "ifname") + " behind " + text_at(endpoint, "host_ifname");
 }
 
 // cnetd has another working directory: a relative path means ours, a bare name is cnetd's to find.
@@ -86,6 +88,8 @@ std::vector<Option> create_options() {
          "netns", false, true},
         {"--ifname", kText, "NAME", "the interface's name in there (eth0)", "ifname"},
         {"--ip", kText, "ADDRESS", "an address (the next free one of each subnet)", "ips", true},
+        {"--layer2", kSwitch, "", "no address of ours", "layer2"},
+        {"--disabled", kSwitch, "", "leave it down in there (with --layer2)", "disabled"},
         {"--mac", kText, "MAC", "its MAC address (made from its id)", "mac"},
         {"--alias", kText, "NAME", "a further name of it for resolvers", "aliases", true},
         {"--ingress-rate", kNumber, "BITS", "a second, of what it is sent (no limit)",

@@ -77,6 +77,8 @@ View network_view() {
 }
 
 std::string created(const Json& network) {
+    if (list_at(network, "subnets").empty())
+        return "network " + text_at(network, "name") + ": no addresses";
     return "network " + text_at(network, "name") + ": " + text_at(network, "subnets") +
            ", gateway " + text_at(network, "gateways");
 }
@@ -167,6 +169,7 @@ std::vector<Option> create_options() {
     std::vector<Option> options = {
         {"--subnet", kText, "CIDR", "addresses of the network (next free default pool)", "subnets",
          true},
+        {"--layer2", kSwitch, "", "no addresses: a segment without the host", "layer2"},
         {"--gateway", kText, "ADDRESS", "the host's address in a subnet (its first)", "gateways",
          true},
         {"--ip-range", kText, "CIDR", "give automatic addresses from here only", "ip_ranges", true},

@@ -95,6 +95,8 @@ Outcome<Json> make_endpoint(Daemon& daemon, const std::string& name, const Confi
         {"netns", environment.netns},
         {"ifname", environment.ifname},
         {"default_route", wants_default_route(config, lease, network, environment.netns)}};
+    if (config.layer2) request["layer2"] = true;
+    if (config.disabled) request["disabled"] = true;
     for (const std::string& ip : config.ips)
         request["ips"].push_back(ip);
     for (const LeasedAddress& one : lease.addresses)
@@ -246,7 +248,7 @@ Outcome<Json> attach(Daemon& daemon, const std::string& name, const Config& conf
     if (done) done = add_other_routes(lease, *network, environment);
     if (done) done = plugin::publish_ports(daemon, name, config.ports, kNamePrefix);
     if (!done) return done.fault();
-    add_resolvers(lease, *network);
+    if (!config.layer2) add_resolvers(lease, *network);
     return make_result(config, describe(*network, *endpoint, environment, std::move(lease)));
 }
 

@@ -15,8 +15,8 @@ Done check_endpoint(Daemon& daemon, const std::string& name, const Config& confi
         return Fault{Code::kDiffers, "cnetd has no endpoint " + name + " of this container"};
     const std::string network = endpoint->at("network").get<std::string>();
     if (network != config.network)
-        return Fault{Code::kDiffers, "endpoint " + name + " is in network " + network + ", not " +
-                                         config.network};
+        return Fault{Code::kDiffers,
+                     "endpoint " + name + " is in network " + network + ", not " + config.network};
     const std::string state = endpoint->at("state").get<std::string>();
     if (state == "up") return {};
     return Fault{Code::kDiffers, "endpoint " + name + " is in state " + state};
@@ -27,6 +27,7 @@ Done check_inside(const Config& config, const Environment& environment) {
         return Fault{Code::kConfig, "CHECK needs prevResult in the configuration"};
     auto expected = expected_inside(config.previous, environment);
     if (!expected) return expected.fault();
+    expected->may_be_down = config.disabled;
     auto differs = difference(environment.netns, *expected);
     if (!differs) return Fault{Code::kDiffers, differs.error().message()};
     if (!differs->empty()) return Fault{Code::kDiffers, *differs};

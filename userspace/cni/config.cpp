@@ -20,21 +20,34 @@ Fault unsupported(const std::string& key, const std::string& value, const std::s
 // Keys of the bridge plugin that ask for what an endpoint of ours does not have. To ignore one of
 // them would leave a container reachable, or cut off, against its configuration.
 Done refuse_unsupported(const Reader& in) {
-    struct Refused {
-        const char* key;
-        const char* why;
-    };
-    static constexpr Refused kFlags[] = {
-        {"disableContainerInterface", "an endpoint is up once it is made"},
-    };
-    for (const Refused& one : kFlags) {
-        if (in.flag(one.key).value_or(false)) return unsupported(one.key, "true", one.why);
-    }
     if (const Json& trunk = in.value("vlanTrunk"); trunk.is_array() && !trunk.empty())
         return unsupported("vlanTrunk", trunk.dump(),
                            "an endpoint is in one network: attach a VLAN with `vlan` each");
     if (in.flag("promiscMode").value_or(false) && in.flag("hairpinMode").value_or(false))
         return invalid("hairpinMode and promiscMode exclude each other");
+    return {};
+}
+
+Done read_layer2(const Reader& in, Config& out) {
+    const Json& ipam = in.value("ipam");
+    const bool is_empty = ipam.is_object() && in.inside("ipam").text("type").empty() &&
+                          ipam.size() == ipam.count("type");
+    out.disabled = in.flag("disableContainerInterface").value_or(false);
+    out.layer2 = is_empty || (out.disabled && ipam.is_null());
+    if (out.disabled && !out.layer2)
+        return invalid("cannot use IPAM when DisableContainerInterface flag is set");
+    if (out.layer2 && in.flag("macspoofchk").value_or(false))
+        return unsupported("macspoofchk", "true without IPAM",
+                           "where addresses are not known, no sources are checked");
+    return {};
+}
+
+Done refuse_in_layer2(const Config& config) {
+    if (!config.layer2) return {};
+    const char* why = "a container has no address without IPAM";
+    if (!config.ips.empty()) return unsupported("ips", config.ips.front(), why);
+    if (!config.ports.empty())
+        return unsupported("runtimeConfig.portMappings", "without IPAM", why);
     return {};
 }
 
@@ -83,6 +96,7 @@ Done read_ranges(const Json& ranges, const std::string& where, Config& out,
 }
 
 Done read_ipam(const Reader& top, Config& out, std::optional<Fault>& fault) {
+    if (out.layer2) return {};
     const Reader ipam = top.inside("ipam");
     out.ipam_type = ipam.text("type");
     if (out.ipam_type == "cnet") out.ipam_type.clear();
@@ -236,8 +250,7 @@ Done read_network(const Reader& in, Config& out) {
     if (out.network.empty()) out.network = out.name;
     const int64_t vlan = in.number("vlan").value_or(0);
     if (vlan < 0 || vlan > kLastVlan)
-        return invalid("invalid VLAN ID " + std::to_string(vlan) +
-                       " (must be between 0 and 4094)");
+        return invalid("invalid VLAN ID " + std::to_string(vlan) + " (must be between 0 and 4094)");
     if (vlan > kDefaultVlan) out.network += "." + std::to_string(vlan);
     return {};
 }
@@ -248,6 +261,12 @@ Done read_bridge_keys(const Reader& in, Config& out) {
     out.masquerade = in.flag("ipMasq");
     out.is_default_gateway =
         in.flag("isDefaultGateway").value_or(!out.delegates() && out.is_gateway.value_or(true));
+    if (out.layer2) {
+        // Not looked at without addresses.
+        out.is_gateway.reset();
+        out.masquerade.reset();
+        out.is_default_gateway = false;
+    }
     const int64_t mtu = in.number("mtu").value_or(0);
     if (mtu < 0 || mtu > 65535) return invalid("mtu " + std::to_string(mtu) + " is out of range");
     out.mtu = static_cast<uint32_t>(mtu);
@@ -298,6 +317,7 @@ Outcome<Config> parse_config(const std::string& text, const ExtraArguments& argu
         return invalid("the network's name \"" + out.name + "\" is not one that CNI allows");
 
     Done done = refuse_unsupported(in);
+    if (done) done = read_layer2(in, out);
     if (done) done = read_ipam(in, out, fault);
     if (done) done = read_bridge_keys(in, out);
     if (done) done = read_wishes(in, arguments, out);
@@ -313,6 +333,7 @@ Outcome<Config> parse_config(const std::string& text, const ExtraArguments& argu
     }
     // A wrong type first: what was read after it stood on a default.
     if (fault) return *fault;
+    if (done) done = refuse_in_layer2(out);
     if (!done) return done.fault();
     if (out.leases() && !out.ports.empty())
         return unsupported("runtimeConfig.portMappings", "with ipam.type dhcp",

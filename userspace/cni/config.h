@@ -3,7 +3,8 @@
 //
 // With an `ipam` of another plugin, keys that are absent have the bridge plugin's defaults (off).
 // Without, no bridge configuration is meant: the network is a whole one, with a gateway, a default
-// route and masquerading, unless the keys say otherwise.
+// route and masquerading, unless the keys say otherwise. With an empty one, or with
+// disableContainerInterface, it is one of layer 2, as the bridge plugin's is without any.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +47,8 @@ struct Config {
     std::optional<bool> is_gateway; // as written; see wants_...() for what is meant
     std::optional<bool> masquerade;
     bool is_default_gateway = false; // written, or ours by default
+    bool layer2 = false;             // no addresses at all
+    bool disabled = false;           // the container's device stays down; with layer2
     bool icc = true;
     uint32_t mtu = 0; // 0: not written
     std::vector<SubnetWish> subnets;
@@ -65,8 +68,10 @@ struct Config {
     bool delegates() const { return !ipam_type.empty(); }
     // The address is somebody's on the network itself, who is asked from inside the container.
     bool leases() const { return ipam_type == "dhcp"; }
-    bool wants_gateway() const { return is_gateway.value_or(!delegates()) || is_default_gateway; }
-    bool wants_masquerade() const { return masquerade.value_or(!delegates()); }
+    bool wants_gateway() const {
+        return !layer2 && (is_gateway.value_or(!delegates()) || is_default_gateway);
+    }
+    bool wants_masquerade() const { return !layer2 && masquerade.value_or(!delegates()); }
 };
 
 Outcome<Config> parse_config(const std::string& text, const ExtraArguments& arguments);

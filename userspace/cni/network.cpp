@@ -27,7 +27,7 @@ std::string listed(const std::vector<Subnet>& subnets) {
     std::string text;
     for (const Subnet& one : subnets)
         text += (text.empty() ? "" : ", ") + one.prefix.to_string();
-    return text;
+    return text.empty() ? "(none)" : text;
 }
 
 Fault contradicts(const Json& network, const std::string& has, const std::string& says) {
@@ -93,6 +93,16 @@ const char* mode_for(const Config& config) {
 } // namespace
 
 Json network_request(const Config& config, const Lease& lease) {
+    Json request = {{"name", config.network}};
+    if (config.mtu != 0) request["mtu"] = config.mtu;
+    request["mode"] = mode_for(config);
+    request["icc"] = config.icc;
+    if (config.layer2) {
+        // Whose addresses nobody knows, they cannot be checked.
+        request["layer2"] = true;
+        request["allow_spoofing"] = true;
+        return request;
+    }
     std::vector<SubnetWish> wishes;
     for (const SubnetWish& wish : config.subnets)
         add_subnet(wishes, wish);
@@ -101,22 +111,20 @@ Json network_request(const Config& config, const Lease& lease) {
         const bool inside = one.gateway && prefix.contains(*one.gateway);
         add_subnet(wishes, {prefix, inside ? one.gateway : std::nullopt});
     }
-    Json request = {{"name", config.network}};
     for (const SubnetWish& wish : wishes) {
         request["subnets"].push_back(wish.prefix.to_string());
         if (wish.gateway) request["gateways"].push_back(wish.gateway->to_string());
     }
     if (config.ip_range) request["ip_ranges"] = {config.ip_range->to_string()};
-    if (config.mtu != 0) request["mtu"] = config.mtu;
-    request["mode"] = mode_for(config);
     request["masquerade"] = config.wants_masquerade();
-    request["icc"] = config.icc;
     return request;
 }
 
 Done check_network(const Json& network, const Config& config, const Lease& lease) {
     if (Done done = check_options(network, config); !done) return done;
     const std::vector<Subnet> subnets = subnets_of(network);
+    if (subnets.empty() && !config.layer2 && !config.delegates())
+        return contradicts(network, "has no subnets", "ipam of type cnet");
     for (const SubnetWish& wish : config.subnets) {
         const auto subnet = std::find_if(subnets.begin(), subnets.end(), [&](const Subnet& other) {
             return other.prefix == wish.prefix;

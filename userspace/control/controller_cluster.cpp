@@ -235,7 +235,7 @@ Status Controller::Impl::claim(const Network& network, Endpoint& endpoint,
     for (int attempt = 1;; attempt++) {
         Status claimed = parts.cluster->claim(cluster_record(endpoint));
         const bool again = !claimed && claimed.error().kind() == ErrorKind::kConflict;
-        if (!again || attempt == kAttempts) return claimed;
+        if (!again || attempt == kAttempts || endpoint.addresses.empty()) return claimed;
         // Now it is known who has it; what was asked for stays a conflict.
         auto addresses = choose_addresses(network, asked);
         if (!addresses) return addresses.error();

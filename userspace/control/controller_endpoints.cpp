@@ -128,6 +128,7 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     view.addresses = endpoint.addresses;
     view.mac = endpoint.mac;
     view.default_route = endpoint.default_route;
+    view.disabled = endpoint.disabled;
     view.aliases = endpoint.aliases;
     view.ingress = endpoint.ingress;
     view.egress = endpoint.egress;
@@ -217,10 +218,12 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
         network = impl.find_network(spec.network); // the state is another
         if (!network) return network.error();
     }
+    if (status) status = check_layer2(spec, **network);
     if (status) status = check_limits(spec.ingress, spec.egress, **network);
     if (status && spec.mac) status = check_mac(*spec.mac, **network, impl.state);
     if (!status) return status.error();
-    auto addresses = impl.choose_addresses(**network, spec.ips);
+    auto addresses = spec.layer2 ? Result<std::vector<IpPrefix>>(std::vector<IpPrefix>())
+                                 : impl.choose_addresses(**network, spec.ips);
     if (!addresses) return addresses.error();
     auto mac = spec.mac      ? Result<MacAddress>(*spec.mac)
                : spec.docker ? mac_of(*addresses, impl.state, impl.observed)
@@ -236,6 +239,7 @@ Result<EndpointView> Controller::create_endpoint(const EndpointSpec& spec) {
     endpoint.addresses = std::move(*addresses);
     endpoint.mac = *mac;
     endpoint.default_route = spec.default_route;
+    endpoint.disabled = spec.disabled;
     endpoint.aliases = spec.aliases;
     endpoint.docker = spec.docker;
     endpoint.ingress = spec.ingress;

@@ -141,7 +141,8 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     network.peer_learning = spec.peer_learning.value_or(!(parts.cluster && spec.spans_hosts()));
     network.mtu = spec.mtu.value_or(network.mtu);
     network.mtu_derived = spec.spans_hosts() && !spec.mtu;
-    network.mode = spec.mode;
+    network.mode =
+        spec.layer2 && spec.mode == control::Mode::kNat ? control::Mode::kIsolated : spec.mode;
     network.internal = spec.internal;
     network.icc = spec.icc;
     network.masquerade = spec.masquerade;

@@ -184,6 +184,9 @@ Status Controller::Impl::check_target(const PortSpec& spec, const PortTarget& ta
     if (network.is_internal())
         return internal_target("network " + network.name,
                                network.internal ? "internal" : "isolated");
+    if (endpoint.addresses.empty())
+        return Error(ErrorKind::kInvalid,
+                     "endpoint " + endpoint.name + " has no address that a port can lead to");
     return check_family(spec, "endpoint " + endpoint.name, endpoint.has_family(true),
                         endpoint.has_family(false));
 }

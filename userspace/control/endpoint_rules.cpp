@@ -48,6 +48,17 @@ Status check_aliases(const std::vector<std::string>& aliases) {
     return {};
 }
 
+Status check_layer2(const EndpointSpec& spec, const Network& network) {
+    const bool without_address = spec.layer2 || network.is_layer2();
+    if (spec.layer2 && !spec.ips.empty())
+        return invalid("endpoint " + spec.name + " is to have no address (layer2), and " +
+                       spec.ips.front().to_string());
+    if (spec.disabled && !without_address)
+        return invalid("endpoint " + spec.name +
+                       " is to be disabled: a device that is down has no address (layer2)");
+    return {};
+}
+
 Status check_limits(const RateLimit& ingress, const RateLimit& egress, const Network& network) {
     Status status = check_limit(ingress, "ingress", network);
     if (status) status = check_limit(egress, "egress", network);

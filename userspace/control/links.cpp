@@ -69,6 +69,8 @@ netlink::Rtnl::EndpointSetup endpoint_setup(const Endpoint& endpoint, const Netw
     setup.addresses = endpoint.addresses;
     setup.default_gateways = default_gateways(endpoint, network);
     setup.egress = endpoint.egress;
+    setup.up = !endpoint.disabled;
+    setup.listens = network.is_layer2();
     return setup;
 }
 

@@ -62,7 +62,7 @@ Result<Nat> parse_nat(std::string_view text);
 struct Network {
     NetworkId id = 0;
     std::string name;
-    std::vector<Subnet> subnets;
+    std::vector<Subnet> subnets;  // none: a segment of frames, isolated
     std::optional<HostPool> pool; // the one subnet is this host's part of it
     uint32_t mtu = 1500;
     bool mtu_derived = false;  // from the underlay: `mtu` follows it
@@ -87,6 +87,7 @@ struct Network {
 
     // One segment across hosts; with a pool each host has a segment of its own.
     bool is_overlay() const { return vni != 0 && !pool; }
+    bool is_layer2() const { return subnets.empty() && !pool; }
     // Nothing is translated on any way in or out.
     bool is_routed() const { return mode == Mode::kRouted || mode == Mode::kRoutedPublished; }
     // Nothing beyond the host, or not even the host.
@@ -111,9 +112,10 @@ struct Endpoint {
     NetworkId network_id = 0;
     std::string netns;  // path of the namespace file; of Docker's empty until it has said
     std::string ifname; // inside the namespace
-    std::vector<IpPrefix> addresses;
+    std::vector<IpPrefix> addresses; // none: somebody else gives it one, or nobody
     MacAddress mac;
     bool default_route = true;
+    bool disabled = false; // its device inside is left down, for whoever is to use it
     std::vector<std::string>
         aliases;       // further names of it, for resolvers; others may have them too
     RateLimit ingress; // of what it is sent

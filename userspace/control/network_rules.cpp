@@ -104,6 +104,16 @@ Result<Subnet> complete(const IpPrefix& prefix, const NetworkSpec& spec) {
     return subnet;
 }
 
+Result<std::vector<Subnet>> plan_no_subnets(const NetworkSpec& spec) {
+    if (!spec.subnets.empty() || !spec.gateways.empty() || !spec.ip_ranges.empty())
+        return invalid("network " + spec.name +
+                       " is to have no addresses (layer2): no subnet, gateway or ip range");
+    if (spec.spans_hosts() || spec.host_prefix)
+        return invalid("network " + spec.name +
+                       " is to have no addresses (layer2): it is of one host");
+    return std::vector<Subnet>();
+}
+
 Status check_mtu(const Network& network) {
     // RFC 791's least and RFC 8200's: below it the kernel takes IPv6 off a device. And what a veth
     // takes.
@@ -153,6 +163,7 @@ Result<IpPrefix> free_pool(const State& state, const std::vector<HostPrefix>& ho
 
 Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
                                          const std::vector<HostPrefix>& host) {
+    if (spec.layer2) return plan_no_subnets(spec);
     std::vector<IpPrefix> prefixes = spec.subnets;
     if (prefixes.empty()) {
         auto pool = free_pool(state, host);
@@ -214,6 +225,10 @@ Status check_network(const Network& network) {
     if (status && network.internal && network.is_routed()) {
         status = invalid("network " + network.name +
                          " is internal: it cannot be routed to from outside");
+    }
+    if (status && network.is_layer2() && network.mode != Mode::kIsolated) {
+        status = invalid("network " + network.name +
+                         " has no subnet for the host to be in: its mode is isolated");
     }
     if (status && network.pool && network.mode != Mode::kRouted) {
         status =

@@ -22,7 +22,8 @@ struct HostPrefix {
 
 // Subnets that were given must not overlap with each other, with another network, with what the
 // host is connected to, or take more than a part of what it routes elsewhere (a host with a route
-// for all of 10.0.0.0/8 may well have a network in it). Default pools skip whatever is in use.
+// for all of 10.0.0.0/8 may well have a network in it). Default pools skip whatever is in use. None
+// with `layer2`.
 Result<std::vector<Subnet>> plan_subnets(const NetworkSpec& spec, const State& state,
                                          const std::vector<HostPrefix>& host);
 // The first default pool that nobody uses, Docker's IPAM included.

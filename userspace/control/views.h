@@ -16,6 +16,7 @@ namespace cnet::control {
 struct NetworkSpec {
     std::string name;
     std::vector<IpPrefix> subnets; // none: one from the default pools
+    bool layer2 = false;           // or none at all
     std::vector<IpAddress>
         gateways; // each belongs to the subnet that contains it; else the first address
     std::vector<IpPrefix> ip_ranges;     // likewise
@@ -147,8 +148,10 @@ struct EndpointSpec {
     std::string netns; // a sandbox's name, a name below /run/netns, or an absolute path
     std::string ifname = "eth0";
     std::vector<IpAddress> ips; // a subnet without one gives the next free
+    bool layer2 = false;        // no address at all
     std::optional<MacAddress> mac;
     bool default_route = true;
+    bool disabled = false; // the device inside is left down
     std::vector<std::string> aliases;
     // Without a namespace, and the device's name is not asked for: Docker decides about both.
     std::optional<DockerEndpoint> docker = {};
@@ -170,6 +173,7 @@ struct EndpointView {
     std::vector<IpPrefix> addresses;
     MacAddress mac;
     bool default_route = true;
+    bool disabled = false;
     std::vector<std::string> aliases;
     RateLimit ingress;
     RateLimit egress;

@@ -29,7 +29,8 @@ Status set_inside_sysctls(const Rtnl::EndpointSetup& setup) {
         const char* key;
         const char* value;
     };
-    std::vector<Sysctl> sysctls = {{"accept_ra", "0"}, {"ndisc_notify", "1"}};
+    std::vector<Sysctl> sysctls = {{"ndisc_notify", "1"}};
+    if (!setup.listens) sysctls.push_back({"accept_ra", "0"});
     const bool has_v6 = std::any_of(setup.addresses.begin(), setup.addresses.end(),
                                     [](const IpPrefix& address) { return !address.is_v4(); });
     if (has_v6) sysctls.push_back({"disable_ipv6", "0"});
@@ -50,6 +51,7 @@ Status configure(nl_sock* socket, const Rtnl::EndpointSetup& setup) {
         if (auto set = request_rate_limit(socket, *link, setup.egress); !set) return set;
     // The link-local address that the data path knows as the endpoint's is made from its MAC.
     if (auto set = request_eui64(socket, setup.ifname); !set) return set;
+    if (!setup.up) return {};
     // Up first: the kernel takes a route only by way of a device that is.
     if (auto up = request_up(socket, setup.ifname, true); !up) return up;
     for (const auto& address : setup.addresses)

@@ -149,13 +149,16 @@ public:
 
     // Inside another namespace: sysctls, addresses, link up, lo up, default routes; one visit, all
     // or an error. IPv6 is switched on where the namespace's default is off, when there is an
-    // address for it; router advertisements are not listened to.
+    // address for it; router advertisements are not listened to unless
+    // `listens`.
     struct EndpointSetup {
         std::string netns; // path
         std::string ifname;
         std::vector<IpPrefix> addresses;
         std::vector<IpAddress> default_gateways;
-        RateLimit egress; // none: the device's queue stays as it is
+        RateLimit egress;     // none: the device's queue stays as it is
+        bool up = true;       // off: it has no addresses either
+        bool listens = false; // to router advertisements, as the namespace has it
     };
     virtual Status configure_endpoint(const EndpointSetup& setup) = 0;
     // Once frames can leave: gratuitous ARP and unsolicited neighbour advertisements for the

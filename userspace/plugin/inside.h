@@ -36,6 +36,7 @@ struct Expected {
     std::string mac; // empty: any
     std::vector<IpPrefix> addresses;
     std::vector<Route> routes;
+    bool may_be_down = false; // it is left to somebody else
 };
 Result<std::string> difference(const std::string& netns, const Expected& expected);
 

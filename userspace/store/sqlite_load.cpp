@@ -89,6 +89,7 @@ Status load_endpoint(Statement& row, State& state) {
         limit->bits_per_s = static_cast<uint64_t>(row.next_int());
         limit->burst_bits = static_cast<uint64_t>(row.next_int());
     }
+    e.disabled = row.next_int() != 0;
     state.endpoints.emplace(e.id, std::move(e));
     return {};
 }
@@ -279,7 +280,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},
         {"SELECT id, name, network_id, netns, ifname, mac, default_route, ingress_rate, "
-         "ingress_burst, egress_rate, egress_burst FROM endpoints",
+         "ingress_burst, egress_rate, egress_burst, disabled FROM endpoints",
          load_endpoint},
         {"SELECT endpoint_id, address FROM endpoint_addresses ORDER BY endpoint_id, position",
          load_endpoint_address},

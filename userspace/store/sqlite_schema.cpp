@@ -211,6 +211,10 @@ PRAGMA user_version = 20;
 ALTER TABLE networks ADD COLUMN published_only INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE adopted ADD COLUMN trusted TEXT NOT NULL DEFAULT '';
 PRAGMA user_version = 21;
+)sql",
+                                  R"sql(
+ALTER TABLE endpoints ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 22;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

@@ -1,5 +1,7 @@
 #include "userspace/store/sqlite_write.h"
 
+#include <sstream>
+
 namespace cnet::store {
 
 namespace {
@@ -26,6 +28,19 @@ std::string joined(const std::vector<IpPrefix>& prefixes) {
     for (const IpPrefix& prefix : prefixes)
         append(list, prefix.to_string());
     return list;
+}
+
+// A row with an id: made, or what it was in these columns, which have spaces between them.
+std::string upsert(const std::string& table, const std::string& columns) {
+    std::string names, places, updates;
+    std::istringstream words(columns);
+    for (std::string column; words >> column;) {
+        names += ", " + column;
+        places += ", ?";
+        updates += (updates.empty() ? "" : ", ") + column + " = excluded." + column;
+    }
+    return "INSERT INTO " + table + " (id" + names + ") VALUES (?" + places +
+           ") ON CONFLICT (id) DO UPDATE SET " + updates;
 }
 
 // SQLite's numbers are signed; the bits stay.
@@ -82,19 +97,10 @@ Status write(Database& db, const PutNetwork& put) {
     const control::Mode mode = published_only ? control::Mode::kRouted : n.mode;
     auto status =
         run(db,
-            "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-            "name = excluded.name, mtu = excluded.mtu, mode = excluded.mode, "
-            "internal = excluded.internal, icc = excluded.icc, masquerade = excluded.masquerade, "
-            "snat4 = excluded.snat4, "
-            "learning = excluded.learning, allow_spoofing = excluded.allow_spoofing, "
-            "ageing_s = excluded.ageing_s, mac_limit = excluded.mac_limit, gateway_mac = "
-            "excluded.gateway_mac, snat6 = excluded.snat6, nat = excluded.nat, vni = excluded.vni, "
-            "mtu_derived = excluded.mtu_derived, peer_learning = excluded.peer_learning, "
-            "clustered = excluded.clustered, flood_limit = excluded.flood_limit, "
-            "names = excluded.names, pool = excluded.pool, "
-            "pool_subnet_length = excluded.pool_subnet_length, "
-            "published_only = excluded.published_only",
+            upsert("networks",
+                   "name mtu mode internal icc masquerade snat4 learning allow_spoofing ageing_s "
+                   "mac_limit gateway_mac snat6 nat vni mtu_derived peer_learning clustered "
+                   "flood_limit names pool pool_subnet_length published_only"),
             int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(mode), int64_t{n.internal},
             int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4), int64_t{n.learning},
             int64_t{n.allow_spoofing}, int64_t{n.ageing_s}, int64_t{n.mac_limit},
@@ -136,15 +142,12 @@ Status write(Database& db, const PutEndpoint& put) {
     const control::Endpoint& e = put.endpoint;
     auto status =
         run(db,
-            "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET "
-            "name = excluded.name, network_id = excluded.network_id, netns = excluded.netns, "
-            "ifname = excluded.ifname, mac = excluded.mac, default_route = excluded.default_route, "
-            "ingress_rate = excluded.ingress_rate, ingress_burst = excluded.ingress_burst, "
-            "egress_rate = excluded.egress_rate, egress_burst = excluded.egress_burst",
+            upsert("endpoints",
+                   "name network_id netns ifname mac default_route ingress_rate ingress_burst "
+                   "egress_rate egress_burst disabled"),
             int64_t{e.id}, e.name, int64_t{e.network_id}, e.netns, e.ifname, e.mac.to_string(),
             int64_t{e.default_route}, stored(e.ingress.bits_per_s), stored(e.ingress.burst_bits),
-            stored(e.egress.bits_per_s), stored(e.egress.burst_bits));
+            stored(e.egress.bits_per_s), stored(e.egress.burst_bits), int64_t{e.disabled});
     if (!status) return status;
     status = write_addresses(db, e);
     if (status) status = write_aliases(db, e);
@@ -277,11 +280,9 @@ Status write(Database& db, const PutLease& put) {
 }
 
 Status write(Database& db, const PutPeer& put) {
-    auto status = run(db,
-                      "INSERT INTO peers VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = "
-                      "excluded.name, address = excluded.address, clustered = excluded.clustered",
-                      int64_t{put.peer.id}, put.peer.name, put.peer.address.to_string(),
-                      int64_t{put.peer.clustered});
+    const control::Peer& p = put.peer;
+    auto status = run(db, upsert("peers", "name address clustered"), int64_t{p.id}, p.name,
+                      p.address.to_string(), int64_t{p.clustered});
     if (!status) return status;
     return raise_last_id(db, "peer", put.peer.id);
 }
@@ -314,10 +315,8 @@ Status write(Database& db, const PutRemote& put) {
 }
 
 Status write(Database& db, const PutDockerPool& put) {
-    return run(db,
-               "INSERT INTO docker_pools VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-               "prefix = excluded.prefix, range = excluded.range",
-               put.pool.id, put.pool.prefix.to_string(), text(put.pool.range));
+    return run(db, upsert("docker_pools", "prefix range"), put.pool.id, put.pool.prefix.to_string(),
+               text(put.pool.range));
 }
 
 Status write(Database& db, const PutDockerAddress& put) {

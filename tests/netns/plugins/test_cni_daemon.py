@@ -132,7 +132,6 @@ def test_what_a_reboot_leaves_behind(host, make_cni, make_namespace):
         (1, "incompatible", {"cniVersion": "2.0.0"}),
         (2, "vlanTrunk", {"vlanTrunk": [{"id": 100}]}),
         (7, "invalid VLAN ID 4095 (must be between 0 and 4094)", {"vlan": 4095}),
-        (2, "disableContainerInterface", {"disableContainerInterface": True}),
         (7, "both a rate", {"runtimeConfig": {"bandwidth": {"ingressRate": 1000}}}),
         (7, "less than one packet", {"ingressRate": 1000, "ingressBurst": 1000}),
         (7, "ingressPolicy", {"ingressPolicy": "closed"}),

@@ -34,7 +34,7 @@ control::NetworkView sample_network() {
 TEST(Answers, NetworkHasEveryKey) {
     EXPECT_EQ(json::parse(render(sample_network())), json::parse(R"({
         "id": 3, "name": "web", "mode": "nat", "subnets": ["10.88.0.0/24"],
-        "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "mtu": 1400, "vni": null, "scope": "host", "peer_learning": true,
+        "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "layer2": false, "mtu": 1400, "vni": null, "scope": "host", "peer_learning": true,
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "flood_limit": 0, "names": true, "allow_spoofing": false,
         "gateway_mac": "02:00:00:00:00:03", "host_port": "cngw3", "endpoints": 2,
@@ -82,10 +82,11 @@ TEST(Answers, EndpointHasEveryKey) {
     view.host_ifname = "cnet7";
     view.ifindex = 12;
     view.state = "up";
+    view.disabled = true;
     view.ports = {"0.0.0.0:8080->80/tcp"};
     EXPECT_EQ(json::parse(render(view)), json::parse(R"({
         "id": 7, "name": "a", "network": "web", "netns": "/run/netns/box", "ifname": "eth0",
-        "addresses": ["10.88.0.9/24"], "mac": "02:00:00:00:00:09", "default_route": true, "aliases": ["db"],
+        "addresses": ["10.88.0.9/24"], "mac": "02:00:00:00:00:09", "default_route": true, "disabled": true, "aliases": ["db"],
         "ingress_rate": 5000000000, "ingress_burst": 80000, "egress_rate": 0, "egress_burst": 0,
         "host_ifname": "cnet7", "ifindex": 12, "state": "up",
         "ports": ["0.0.0.0:8080->80/tcp"], "docker_id": null, "lease": null})"));

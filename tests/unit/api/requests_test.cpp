@@ -50,6 +50,14 @@ TEST(NetworkSpec, TakesEveryKey) {
     EXPECT_TRUE(spec->allow_spoofing);
 }
 
+TEST(NetworkSpec, NoAddressesAtAll) {
+    EXPECT_TRUE(parse_network_spec(R"({"name": "l", "layer2": true})")->layer2);
+    EXPECT_FALSE(parse_network_spec(R"({"name": "l"})")->layer2);
+    const auto spec = parse_endpoint_spec(
+        R"({"network": "l", "name": "a", "netns": "b", "layer2": true, "disabled": true})");
+    EXPECT_TRUE(spec->layer2 && spec->disabled);
+}
+
 TEST(NetworkSpec, NamesWhatIsWrong) {
     EXPECT_EQ(fault_of(parse_network_spec("{}")), "name is missing");
     EXPECT_EQ(fault_of(parse_network_spec(R"({"name": 5})")), "name must be a string");

@@ -35,6 +35,8 @@ TEST(Requests, Networks) {
               "PATCH /v1/networks/n {\"allow_spoofing\":true,\"snat\":null,\"snat6\":null}");
     EXPECT_EQ(request_of({"net", "set", "n", "--snat", "2001:db8::1", "--mode", "routed"}),
               "PATCH /v1/networks/n {\"mode\":\"routed\",\"snat6\":\"2001:db8::1\"}");
+    EXPECT_EQ(request_of({"net", "create", "n", "--layer2"}),
+              "POST /v1/networks {\"name\":\"n\",\"layer2\":true}");
     EXPECT_EQ(request_of({"net", "del", "a/b?c"}), "DELETE /v1/networks/a%2Fb%3Fc");
     EXPECT_EQ(request_of({"net", "show", ".."}), "GET /v1/networks/..");
 }
@@ -57,6 +59,10 @@ TEST(Requests, SandboxesAndEndpoints) {
               "POST /v1/endpoints {\"network\":\"n\",\"name\":\"e\",\"netns\":\"s\","
               "\"ips\":[\"10.1.0.2\"],\"mac\":\"02:00:00:00:00:01\",\"aliases\":[\"db\",\"main\"],"
               "\"default_route\":false}");
+    EXPECT_EQ(
+        request_of({"endpoint", "create", "n", "e", "--netns", "s", "--layer2", "--disabled"}),
+        "POST /v1/endpoints {\"network\":\"n\",\"name\":\"e\",\"netns\":\"s\","
+        "\"layer2\":true,\"disabled\":true}");
     std::string relative = request_of({"endp", "create", "n", "e", "--netns", "dir/../ns"});
     EXPECT_NE(relative.find("\"netns\":\"" + (std::filesystem::current_path() / "ns").string()),
               std::string::npos)

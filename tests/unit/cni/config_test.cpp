@@ -124,6 +124,17 @@ TEST(Config, AVlanOfABridgeIsANetwork) {
     EXPECT_EQ(config_of({{"bridge", "cni0"}, {"vlan", 0}}).network, "cni0");
 }
 
+TEST(Config, AnEmptyIpamIsLayer2) {
+    const Json none = {{"ipam", Json::object()}};
+    EXPECT_TRUE(config_of(none).layer2);
+    EXPECT_TRUE(config_of({{"ipam", {{"type", ""}}}}).layer2);
+    EXPECT_FALSE(config_of(none).delegates() || config_of(none).wants_gateway());
+    EXPECT_FALSE(config_of({}).layer2);
+    EXPECT_FALSE(config_of({{"ipam", {{"subnet", "10.0.0.0/24"}}}}).layer2);
+    const Config disabled = config_of({{"disableContainerInterface", true}});
+    EXPECT_TRUE(disabled.layer2 && disabled.disabled);
+}
+
 TEST(Config, GcsListIsToldFromNone) {
     EXPECT_FALSE(config_of({}).valid);
     const Config config = config_of(
@@ -180,6 +191,15 @@ TEST(Config, Refused) {
         {{{"runtimeConfig", {{"bandwidth", {{"egressBurst", 1}}}}}}, Code::kConfig},
         {{{"runtimeConfig", {{"bandwidth", {{"egressRate", -1}}}}}}, Code::kConfig},
         {{{"ingressRate", 1000}}, Code::kConfig},
+        {{{"disableContainerInterface", true}, {"ipam", {{"type", "static"}}}}, Code::kConfig},
+        {{{"disableContainerInterface", true}, {"ipam", {{"type", "cnet"}}}}, Code::kConfig},
+        {{{"ipam", Json::object()}, {"macspoofchk", true}}, Code::kUnsupportedField},
+        {{{"ipam", Json::object()}, {"runtimeConfig", {{"ips", {"10.0.0.2"}}}}},
+         Code::kUnsupportedField},
+        {{{"ipam", Json::object()},
+          {"runtimeConfig",
+           {{"portMappings", Json::array({{{"hostPort", 80}, {"containerPort", 80}}})}}}},
+         Code::kUnsupportedField},
     };
     for (const Refused& one : all) {
         auto config = parse_with(one.keys);

@@ -37,8 +37,13 @@ TEST(Network, IsMadeOfTheConfigurationAndTheLease) {
     const Lease lease = lease_of(
         {{{"address", "10.0.0.5/24"}, {"gateway", "10.0.0.9"}}, {{"address", "fd00::5/64"}}});
     EXPECT_EQ(network_request(config, lease).dump(),
-              R"({"name":"net","subnets":["10.0.0.0/24","fd00::/64"],"gateways":["10.0.0.9"],)"
-              R"("mtu":1400,"mode":"nat","masquerade":true,"icc":true})");
+              R"({"name":"net","mtu":1400,"mode":"nat","icc":true,)"
+              R"("subnets":["10.0.0.0/24","fd00::/64"],"gateways":["10.0.0.9"],)"
+              R"("masquerade":true})");
+    // Of layer 2 there is neither; isGateway says nothing then, as with the bridge plugin.
+    const Config bare = config_of({{"ipam", Json::object()}, {"isGateway", true}});
+    EXPECT_EQ(network_request(bare, {}).dump(),
+              R"({"name":"net","mode":"isolated","icc":true,"layer2":true,"allow_spoofing":true})");
 }
 
 TEST(Network, ModesFollowTheKeys) {
@@ -72,6 +77,17 @@ TEST(Network, WhatIsThereIsTakenUnlessContradicted) {
     EXPECT_TRUE(contradicts({}, {{"portIsolation", true}}));
     EXPECT_TRUE(contradicts({}, {{"ipam", {{"subnet", "10.0.1.0/24"}}}}));
     EXPECT_TRUE(contradicts({}, {{"ipam", {{"subnet", "10.0.0.0/24"}, {"gateway", "10.0.0.2"}}}}));
+}
+
+TEST(Network, OneWithoutSubnetsGivesNoAddresses) {
+    const Json bare =
+        network({{"subnets", Json::array()}, {"gateways", Json::array()}, {"mode", "isolated"}});
+    EXPECT_TRUE(check_network(bare, config_of({{"ipam", Json::object()}}), {}));
+    EXPECT_FALSE(check_network(bare, config_of({}), {}));
+    const Config other = config_of({{"ipam", {{"type", "static"}}}});
+    EXPECT_FALSE(check_network(bare, other, lease_of({{{"address", "10.0.0.5/24"}}})));
+    // A container without an address is welcome where others have one.
+    EXPECT_TRUE(check_network(network(), config_of({{"ipam", Json::object()}}), {}));
 }
 
 TEST(Network, LeasesMustFit) {

@@ -162,6 +162,7 @@ TEST(RulesOfOptions, MtuAndSnat) {
 
 TEST(RulesOfOptions, AnInternalNetworkIsNotRouted) {
     Network network;
+    network.subnets.push_back({prefix("10.1.0.0/24"), ip("10.1.0.1"), std::nullopt});
     network.mode = Mode::kRouted;
     EXPECT_TRUE(check_network(network));
     network.internal = true;

@@ -249,7 +249,7 @@ public:
         ++changes_;
         for (const auto& address : setup.addresses)
             if (!std::ranges::count(link->addresses, address)) link->addresses.push_back(address);
-        link->info.up = true;
+        link->info.up = setup.up;
         if (setup.egress) link->limit = setup.egress;
         gateways_[setup.netns] = setup.default_gateways;
         return {};

@@ -325,8 +325,8 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 22");
-    EXPECT_NE(open_error().find("version 22, written by a newer cnetd; this one knows up to 21"),
+    execute("PRAGMA user_version = 23");
+    EXPECT_NE(open_error().find("version 23, written by a newer cnetd; this one knows up to 22"),
               std::string::npos)
         << open_error();
 }
@@ -349,7 +349,7 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
           "networks DROP COLUMN pool_subnet_length", "networks DROP COLUMN names",
           "networks DROP COLUMN published_only", "endpoints DROP COLUMN ingress_rate",
           "endpoints DROP COLUMN ingress_burst", "endpoints DROP COLUMN egress_rate",
-          "endpoints DROP COLUMN egress_burst"})
+          "endpoints DROP COLUMN egress_burst", "endpoints DROP COLUMN disabled"})
         execute(std::string("ALTER TABLE ") + column);
     execute("DELETE FROM last_ids WHERE kind = 'peer';"
             "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
