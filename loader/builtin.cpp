@@ -18,26 +18,32 @@ namespace {
 
 using ElfBytes = const void* (*)(size_t* size);
 
-ObjectImage image(const char* name, ElfBytes elf_bytes) {
+ObjectImage image(const char* name, ElfBytes elf_bytes, std::vector<std::string> programs = {}) {
     size_t size = 0;
     const void* bytes = elf_bytes(&size);
-    return {name, bytes, size};
+    return {name, bytes, size, std::move(programs)};
 }
 
 } // namespace
 
 Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
                                                  const DataPathSettings& settings) {
-    std::vector<ObjectImage> images = {image("endpoint", endpoint_bpf__elf_bytes),
-                                       image("hostport", hostport_bpf__elf_bytes),
-                                       image("uplink", uplink_bpf__elf_bytes),
-                                       image("uplink_egress", uplink_egress_bpf__elf_bytes),
-                                       image("uplink_xdp", uplink_xdp_bpf__elf_bytes),
-                                       image("vxlan", vxlan_bpf__elf_bytes),
-                                       image("bridge", bridge_bpf__elf_bytes),
-                                       image("gc", gc_bpf__elf_bytes)};
+    std::vector<ObjectImage> images = {
+        image("endpoint", endpoint_bpf__elf_bytes),
+        image("hostport", hostport_bpf__elf_bytes),
+        image("uplink", uplink_bpf__elf_bytes, {"cnet_uplink"}),
+        image("uplink_egress", uplink_egress_bpf__elf_bytes, {"cnet_uplink_egress"}),
+        image("uplink_xdp", uplink_xdp_bpf__elf_bytes),
+        image("vxlan", vxlan_bpf__elf_bytes),
+        image("gc", gc_bpf__elf_bytes)};
     if (has_cgroup_programs()) images.push_back(image("sock", sock_bpf__elf_bytes));
-    return open(paths, settings, images);
+    // Half of what the verifier would walk, for bridges of others and uplinks without Ethernet
+    // headers, which few hosts have.
+    const std::vector<ObjectImage> on_demand = {
+        image("bridge", bridge_bpf__elf_bytes, {"cnet_bridgeport", "cnet_bridge"}),
+        image("uplink_l3", uplink_bpf__elf_bytes, {"cnet_uplink_l3"}),
+        image("egress_l3", uplink_egress_bpf__elf_bytes, {"cnet_uplink_egr_l3"})};
+    return open(paths, settings, images, on_demand);
 }
 
 } // namespace cnet::loader

@@ -113,7 +113,8 @@ Status DataPath::check_namespace() const {
 
 Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
                                                  const DataPathSettings& settings,
-                                                 const std::vector<ObjectImage>& images) {
+                                                 const std::vector<ObjectImage>& images,
+                                                 std::vector<ObjectImage> on_demand) {
     std::vector<std::string> warnings;
     if (auto status = check_settings(settings); !status) return status.error();
     if (auto status = raise_memlock(); !status) return status.error();
@@ -126,16 +127,17 @@ Result<std::unique_ptr<DataPath>> DataPath::open(const Paths& paths,
     }
     auto settled = settle_pins(paths, settings.dry_run, *cookie, warnings);
     if (!settled) return settled.error();
-    const cnet_config config = config_of(settings, *features);
-    auto objects =
-        load_objects(*settled, images, {paths.pins, settings.max_entries, config}, warnings);
+    const ObjectSettings object_settings{paths.pins, settings.max_entries,
+                                         config_of(settings, *features)};
+    auto objects = load_objects(*settled, images, object_settings, warnings);
     if (!objects) return objects.error();
     auto data_maps = maps::DataPathMaps::open(paths.pins);
     if (!data_maps) return data_maps.error();
     LinkTable links(paths.pins, settings.attach_kind.value_or(features->attach_kind));
-    std::unique_ptr<DataPath> path(new DataPath(
-        {paths, settings.dry_run, *cookie, config, std::move(*objects), std::move(*data_maps),
-         std::move(links), SockLinks(paths.pins), std::move(warnings)}));
+    std::unique_ptr<DataPath> path(
+        new DataPath({paths, settings.dry_run, *cookie, object_settings, std::move(*objects),
+                      std::move(on_demand), std::move(*data_maps), std::move(links),
+                      SockLinks(paths.pins), std::move(warnings)}));
     if (settings.dry_run) return path;
     // From here on the set of maps is complete; nothing was attached before.
     cnet_meta meta{CNET_ABI_VERSION, 0, *cookie};
@@ -154,8 +156,8 @@ Status DataPath::pin_programs() {
     auto pinned = list_pins(dir);
     if (!pinned) return pinned.error();
     for (const std::string& name : *pinned) {
-        if (program(name)) continue;
-        // Of an earlier version.
+        if (loaded_program(name) >= 0) continue;
+        // Of an earlier version, or not needed any more, or about to be loaded again.
         if (auto status = remove_pin(dir / name); !status) return status.error();
     }
     return {};
@@ -280,11 +282,32 @@ Result<unsigned> DataPath::run_collector(const std::vector<uint8_t>& input, size
     return options.retval;
 }
 
-Result<int> DataPath::program(std::string_view name) const {
+int DataPath::loaded_program(std::string_view name) const {
     for (const Object& object : parts_.objects) {
         if (int fd = object.program_fd(name); fd >= 0) return fd;
     }
-    return Error(ErrorKind::kNotFound, "no program " + std::string(name) + " is loaded");
+    return -1;
+}
+
+Result<int> DataPath::program(std::string_view name) {
+    if (int fd = loaded_program(name); fd >= 0) return fd;
+    auto image =
+        std::find_if(parts_.on_demand.begin(), parts_.on_demand.end(), [&](const ObjectImage& one) {
+            return std::find(one.programs.begin(), one.programs.end(), name) != one.programs.end();
+        });
+    if (image == parts_.on_demand.end())
+        return Error(ErrorKind::kNotFound, "there is no program " + std::string(name));
+    // A pin that somebody took away would be made anew, and another map be behind it.
+    if (auto status = restore_pins(); !status) return status.error();
+    OtherSizes known; // told of when the others were loaded
+    auto object = Object::load(*image, parts_.object_settings, known);
+    if (!object) return object.error();
+    if (!parts_.dry_run) {
+        if (auto status = object->pin_programs(parts_.paths.pins); !status) return status.error();
+    }
+    parts_.on_demand.erase(image);
+    parts_.objects.push_back(std::move(*object));
+    return loaded_program(name);
 }
 
 Status DataPath::release() {

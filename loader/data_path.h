@@ -47,10 +47,12 @@ public:
     // version are migrated (migrate.h); kExhausted, and all as it was, when they do not fit.
     static Result<std::unique_ptr<DataPath>> open(const Paths& paths,
                                                   const DataPathSettings& settings);
-    // The same with other programs than the built-in ones.
+    // The same with other programs than the built-in ones. Those of `on_demand`, which name their
+    // programs, are loaded once a hook or a caller needs one.
     static Result<std::unique_ptr<DataPath>> open(const Paths& paths,
                                                   const DataPathSettings& settings,
-                                                  const std::vector<ObjectImage>& images);
+                                                  const std::vector<ObjectImage>& images,
+                                                  std::vector<ObjectImage> on_demand = {});
 
     DataPath(const DataPath&) = delete;
     DataPath& operator=(const DataPath&) = delete;
@@ -90,12 +92,12 @@ public:
     // Has it store what was counted.
     Result<unsigned> collect(const std::vector<cnet_gc_quota>& counted);
 
-    // The loaded program of this name, for BPF_PROG_TEST_RUN. kNotFound when there is none.
-    Result<int> program(std::string_view name) const;
+    // The program of this name, loaded if need be. kNotFound when there is none.
+    Result<int> program(std::string_view name);
 
     const std::filesystem::path& pins() const { return parts_.paths.pins; }
     // What programs of ours that run on the same maps are to be told.
-    const cnet_config& config() const { return parts_.config; }
+    const cnet_config& config() const { return parts_.object_settings.config; }
 
     // Detaches everything and removes every pin, and the bpffs if open() mounted one below --root.
     // The maps live on until this object is destroyed; attach() and attachments() must not be
@@ -107,8 +109,9 @@ private:
         Paths paths;
         bool dry_run;
         uint64_t netns_cookie;
-        cnet_config config;
+        ObjectSettings object_settings;
         std::vector<Object> objects;
+        std::vector<ObjectImage> on_demand; // not loaded yet
         maps::DataPathMaps maps;
         LinkTable links;
         SockLinks sock_links;
@@ -120,6 +123,7 @@ private:
     // removed.
     Status check_namespace() const;
     Status pin_programs();
+    int loaded_program(std::string_view name) const; // -1 when it is not
     Status update_attached();
     Result<unsigned> run_collector(const std::vector<uint8_t>& input, size_t candidates);
 

@@ -129,6 +129,18 @@ Status prepare_map(bpf_map* map, const std::string& name, const ObjectSettings& 
     return {};
 }
 
+Status choose_programs(const bpf_object* object, const std::vector<std::string>& names) {
+    if (names.empty()) return {};
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object) {
+        const bool wanted =
+            std::find(names.begin(), names.end(), bpf_program__name(program)) != names.end();
+        if (int error = bpf_program__set_autoload(program, wanted); error != 0)
+            return Error::system("choose its programs", -error);
+    }
+    return {};
+}
+
 Status load_object(bpf_object* object, const LibbpfLog& log) {
     int error = bpf_object__load(object);
     if (error == 0) return {};
@@ -157,6 +169,8 @@ Result<Object> Object::load(const ObjectImage& image, const ObjectSettings& sett
     if (auto status = set_config(object.get(), settings.config); !status) {
         return status.error().because(attempted);
     }
+    if (auto status = choose_programs(object.get(), image.programs); !status)
+        return status.error().because(attempted);
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object.get()) {
         const std::string name = pinned_name(map);
@@ -174,7 +188,7 @@ Result<Object> Object::load(const ObjectImage& image, const ObjectSettings& sett
 int Object::program_fd(std::string_view name) const {
     const bpf_program* program =
         bpf_object__find_program_by_name(object_.get(), std::string(name).c_str());
-    return program == nullptr ? -1 : bpf_program__fd(program);
+    return program == nullptr ? -1 : std::max(bpf_program__fd(program), -1);
 }
 
 int Object::section_fd(std::string_view section) const {
@@ -186,7 +200,7 @@ std::vector<std::string> Object::program_names() const {
     std::vector<std::string> names;
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object_.get()) {
-        names.emplace_back(bpf_program__name(program));
+        if (bpf_program__fd(program) >= 0) names.emplace_back(bpf_program__name(program));
     }
     return names;
 }

@@ -26,6 +26,7 @@ struct ObjectImage {
     std::string name;
     const void* bytes;
     size_t size;
+    std::vector<std::string> programs = {}; // those to load; all of it when there are none
 };
 
 struct ObjectSettings {
@@ -47,11 +48,11 @@ public:
     static Result<Object> load(const ObjectImage& image, const ObjectSettings& settings,
                                OtherSizes& other_sizes);
 
-    // -1 when it has no program of this name.
+    // -1 when it has no program of this name, or has not loaded it.
     int program_fd(std::string_view name) const;
     // Of a section's variables, as ".data.trace"; -1 when it has no such section.
     int section_fd(std::string_view section) const;
-    std::vector<std::string> program_names() const;
+    std::vector<std::string> program_names() const; // of those that are loaded
     // Pins every program, each replacing its predecessor atomically.
     Status pin_programs(const std::filesystem::path& pins) const;
     // Pins what somebody removed, of maps and programs; how many those were.

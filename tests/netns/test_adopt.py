@@ -107,10 +107,15 @@ def test_known_unicast_goes_past_the_bridge(host, lab, alpha, beta, adopted):
     assert re.search(r"lab0 +adopted +3", done.stdout), (argv, done.stdout)
 
 
+def _pins_without_programs(host):
+    """Those for bridges stay loaded, once one has been adopted."""
+    return [pin for pin in pins(host) if not pin.startswith("progs/")]
+
+
 def test_nothing_is_lost_on_the_way_in_and_out(host, lab, alpha, beta, gamma):
     """Before, across adopting, a daemon killed and started, and releasing."""
     wait_until(lambda: host.has_uplink(lab.name), what="the bridge, with its address, being an uplink")
-    before = pins(host)
+    before = _pins_without_programs(host)
     flows = [Pings(alpha.namespace, beta.address), Pings(host.namespace, gamma.address),
              Pings(gamma.namespace, alpha.address)]
     wait_until(lambda: alpha.mac in lab.learned() and gamma.mac in lab.learned(), what="the bridge learning")
@@ -124,7 +129,7 @@ def test_nothing_is_lost_on_the_way_in_and_out(host, lab, alpha, beta, gamma):
     for flow in flows:
         lost, sent = flow.stop()
         assert lost == 0 and sent > 100, f"{lost} of {sent} lost"
-    assert pins(host) == before
+    assert _pins_without_programs(host) == before
     assert host.cli("adopt") == [] and host.cli("fdb", "show") == []
     assert not any(row["hook"] in ("bridge", "bridge_port") and row["devices"] for row in host.cli("prog", "list"))
 

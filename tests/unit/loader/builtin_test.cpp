@@ -1,5 +1,7 @@
 // The programs that ship: they load, fit every hook, and the collector understands what loader
 // sends it.
+#include "loader/pin.h"
+#include "maps/map_fd.h"
 #include "maps/pin_path.h"
 #include "tests/unit/loader/fixture.h"
 
@@ -36,6 +38,44 @@ TEST_P(BuiltinTest, EveryHookAttaches) {
     ASSERT_OK(path);
     settings.dry_run = true;
     ASSERT_OK(DataPath::open(paths_, settings));
+    ASSERT_OK((*path)->release());
+}
+
+TEST_P(BuiltinTest, ProgramsForWhatFewHaveAreLoadedOnDemand) {
+    const std::vector<std::string> rare = {"cnet_bridge", "cnet_bridgeport", "cnet_uplink_egr_l3",
+                                           "cnet_uplink_l3"};
+    const auto pinned = [&](const std::string& name) {
+        return std::filesystem::exists(maps::prog_pin(paths_.pins, name));
+    };
+    DataPathSettings settings;
+    settings.attach_kind = GetParam();
+    auto path = DataPath::open(paths_, settings);
+    ASSERT_OK(path);
+    EXPECT_TRUE(pinned("cnet_endpoint") && pinned("cnet_uplink") && pinned("cnet_uplink_egress"));
+    for (const std::string& name : rare)
+        EXPECT_FALSE(pinned(name)) << name;
+    const uint32_t device = make_veth("one");
+    const UniqueFd map = open_pin(maps::map_pin(paths_.pins, "cnet_port"));
+    ASSERT_OK(remove_pin(maps::map_pin(paths_.pins, "cnet_port")));
+    ASSERT_OK((*path)->attach(CNET_HOOK_BRIDGE_PORT, device, true));
+    ASSERT_OK((*path)->attach(CNET_HOOK_UPLINK, make_veth("two"), false));
+    EXPECT_TRUE(pinned("cnet_bridgeport") && pinned("cnet_uplink_l3"));
+    EXPECT_FALSE(pinned("cnet_uplink_egr_l3")) << "only what is needed";
+    auto again =
+        maps::open_pinned_map(maps::map_pin(paths_.pins, "cnet_port"), maps::Access::kReadOnly);
+    ASSERT_OK(again);
+    EXPECT_EQ(maps::map_info(again->get())->id, maps::map_info(map.get())->id)
+        << "on the maps that the others have";
+    // What is attached is replaced by the next process, which loads the same.
+    const auto before = programs_on({CNET_HOOK_BRIDGE_PORT, device});
+    path = DataPath::open(paths_, settings);
+    ASSERT_OK(path);
+    EXPECT_TRUE(pinned("cnet_bridgeport"));
+    EXPECT_NE(programs_on({CNET_HOOK_BRIDGE_PORT, device}), before);
+    ASSERT_OK((*path)->detach(CNET_HOOK_BRIDGE_PORT, device));
+    path = DataPath::open(paths_, settings);
+    ASSERT_OK(path);
+    EXPECT_FALSE(pinned("cnet_bridgeport"));
     ASSERT_OK((*path)->release());
 }
 
