@@ -1,83 +1,16 @@
-// The SQLite store: what was committed is there after a crash, what was not is not, and a file that
-// is not ours or is damaged is refused with a sentence and left alone.
-#include <gtest/gtest.h>
-#include <sqlite3.h>
+// The SQLite store: what was committed is there after a crash, what was not is not.
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <csignal>
-#include <fstream>
 
-#include "userspace/store/sqlite_store.h"
+#include "tests/unit/store/state_file.h"
 
+namespace cnet::test {
 namespace {
 
-using namespace cnet;
 using control::Endpoint;
 using control::Network;
-using store::SqliteStore;
-
-class StoreTest : public ::testing::Test {
-protected:
-    void SetUp() override {
-        std::string pattern = ::testing::TempDir() + "cnet-store-XXXXXX";
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
-    std::unique_ptr<SqliteStore> open() {
-        auto store = SqliteStore::open(directory_);
-        EXPECT_TRUE(store) << store.error().message();
-        return store ? std::move(*store) : nullptr;
-    }
-
-    std::string open_error() {
-        auto store = SqliteStore::open(directory_);
-        return store ? "opened" : store.error().message();
-    }
-
-    // As another program would, past the store.
-    void execute(const std::string& sql) {
-        sqlite3* db = nullptr;
-        ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
-        EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-            << sqlite3_errmsg(db);
-        sqlite3_close(db);
-    }
-
-    std::filesystem::path file() const { return directory_ / "cnetd.sqlite"; }
-
-    std::filesystem::path directory_;
-};
-
-Network network(control::NetworkId id, const std::string& name) {
-    Network n;
-    n.id = id;
-    n.name = name;
-    n.subnets.push_back({*IpPrefix::parse("10.88.0.0/24"), *IpAddress::parse("10.88.0.1"),
-                         *IpPrefix::parse("10.88.0.128/25")});
-    n.subnets.push_back(
-        {*IpPrefix::parse("fd00:88::/64"), *IpAddress::parse("fd00:88::1"), std::nullopt});
-    n.mtu = 1400;
-    n.internal = true;
-    n.icc = false;
-    n.masquerade = false;
-    n.snat4 = *IpAddress::parse("192.0.2.7");
-    n.snat6 = *IpAddress::parse("2001:db8::7");
-    n.nat = control::Nat::kEndpointIndependent;
-    n.learning = true;
-    n.allow_spoofing = true;
-    n.ageing_s = 17;
-    n.mac_limit = 3;
-    n.flood_limit = 40;
-    n.names = false;
-    n.gateway_mac = *MacAddress::parse("02:42:00:00:00:01");
-    n.clustered = true;
-    const std::vector allow_from{*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("fd00::/8")};
-    n.docker = {"docker-" + name, false, "net", *IpAddress::parse("192.0.2.8"), allow_from};
-    return n;
-}
 
 Endpoint endpoint(control::EndpointId id, const std::string& name, control::NetworkId network_id) {
     Endpoint e;
@@ -323,78 +256,5 @@ TEST_F(StoreTest, FileHeldByAnotherProcessIsAnError) {
     EXPECT_TRUE(loaded->state.networks.empty());
 }
 
-TEST_F(StoreTest, NewerSchemaIsRefused) {
-    open();
-    execute("PRAGMA user_version = 23");
-    EXPECT_NE(open_error().find("version 23, written by a newer cnetd; this one knows up to 22"),
-              std::string::npos)
-        << open_error();
-}
-
-TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
-    const Network before = network(1, "web");
-    ASSERT_TRUE(open()->commit({store::PutNetwork{before}}));
-    // What the versions since have brought, taken away again.
-    for (const char* table :
-         {"port_allow", "endpoint_aliases", "leases", "adopted_docker", "adopted_engines",
-          "adopted", "docker_networks", "docker_endpoints", "docker_addresses", "docker_pools",
-          "remote_addresses", "remote_aliases", "remotes", "host_subnets", "fdb", "attached",
-          "peers", "xdp_uplinks"})
-        execute(std::string("DROP TABLE ") + table);
-    for (const char* column :
-         {"ports DROP COLUMN holder", "networks DROP COLUMN snat6", "networks DROP COLUMN nat",
-          "networks DROP COLUMN vni", "networks DROP COLUMN mtu_derived",
-          "networks DROP COLUMN peer_learning", "networks DROP COLUMN clustered",
-          "networks DROP COLUMN flood_limit", "networks DROP COLUMN pool",
-          "networks DROP COLUMN pool_subnet_length", "networks DROP COLUMN names",
-          "networks DROP COLUMN published_only", "endpoints DROP COLUMN ingress_rate",
-          "endpoints DROP COLUMN ingress_burst", "endpoints DROP COLUMN egress_rate",
-          "endpoints DROP COLUMN egress_burst", "endpoints DROP COLUMN disabled"})
-        execute(std::string("ALTER TABLE ") + column);
-    execute("DELETE FROM last_ids WHERE kind = 'peer';"
-            "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
-            "INSERT INTO endpoints VALUES (7, 'app', 1, '/run/netns/a', 'eth0', "
-            "'02:00:00:00:00:07', 1);"
-            "INSERT INTO fdb VALUES (1, '02:00:00:00:00:99', 7);"
-            "PRAGMA user_version = 1");
-    auto store = open();
-    auto loaded = store->load();
-    ASSERT_TRUE(loaded) << loaded.error().message();
-    Network expected = before;
-    expected.snat6.reset();
-    expected.nat = control::Nat::kSymmetric;
-    expected.clustered = false;
-    expected.flood_limit = 0;
-    expected.names = true;
-    expected.docker.reset();
-    EXPECT_EQ(loaded->state.networks.at(1), expected);
-    const control::StaticFdb stated{1, *MacAddress::parse("02:00:00:00:00:99"), 7, ""};
-    EXPECT_EQ(loaded->state.fdb, std::vector{stated});
-    EXPECT_TRUE(store->commit({store::PutNetwork{before}})) << "and has all columns now";
-    EXPECT_EQ(store->load()->state.networks.at(1), before);
-}
-
-TEST_F(StoreTest, AnotherProgramsFileIsRefused) {
-    execute("CREATE TABLE theirs (x)");
-    EXPECT_NE(open_error().find("another program's tables"), std::string::npos) << open_error();
-}
-
-TEST_F(StoreTest, DamagedFileIsRefusedAndKept) {
-    {
-        std::ofstream out(file());
-        out << std::string(8192, 'x');
-    }
-    EXPECT_NE(open_error().find("the state file is damaged"), std::string::npos) << open_error();
-    EXPECT_EQ(std::filesystem::file_size(file()), 8192u);
-}
-
-TEST_F(StoreTest, ValueThatDoesNotParseNamesItsOwner) {
-    ASSERT_TRUE(open()->commit({store::PutNetwork{network(1, "web")}}));
-    execute("UPDATE subnets SET gateway = 'nonsense'");
-    auto loaded = open()->load();
-    ASSERT_FALSE(loaded);
-    EXPECT_NE(loaded.error().message().find("network web"), std::string::npos)
-        << loaded.error().message();
-}
-
 } // namespace
+} // namespace cnet::test
