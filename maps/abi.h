@@ -20,7 +20,7 @@
 #define CNET_SIZE(type, sum) _Static_assert(sizeof(type) == (sum), #type " has hidden padding")
 #endif
 
-#define CNET_ABI_VERSION 5
+#define CNET_ABI_VERSION 6
 #define CNET_MAC_LEN 6
 
 /* The hooks of the data path. Numbers are part of the counter map's layout: append only. */
@@ -300,11 +300,14 @@ struct cnet_binding {
     __u16 host_port;   /* first of the range, host byte order */
     __u16 target_port; /* what host_port maps to; the rest of the range keeps the distance */
     __u16 port_count;
-    __u8 l4;             /* enum cnet_l4 */
-    __u8 flags;          /* enum cnet_binding_flag */
-    __u32 allow_list_id; /* 0: everybody; else who is in cnet_allow under it */
+    __u8 l4;               /* enum cnet_l4 */
+    __u8 flags;            /* enum cnet_binding_flag */
+    __u32 allow_list_id;   /* 0: everybody; else who is in cnet_allow under it */
+    __u32 new_interval_ns; /* between new connections from outside, 0: no limit */
+    __u32 new_burst;       /* so many at once after a pause */
+    __u64 new_full_at_ns;  /* BPF's: their token bucket (bpf/lib/token_bucket.h) */
 };
-CNET_SIZE(struct cnet_binding, 3 * 4 + 2 * 16 + 3 * 2 + 2 + 4);
+CNET_SIZE(struct cnet_binding, 3 * 4 + 2 * 16 + 3 * 2 + 2 + 4 + 4 + 4 + 8);
 
 /*
  * ---- cnet_allow: LPM trie, (list, client address) -> 1: may use the bindings with this

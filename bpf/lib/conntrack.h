@@ -34,28 +34,34 @@ static __always_inline int ct_lookup(const struct cnet_ct_key* key, struct ct_hi
     return hit->owner && READ_ONCE(hit->owner->last_seen_ns) != CNET_CLAIMED;
 }
 
-static __always_inline void ct_track_tcp(struct cnet_ct_entry* owner, struct cnet_pkt* pkt,
-                                         int is_reply, __u64 now_ns) {
+/* The tuple of a connection that is over begins another (RFC 9293 section 3.6.1). */
+static __always_inline int ct_begins_again(const struct ct_hit* hit, const struct cnet_pkt* pkt) {
+    __u8 flags = pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
+
+    return unlikely(flags == TCP_SYN) && !hit->is_reply && hit->owner->state >= CNET_CT_TIME_WAIT;
+}
+
+static __always_inline void ct_track_tcp(const struct ct_hit* hit, struct cnet_pkt* pkt,
+                                         __u64 now_ns) {
+    struct cnet_ct_entry* owner = hit->owner;
     __u8 tcp_flags = pkt->tcp_flags;
 
     if (unlikely(tcp_flags & TCP_RST)) {
         if (owner->state != CNET_CT_CLOSED) pkt->events |= CNET_EVENT_FLOW_END;
         owner->state = CNET_CT_CLOSED;
     } else if (unlikely(tcp_flags & TCP_FIN)) {
-        owner->flags |= is_reply ? CNET_CT_FIN_REPLY : CNET_CT_FIN_FORWARD;
+        owner->flags |= hit->is_reply ? CNET_CT_FIN_REPLY : CNET_CT_FIN_FORWARD;
         if (owner->flags == (CNET_CT_FIN_REPLY | CNET_CT_FIN_FORWARD) &&
             owner->state != CNET_CT_TIME_WAIT)
             pkt->events |= CNET_EVENT_FLOW_END;
         owner->state = owner->flags == (CNET_CT_FIN_REPLY | CNET_CT_FIN_FORWARD) ? CNET_CT_TIME_WAIT
                                                                                  : CNET_CT_CLOSING;
-    } else if (unlikely((tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && !is_reply &&
-               owner->state >= CNET_CT_TIME_WAIT) {
-        /* The same tuple begins again (RFC 9293 section 3.6.1): the mapping is kept, its life
-         * starts anew. */
+    } else if (ct_begins_again(hit, pkt)) {
+        /* The mapping is kept, its life starts anew. */
         owner->state = CNET_CT_NEW;
         owner->flags = 0;
         owner->created_ns = now_ns;
-    } else if (is_reply && owner->state == CNET_CT_NEW) {
+    } else if (hit->is_reply && owner->state == CNET_CT_NEW) {
         owner->state = CNET_CT_ESTABLISHED;
     }
 }
@@ -68,7 +74,7 @@ static __always_inline void ct_track(const struct ct_hit* hit, struct cnet_pkt* 
     if (!effects_allowed()) return;
     if (now_ns - owner->last_seen_ns > CT_REFRESH_NS) owner->last_seen_ns = now_ns;
     if (pkt->tuple.l4_proto == IPPROTO_TCP)
-        ct_track_tcp(owner, pkt, hit->is_reply, now_ns);
+        ct_track_tcp(hit, pkt, now_ns);
     else if (hit->is_reply && owner->state == CNET_CT_NEW)
         owner->state = CNET_CT_ESTABLISHED;
 }

@@ -11,6 +11,7 @@
 #include "ctx_xdp.h"
 #include "fdb.h"
 #include "host_addr.h"
+#include "new_limit.h"
 #include "slot.h"
 #include "vtep.h"
 
@@ -49,21 +50,25 @@ static __always_inline int early_begins(const struct cnet_slot* slot, const stru
     return !ct_lookup(&key, &hit);
 }
 
-/* To a published port, from a client that may not use it. Most pay one array look-up here, and who
- * dials a port without a list one more. */
+/* To a published port, from a client that may not use it, or that may not now. Most pay one array
+ * look-up here, and who dials a port without a list one more. */
 static __always_inline enum cnet_verdict early_published(struct cnet_pkt* pkt) {
     struct cnet_slot* slot = slot_lookup(pkt->tuple.l4_proto, pkt->tuple.dst_port_be);
     struct cnet_binding* binding;
+    int permitted;
 
     if (likely(!slot || slot->binding_id == CNET_BINDING_NONE)) return V_NEXT;
     binding = binding_lookup(slot, &pkt->tuple);
-    if (!binding || likely(allow_list_permits(binding, &pkt->tuple.src))) return V_NEXT;
+    if (!binding) return V_NEXT;
+    permitted = allow_list_permits(binding, &pkt->tuple.src);
+    if (likely(permitted && !new_limit_is_reached(binding))) return V_NEXT;
     if (!early_begins(slot, pkt)) return V_NEXT;
     if (peer_is_forged(pkt, &pkt->tuple.src, pkt->tuple.src_port_be))
         return drop(pkt, CNET_R_VXLAN_FORGED);
     if (binding->flags & CNET_BINDING_LOOPBACK || !is_host_addr(&pkt->tuple.dst)) return V_NEXT;
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
-    return pkt->ttl > 1 ? drop(pkt, CNET_R_NOT_ALLOWED) : V_NEXT;
+    if (pkt->ttl <= 1) return V_NEXT;
+    return drop(pkt, permitted ? CNET_R_NEW_LIMIT : CNET_R_NOT_ALLOWED);
 }
 
 /* Addressed to the uplink itself, whose MAC the control plane states: others' packets come by in

@@ -12,6 +12,7 @@
 #include "fib.h"
 #include "flow.h"
 #include "icmp_reply.h"
+#include "new_limit.h"
 #include "port.h"
 #include "rewrite.h"
 #include "scratch.h"
@@ -178,6 +179,8 @@ static __always_inline enum cnet_verdict nat_translate(struct __sk_buff* skb, st
         return pass(pkt, nat_reason(hit));
     }
     if (unlikely(pkt->ttl <= 1)) return icmp_time_exceeded(skb, pkt);
+    if (ct_begins_again(hit, pkt) && !new_limit_takes_again(hit))
+        return drop(pkt, CNET_R_NEW_LIMIT);
     ct_track(hit, pkt, now_ns);
     if (zone == CNET_ZONE_WORLD) return nat_to_world(skb, pkt, hit, &to, now_ns);
     return nat_to_network(skb, pkt, hit, &to);

@@ -8,6 +8,7 @@
 
 #include "flow.h"
 #include "icmp_reply.h"
+#include "new_limit.h"
 
 /* The replies' tuple: the endpoint's side of the published port towards `client`. */
 static __always_inline void publish_reply_tuple(struct flow_new* flow, const struct cnet_pkt* pkt,
@@ -23,11 +24,12 @@ static __always_inline void publish_reply_tuple(struct flow_new* flow, const str
 /* From an uplink. The client keeps its address; its port too, unless that tuple is taken at the
  * endpoint. */
 static __always_inline enum cnet_verdict publish_from_world(struct cnet_pkt* pkt,
-                                                            const struct cnet_binding* binding) {
+                                                            struct cnet_binding* binding) {
     struct scratch* scratch = scratch_get();
     struct flow_new* flow;
 
     if (!allow_list_permits(binding, &pkt->tuple.src)) return drop(pkt, CNET_R_NOT_ALLOWED);
+    if (unlikely(!new_limit_takes(binding))) return drop(pkt, CNET_R_NEW_LIMIT);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_DNAT, binding->network_id, binding->id);
     flow_tuple_of(&flow->forward, pkt, CNET_ZONE_WORLD);

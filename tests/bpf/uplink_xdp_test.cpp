@@ -20,7 +20,8 @@ constexpr char kFriend[] = "203.0.113.40", kStranger[] = "198.51.100.66",
                kStranger6[] = "2001:db8:f::66";
 
 constexpr cnet_reason kReasons[] = {CNET_R_VXLAN_STRANGER, CNET_R_VXLAN_BAD, CNET_R_VXLAN_VNI,
-                                    CNET_R_VXLAN_FORGED,   CNET_R_NO_FLOW,   CNET_R_NOT_ALLOWED};
+                                    CNET_R_VXLAN_FORGED,   CNET_R_NO_FLOW,   CNET_R_NOT_ALLOWED,
+                                    CNET_R_NEW_LIMIT};
 
 class UplinkXdp : public Overlay {
 protected:
@@ -58,6 +59,16 @@ protected:
         auto binding = **maps().binding.lookup(id);
         binding.allow_list_id = list;
         binding.flags = flags;
+        ASSERT_TRUE(maps().binding.update(id, binding));
+    }
+
+    // Two at once, and by kEmpty none.
+    static constexpr uint64_t kEmpty = uint64_t{1} << 62;
+    void limit_new(uint32_t id, uint64_t full_at_ns) {
+        auto binding = **maps().binding.lookup(id);
+        binding.new_interval_ns = 1'000'000'000;
+        binding.new_burst = 2;
+        binding.new_full_at_ns = full_at_ns;
         ASSERT_TRUE(maps().binding.update(id, binding));
     }
 
@@ -220,6 +231,25 @@ TEST_F(UplinkXdp, WhatHasBegunGoesOn) {
     expect_both_drop(reset, CNET_R_NO_FLOW);
 }
 
+TEST_F(UplinkXdp, MoreConnectionsThanMayBegin) {
+    limit(50, 0);
+    limit_new(50, 0);
+    expect_left(dial(), "there are tokens");
+    EXPECT_EQ((*maps().binding.lookup(50))->new_full_at_ns, 0u) << "it takes none itself";
+    EXPECT_EQ(uplink(dial()).counted[0].second, CNET_R_DNAT);
+    EXPECT_GT((*maps().binding.lookup(50))->new_full_at_ns, 0u);
+    limit_new(50, kEmpty);
+    expect_both_drop(dial(kStranger), CNET_R_NEW_LIMIT);
+    expect_left(dial(kWorld, kAck), "of a flow");
+    auto expiring = dial(kStranger);
+    expiring.get<Ipv4>().ttl = 1;
+    expect_left(expiring, "an ICMP error answers it");
+    expect_both_drop(dial(kStranger, kRst), CNET_R_NO_FLOW);
+    limit(50, 5);
+    expect_both_drop(dial(kStranger), CNET_R_NOT_ALLOWED);
+    expect_both_drop(dial(kFriend), CNET_R_NEW_LIMIT);
+}
+
 TEST_F(UplinkXdp, InDoubtItIsLeft) {
     auto packet = dial();
     packet.get<Ethernet>().dst = kMacStranger;
@@ -262,6 +292,7 @@ TEST_F(UplinkXdp, NeverAnotherVerdictThanTcs) {
     const uint64_t frames = text ? std::strtoull(text, nullptr, 0) : 20'000;
     const int tc = *data_path().program("cnet_uplink");
     std::map<cnet_reason, uint64_t> dropped;
+    limit_new(51, kEmpty);
     for (uint64_t done = 0; done < frames; done++) {
         const Bytes frame = hostile();
         const Counts before = counts();

@@ -179,6 +179,23 @@ def test_published_port_by_kernel(scene):
     _published_port_answers(world, alpha, beta)
 
 
+def test_new_connections_are_limited_by_kernel(scene):
+    """By the XDP program, which looks, and the other, which counts."""
+    host, world, alpha, _ = scene
+    host.cli("port", "publish", "alpha", "8054:54/udp", "--new-rate", "1")
+    with UdpServer(alpha.namespace, 54), udp_connect(world.near, outside.HOST, 8054) as first:
+        assert udp_echo_once(first)
+
+        def refused():
+            with udp_connect(world.near, outside.HOST, 8054) as more:
+                more.send(b"one more")
+            return host.drops("new_limit", "uplink_xdp")
+
+        wait_until(refused, what="a connection too many")
+        assert udp_echo_once(first)
+    host.cli("port", "unpublish", "alpha", "8054:54/udp")
+
+
 def test_host_process_by_kernel(scene):
     """connect, sendmsg, recvmsg and getpeername, from sockets of both families."""
     host, _, alpha, _ = scene

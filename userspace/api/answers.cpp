@@ -172,6 +172,8 @@ std::string render(const control::PortView& view) {
     json["port_end"] = view.port_end;
     json["protocol"] = view.protocol;
     json["allow_from"] = texts(view.allow_from);
+    json["new_rate"] = view.new_limit.per_second;
+    json["new_burst"] = view.new_limit.burst;
     json["reservation"] = view.reservation;
     return to_text(json);
 }

@@ -19,14 +19,15 @@ void add_port_routes(Router& router, control::Controller& controller) {
              if (!request) return request.error();
              return answer(controller.publish(request->endpoint, request->spec, request->allow_from,
                                               request->reserve ? control::Holder::kDaemon
-                                                               : control::Holder::kPublisher));
+                                                               : control::Holder::kPublisher,
+                                              request->new_limit));
          }});
     router.add(
         {"PATCH", "/v1/ports", 200, {}, [&controller](const Call& call) -> Result<std::string> {
              auto request = parse_port_patch(call.body);
              if (!request) return request.error();
              return answer(
-                 controller.update_port(request->endpoint, request->spec, request->allow_from));
+                 controller.update_port(request->endpoint, request->spec, request->patch));
          }});
     router.add(
         {"DELETE", "/v1/ports", 200, {}, [&controller](const Call& call) -> Result<std::string> {

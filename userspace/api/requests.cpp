@@ -139,6 +139,8 @@ Result<PortRequest> parse_port_publication(std::string_view body) {
         in.read_required("endpoint", out.endpoint);
         in.read_required("spec", out.spec);
         in.read("allow_from", out.allow_from);
+        in.read("new_rate", out.new_limit.per_second);
+        in.read("new_burst", out.new_limit.burst);
         in.read("reserve", out.reserve);
     });
 }
@@ -147,7 +149,9 @@ Result<PortRequest> parse_port_patch(std::string_view body) {
     return parse_with<PortRequest>(body, [](ObjectReader& in, PortRequest& out) {
         in.read_required("endpoint", out.endpoint);
         in.read_required("spec", out.spec);
-        in.read_required("allow_from", out.allow_from);
+        in.read_optional("allow_from", out.patch.allow_from);
+        in.read_optional("new_rate", out.patch.new_rate);
+        in.read_optional("new_burst", out.patch.new_burst);
     });
 }
 

@@ -14,8 +14,12 @@ namespace cnet::api {
 struct PortRequest {
     std::string endpoint;
     std::string spec;
-    std::vector<IpPrefix> allow_from; // of a publication or a change alone
-    bool reserve = true;              // of a publication alone
+    // Of a publication alone:
+    std::vector<IpPrefix> allow_from;
+    control::NewLimit new_limit;
+    bool reserve = true;
+    // Of a change alone:
+    control::PortPatch patch;
 };
 
 struct FdbRequest {

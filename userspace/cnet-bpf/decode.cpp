@@ -182,7 +182,9 @@ Json binding_value(const void* bytes, const Decoder&) {
             {"target4", optional_address(binding.target4)},
             {"target6", optional_address(binding.target6)},
             {"flags", flags(binding.flags, kBindingFlags)},
-            {"allow_list", optional_id(binding.allow_list_id)}};
+            {"allow_list", optional_id(binding.allow_list_id)},
+            {"new_interval_ns", binding.new_interval_ns},
+            {"new_burst", binding.new_burst}};
 }
 
 // The prefix as its family writes it; the list's id is a part of the trie's key.

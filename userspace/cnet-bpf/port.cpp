@@ -34,6 +34,8 @@ View port_view() {
         {"PORT", plain(endpoint_side)},
         {"PROTOCOL", key("protocol")},
         {"ALLOW-FROM", key("allow_from"), Align::kLeft, true},
+        {"NEW-RATE", key("new_rate"), Align::kRight, false, true},
+        {"NEW-BURST", key("new_burst"), Align::kRight, false, true},
         {"ID", key("id"), Align::kRight, false, true},
         {"RESERVATION", key("reservation"), Align::kLeft, false, true},
     };
@@ -60,9 +62,16 @@ int publish(Context& context, const Verb& verb, const Arguments& arguments) {
 }
 
 int set(Context& context, const Verb& verb, const Arguments& arguments) {
+    const Json settings = body_of(verb, arguments);
+    if (settings.empty()) {
+        return context.fail(kUsage, "port set: nothing to set; options are in "
+                                    "`cnet-bpf port set --help`");
+    }
     Json body = request(arguments);
-    const Json given = body_of(verb, arguments)["allow_from"];
-    body["allow_from"] = given == Json::array({nullptr}) ? Json::array() : given;
+    body.update(settings);
+    if (auto given = body.find("allow_from");
+        given != body.end() && *given == Json::array({nullptr}))
+        *given = Json::array();
     return change(context, "PATCH", kPorts, body);
 }
 
@@ -72,6 +81,16 @@ int unpublish(Context& context, const Verb&, const Arguments& arguments) {
 
 int list(Context& context, const Verb&, const Arguments& arguments) {
     return show_list(context, filtered(kPorts, "endpoint", arguments.positional(0)), port_view());
+}
+
+// Who may use a port, and how often.
+std::vector<Option> limits(Option allow_from) {
+    using enum OptionKind;
+    return {allow_from,
+            {"--new-rate", kNumber, "N",
+             "connections a second that may begin from outside (0: no limit)", "new_rate"},
+            {"--new-burst", kNumber, "N", "as many at once after a pause (0: a second's worth)",
+             "new_burst"}};
 }
 
 } // namespace
@@ -92,14 +111,14 @@ Object port_object() {
              "[HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp]. Without "
              "HOSTPORT, or with a range of them for one PORT, a free one is chosen and printed.",
              {{"ENDPOINT"}, {"SPEC"}},
-             {{"--allow-from", OptionKind::kText, "CIDR", "only to these clients (everybody)",
-               "allow_from", true}},
+             limits({"--allow-from", OptionKind::kText, "CIDR", "only to these clients (everybody)",
+                     "allow_from", true}),
              publish},
             {{"set"},
-             "Changes who may use a published port; connections of others end.",
+             "Changes who may use a published port, and how often; connections of others end.",
              {{"ENDPOINT"}, {"SPEC"}},
-             {{"--allow-from", OptionKind::kTextOrNone, "CIDR",
-               "only to these clients; none: to everybody", "allow_from", true, true}},
+             limits({"--allow-from", OptionKind::kTextOrNone, "CIDR",
+                     "only to these clients; none: to everybody", "allow_from", true}),
              set},
             {{"unpublish", "delete"},
              "Takes a published port back.",

@@ -129,10 +129,10 @@ public:
     // `allow_from` everybody may use the port. One that its publisher will hold must be free now.
     Result<PortView> publish(const std::string& endpoint, const std::string& spec,
                              const std::vector<IpPrefix>& allow_from = {},
-                             Holder holder = Holder::kDaemon);
+                             Holder holder = Holder::kDaemon, NewLimit new_limit = {});
     // Flows of clients that may no longer use it go.
     Result<PortView> update_port(const std::string& endpoint, const std::string& spec,
-                                 const std::vector<IpPrefix>& allow_from);
+                                 const PortPatch& patch);
     Status unpublish(const std::string& endpoint, const std::string& spec);
     // Of one endpoint when `endpoint` is not empty.
     Result<std::vector<PortView>> ports(const std::string& endpoint = {}) const;

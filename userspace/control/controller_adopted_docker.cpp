@@ -166,7 +166,8 @@ Status Controller::Impl::follow_docker_ports(const std::vector<DockerPort>& port
         PublishedPort port = entry.second;
         if (!is_dockers(port, state)) return false;
         port.id = 0;
-        port.allow_from.clear(); // not Docker's to say
+        port.allow_from.clear(); // not Docker's to say, nor is this
+        port.new_limit = {};
         if (std::erase(wanted, port) > 0) return false;
         edit.forward.emplace_back(store::RemovePort{entry.first});
         edit.backward.emplace_back(store::PutPort{entry.second});

@@ -12,6 +12,9 @@ namespace {
 // As many tries to bind a port that nobody of ours has as Docker makes.
 constexpr unsigned kMaxTries = 10;
 
+// A microsecond between two connections; what the data path counts is nanoseconds.
+constexpr uint32_t kNewLimitMax = 1'000'000;
+
 // Can one packet be for both addresses?
 bool addresses_meet(const std::optional<IpAddress>& a, const std::optional<IpAddress>& b) {
     if (!a || !b) return true;
@@ -110,6 +113,21 @@ Status check_allow_from(const std::vector<IpPrefix>& prefixes) {
     return {};
 }
 
+// Into a routed network packets come by the kernel's routing: of no flow that somebody could count.
+Status check_new_limit(const NewLimit& limit, bool direct) {
+    const uint32_t largest = std::max(limit.per_second, limit.burst);
+    if (largest > kNewLimitMax) {
+        return Error(ErrorKind::kInvalid, "new rate or burst " + std::to_string(largest) +
+                                              " is more than " + std::to_string(kNewLimitMax));
+    }
+    if (limit.burst && !limit.per_second)
+        return Error(ErrorKind::kInvalid, "a new burst needs a new rate");
+    if (limit.per_second && direct)
+        return Error(ErrorKind::kInvalid, "a new rate is of a port of the host: those of a routed "
+                                          "network are the endpoints' own");
+    return {};
+}
+
 const char* reservation_word(PortReservations::Held held) {
     switch (held) {
     case PortReservations::Held::kSocket:
@@ -135,6 +153,7 @@ PortView Controller::Impl::view(const PublishedPort& port) const {
     view.port_end = static_cast<uint16_t>(port.port + port.count - 1);
     view.protocol = to_string(port.l4);
     view.allow_from = port.allow_from;
+    view.new_limit = port.new_limit;
     view.reservation = state.is_direct(port) ? "direct"
                        : port.holder == Holder::kPublisher
                            ? "publisher"
@@ -228,7 +247,8 @@ Status Controller::Impl::reserve_free(PublishedPort& port, const PortSpec& spec)
 }
 
 Result<PortView> Controller::publish(const std::string& endpoint_name, const std::string& text,
-                                     const std::vector<IpPrefix>& allow_from, Holder holder) {
+                                     const std::vector<IpPrefix>& allow_from, Holder holder,
+                                     NewLimit new_limit) {
     Impl& impl = *impl_;
     auto target = impl.find_target(endpoint_name);
     if (!target) return target.error();
@@ -249,9 +269,11 @@ Result<PortView> Controller::publish(const std::string& endpoint_name, const std
     port.count = spec->count;
     port.l4 = spec->l4;
     port.allow_from = allow_from;
+    port.new_limit = new_limit;
     port.holder = holder;
     const bool direct = impl.state.is_direct(port);
-    if (direct) status = make_direct(port);
+    status = check_new_limit(new_limit, direct);
+    if (status && direct) status = make_direct(port);
     if (!status) return status.error();
     const bool given = direct || (spec->host_port && spec->host_choice == 1);
     status = given ? impl.reserve_given(port) : impl.reserve_free(port, *spec);
@@ -289,14 +311,17 @@ Result<PublishedPort> Controller::Impl::find_port(const std::string& endpoint_na
 }
 
 Result<PortView> Controller::update_port(const std::string& endpoint_name, const std::string& text,
-                                         const std::vector<IpPrefix>& allow_from) {
+                                         const PortPatch& patch) {
     Impl& impl = *impl_;
     auto before = impl.find_port(endpoint_name, text);
     if (!before) return before.error();
-    auto status = check_allow_from(allow_from);
-    if (!status) return status.error();
     PublishedPort after = *before;
-    after.allow_from = allow_from;
+    if (patch.allow_from) after.allow_from = *patch.allow_from;
+    if (patch.new_rate) after.new_limit = {*patch.new_rate, 0};
+    if (patch.new_burst) after.new_limit.burst = *patch.new_burst;
+    auto status = check_allow_from(after.allow_from);
+    if (status) status = check_new_limit(after.new_limit, impl.state.is_direct(after));
+    if (!status) return status.error();
     State next = impl.state;
     next.ports[after.id] = after;
     status = impl.change(std::move(next), {{store::PutPort{after}}, {store::PutPort{*before}}});

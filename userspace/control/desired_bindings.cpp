@@ -9,6 +9,8 @@ namespace cnet::control {
 
 namespace {
 
+constexpr uint32_t kSecondNs = 1'000'000'000;
+
 // The first of a family counts.
 void add_target(cnet_binding& entry, const IpAddress& address) {
     cnet_addr& target = address.is_v4() ? entry.target4 : entry.target6;
@@ -33,6 +35,10 @@ cnet_binding binding_entry(const PublishedPort& port, const State& state) {
     entry.port_count = port.count;
     entry.l4 = static_cast<__u8>(port.l4);
     if (!port.allow_from.empty()) entry.allow_list_id = port.id;
+    if (const NewLimit& limit = port.new_limit; limit.per_second) {
+        entry.new_interval_ns = kSecondNs / limit.per_second;
+        entry.new_burst = limit.burst ? limit.burst : limit.per_second;
+    }
     if (port.host_ip && port.host_ip->is_loopback()) entry.flags |= CNET_BINDING_LOOPBACK;
     return entry;
 }

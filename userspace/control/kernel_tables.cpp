@@ -85,6 +85,15 @@ Status read_peers(Entries<uint32_t, cnet_peer>& entries,
     });
 }
 
+// So is a binding's token bucket.
+Status read_bindings(Entries<uint32_t, cnet_binding>& entries,
+                     const maps::TypedMap<uint32_t, cnet_binding>& map) {
+    return map.for_each([&](const uint32_t& id, const cnet_binding& value) {
+        cnet_binding& entry = entries[id] = value;
+        entry.new_full_at_ns = 0;
+    });
+}
+
 } // namespace
 
 Result<MapContents> KernelTables::read() {
@@ -101,7 +110,7 @@ Result<MapContents> KernelTables::read() {
         read_into(contents.host_addr, maps_.host_addr),
         read_into(contents.bind_addr, maps_.bind_addr),
         read_into(contents.trusted, maps_.trusted),
-        read_into(contents.binding, maps_.binding),
+        read_bindings(contents.binding, maps_.binding),
         read_into(contents.allow, maps_.allow),
         read_peers(contents.peer, maps_.peer),
         read_into(contents.vtep, maps_.vtep),

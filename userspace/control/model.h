@@ -159,6 +159,14 @@ struct BridgeTarget {
     bool operator==(const BridgeTarget&) const = default;
 };
 
+// How many connections from outside may begin.
+struct NewLimit {
+    uint32_t per_second = 0; // 0: no limit
+    uint32_t burst = 0;      // at once after a pause; 0: a second's worth
+
+    bool operator==(const NewLimit&) const = default;
+};
+
 struct PublishedPort {
     BindingId id = 0;
     EndpointId endpoint_id = 0;       // 0: `behind` is there
@@ -171,6 +179,7 @@ struct PublishedPort {
     Holder holder = Holder::kDaemon;
     // Its host_ip is there too, and of the address's family.
     std::optional<BridgeTarget> behind = {};
+    NewLimit new_limit = {};
 
     bool operator==(const PublishedPort&) const = default;
 };

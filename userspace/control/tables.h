@@ -40,7 +40,7 @@ struct MapContents {
     Entries<cnet_addr, cnet_host_addr> host_addr;
     Entries<cnet_bind_key, uint32_t> bind_addr;
     Entries<cnet_trusted_key, uint32_t> trusted;
-    Entries<uint32_t, cnet_binding> binding;
+    Entries<uint32_t, cnet_binding> binding; // new_full_at_ns is BPF's: always 0 here
     Entries<cnet_allow_key, uint32_t> allow;
     Entries<uint32_t, cnet_peer> peer; // fib_* are BPF's: always 0 here
     Entries<cnet_addr, cnet_vtep> vtep;

@@ -210,6 +210,13 @@ struct PoolRequest {
     bool v6 = false;
 };
 
+// Only what is given changes; a rate without a burst takes the burst of old away.
+struct PortPatch {
+    std::optional<std::vector<IpPrefix>> allow_from;
+    std::optional<uint32_t> new_rate;
+    std::optional<uint32_t> new_burst;
+};
+
 struct PortView {
     BindingId id = 0;
     std::string endpoint; // BRIDGE/ADDRESS behind an adopted bridge
@@ -220,6 +227,7 @@ struct PortView {
     uint16_t port_end = 0;
     std::string protocol; // "tcp", "udp", "sctp"
     std::vector<IpPrefix> allow_from;
+    NewLimit new_limit;
     std::string reservation; // "socket", "store" (the kernel has no SCTP), "none" (a process has
                              // it), "publisher", "direct" (none of the host's)
 };

@@ -137,6 +137,8 @@ Status load_port(Statement& row, State& state) {
     p.count = static_cast<uint16_t>(row.next_int());
     p.l4 = static_cast<cnet_l4>(row.next_int());
     p.holder = static_cast<control::Holder>(row.next_int());
+    p.new_limit.per_second = static_cast<uint32_t>(row.next_int());
+    p.new_limit.burst = static_cast<uint32_t>(row.next_int());
     state.ports.emplace(p.id, p);
     return {};
 }
@@ -288,7 +290,7 @@ Status load_state(Database& db, State& state) {
          load_endpoint_alias},
         {"SELECT endpoint_id, address, duration_s, ends_s FROM leases", load_lease},
         {"SELECT id, endpoint_id, adopted_id, address, host_ip, host_port, port, count, l4, "
-         "holder FROM ports",
+         "holder, new_rate, new_burst FROM ports",
          load_port},
         {"SELECT port_id, prefix FROM port_allow ORDER BY port_id, position", load_port_allow},
         {"SELECT network_id, id, made, iface_prefix, bind, allow_from FROM docker_networks",

@@ -215,6 +215,11 @@ PRAGMA user_version = 21;
                                   R"sql(
 ALTER TABLE endpoints ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 22;
+)sql",
+                                  R"sql(
+ALTER TABLE ports ADD COLUMN new_rate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ports ADD COLUMN new_burst INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 23;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

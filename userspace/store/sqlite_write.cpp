@@ -180,14 +180,12 @@ Status write(Database& db, const PutPort& put) {
     }
     auto status =
         run(db,
-            "INSERT INTO ports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
-            "SET endpoint_id = excluded.endpoint_id, adopted_id = excluded.adopted_id, "
-            "address = excluded.address, host_ip = excluded.host_ip, "
-            "host_port = excluded.host_port, port = excluded.port, count = excluded.count, "
-            "l4 = excluded.l4, holder = excluded.holder",
+            upsert("ports", "endpoint_id adopted_id address host_ip host_port port count l4 holder "
+                            "new_rate new_burst"),
             int64_t{p.id}, endpoint, adopted, address, text(p.host_ip), int64_t{p.host_port},
             int64_t{p.port}, int64_t{p.count}, static_cast<int64_t>(p.l4),
-            static_cast<int64_t>(p.holder));
+            static_cast<int64_t>(p.holder), int64_t{p.new_limit.per_second},
+            int64_t{p.new_limit.burst});
     if (status) status = write_allow_from(db, p);
     if (!status) return status;
     return raise_last_id(db, "binding", p.id);

@@ -105,9 +105,11 @@ TEST(Answers, PortSandboxAndUplinkHaveEveryKey) {
                                                    81,
                                                    "tcp",
                                                    {*IpPrefix::parse("10.0.0.0/8")},
+                                                   {100, 20},
                                                    "socket"})),
               json::parse(R"({"id": 1, "endpoint": "a", "host_ip": "0.0.0.0", "host_port": 8080,
-            "host_port_end": 8081, "port": 80, "port_end": 81, "protocol": "tcp", "allow_from": ["10.0.0.0/8"], "reservation": "socket"})"));
+            "host_port_end": 8081, "port": 80, "port_end": 81, "protocol": "tcp", "allow_from": ["10.0.0.0/8"],
+            "new_rate": 100, "new_burst": 20, "reservation": "socket"})"));
     EXPECT_EQ(json::parse(render(control::SandboxView{"box", "/run/netns/box", 1})),
               json::parse(R"({"name": "box", "path": "/run/netns/box", "endpoints": 1})"));
     EXPECT_EQ(json::parse(render(control::UplinkView{

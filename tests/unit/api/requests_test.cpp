@@ -131,6 +131,32 @@ TEST(PortRequest, NeedsBothKeys) {
               "spec must be a string");
 }
 
+TEST(PortRequest, HowManyMayBegin) {
+    auto request = parse_port_publication(
+        R"({"endpoint": "a", "spec": "80", "new_rate": 100, "new_burst": 20})");
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->new_limit, (control::NewLimit{100, 20}));
+    EXPECT_FALSE(
+        parse_port_publication(R"({"endpoint": "a", "spec": "80"})")->new_limit.per_second);
+    for (const char* rate : {"-1", "4294967296", "1.5", "\"9\"", "null"}) {
+        const std::string body = R"({"endpoint": "a", "spec": "80", "new_rate": )";
+        EXPECT_FALSE(parse_port_publication(body + rate + "}")) << rate;
+        EXPECT_FALSE(parse_port_patch(body + rate + "}")) << rate;
+    }
+}
+
+TEST(PortPatch, SetsOnlyWhatItSays) {
+    auto request = parse_port_patch(R"({"endpoint": "a", "spec": "80", "new_burst": 7})");
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->patch.new_burst, 7u);
+    EXPECT_FALSE(request->patch.new_rate);
+    EXPECT_FALSE(request->patch.allow_from);
+    request = parse_port_patch(R"({"endpoint": "a", "spec": "80", "allow_from": []})");
+    ASSERT_TRUE(request && request->patch.allow_from);
+    EXPECT_TRUE(request->patch.allow_from->empty());
+    EXPECT_FALSE(request->patch.new_rate);
+}
+
 TEST(FdbRequest, NamesAPlaceToAddAndNoneToDelete) {
     constexpr auto kWithout = R"({"network": "n", "mac": "02:00:00:00:00:01"})";
     constexpr auto kWith = R"({"network": "n", "mac": "02:00:00:00:00:01", "endpoint": "a"})";

@@ -158,9 +158,12 @@ TEST(Decode, PublishedPorts) {
     binding.port_count = 100;
     binding.l4 = CNET_L4_TCP;
     binding.flags = CNET_BINDING_LOOPBACK;
+    binding.new_interval_ns = 10'000'000;
+    binding.new_burst = 20;
     EXPECT_EQ(decoded("cnet_binding", 12u, binding),
               "binding=12 -> network=3 endpoint=4 protocol=tcp host_port=8000 target_port=80 "
-              "port_count=100 target4=10.88.0.2 target6=- flags=loopback allow_list=-");
+              "port_count=100 target4=10.88.0.2 target6=- flags=loopback allow_list=- "
+              "new_interval_ns=10000000 new_burst=20");
 }
 
 TEST(Decode, Connection) {

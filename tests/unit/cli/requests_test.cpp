@@ -50,6 +50,14 @@ TEST(Requests, WhomAPortIsOpenTo) {
               "PATCH /v1/ports {\"endpoint\":\"e\",\"spec\":\"80\",\"allow_from\":[]}");
 }
 
+TEST(Requests, HowOftenAPortIsDialled) {
+    EXPECT_EQ(request_of({"port", "publish", "e", "80", "--new-rate", "100"}),
+              "POST /v1/ports {\"endpoint\":\"e\",\"spec\":\"80\",\"new_rate\":100}");
+    EXPECT_EQ(
+        request_of({"port", "set", "e", "80", "--new-rate", "9", "--new-burst", "3"}),
+        "PATCH /v1/ports {\"endpoint\":\"e\",\"spec\":\"80\",\"new_rate\":9,\"new_burst\":3}");
+}
+
 TEST(Requests, SandboxesAndEndpoints) {
     EXPECT_EQ(request_of({"sandbox", "create", "s"}), "POST /v1/sandboxes {\"name\":\"s\"}");
     EXPECT_EQ(request_of({"sandbox", "delete", "s"}), "DELETE /v1/sandboxes/s");

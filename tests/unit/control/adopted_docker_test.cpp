@@ -182,9 +182,11 @@ TEST_F(AdoptedDockerTest, PortsAreThoseThatDockerHas) {
     ASSERT_TRUE(controller->publish("docker0/172.17.0.9", "18090:80"));
     EXPECT_EQ(published().size(), 3u);
     EXPECT_EQ(controller->ports()->at(0).reservation, "publisher");
-    ASSERT_TRUE(controller->update_port("docker0/172.17.0.2", "80", {prefix("192.0.2.0/24")}));
+    ASSERT_TRUE(controller->update_port("docker0/172.17.0.2", "80",
+                                        {std::vector{prefix("192.0.2.0/24")}, 50, {}}));
     follow({bridge("docker0")}, {port("172.17.0.2", 18080), port("172.17.0.3", 18081)});
     EXPECT_EQ(controller->ports("docker0/172.17.0.2")->at(0).allow_from.size(), 1u);
+    EXPECT_EQ(controller->ports("docker0/172.17.0.2")->at(0).new_limit.per_second, 50u);
     // The other way round: each container has come back at the other's address.
     follow({bridge("docker0")}, {port("172.17.0.3", 18080), port("172.17.0.2", 18081)});
     restart();

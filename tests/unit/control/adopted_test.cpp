@@ -325,7 +325,8 @@ TEST_F(AdoptedTest, PublishesAddressesBehindIt) {
     EXPECT_FALSE(controller->publish("lab0/10.77.0.2", "[::]:18081:80"))
         << "it has no such address";
     EXPECT_FALSE(controller->adopt_bridge({.bridge = "lab0", .internal = true}));
-    EXPECT_TRUE(controller->update_port("lab0/10.77.0.2", "18080:80", {prefix("10.0.0.0/8")}));
+    EXPECT_TRUE(controller->update_port("lab0/10.77.0.2", "18080:80",
+                                        {std::vector{prefix("10.0.0.0/8")}, {}, {}}));
     restart();
     EXPECT_EQ(controller->ports("lab0/fd00::2")->size(), 1u);
     EXPECT_EQ(controller->ports("lab0/10.77.0.2")->at(0).allow_from.size(), 1u);

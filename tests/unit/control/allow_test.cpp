@@ -105,25 +105,53 @@ TEST_F(AllowTest, HostBitsAreRefused) {
               "allow-from 10.1.2.3/8 has host bits set: the network is 10.0.0.0/8");
 }
 
+TEST_F(AllowTest, HowManyConnectionsMayBegin) {
+    using control::Holder;
+    const auto port = *controller->publish("app", "8080:80", {}, Holder::kDaemon, {100, 0});
+    const auto& binding = tables.contents.binding.at(port.id);
+    EXPECT_EQ(binding.new_interval_ns, 10'000'000u);
+    EXPECT_EQ(binding.new_burst, 100u) << "a second's worth";
+    ASSERT_TRUE(controller->update_port("app", "80", {{}, {}, 5}));
+    EXPECT_EQ(binding.new_interval_ns, 10'000'000u);
+    EXPECT_EQ(binding.new_burst, 5u);
+    ASSERT_TRUE(controller->update_port("app", "80", {Prefixes{prefix("10.0.0.0/8")}, {}, {}}));
+    EXPECT_EQ(binding.new_burst, 5u) << "what is not given stays";
+    ASSERT_TRUE(controller->update_port("app", "80", {{}, 0, {}}));
+    EXPECT_EQ(binding.new_interval_ns, 0u);
+    EXPECT_EQ(binding.allow_list_id, port.id);
+    EXPECT_EQ(controller->update_port("app", "80", {{}, {}, 5}).error().message(),
+              "a new burst needs a new rate");
+    EXPECT_EQ(
+        controller->publish("app", "81", {}, Holder::kDaemon, {1'000'001, 0}).error().message(),
+        "new rate or burst 1000001 is more than 1000000");
+    ASSERT_TRUE(controller->update_port("app", "80", {{}, 1, 1'000'000}));
+    restart();
+    EXPECT_EQ(tables.contents.binding.at(port.id).new_interval_ns, 1'000'000'000u);
+    EXPECT_EQ(controller->ports("app")->at(0).new_limit, (control::NewLimit{1, 1'000'000}));
+    expect_settled();
+}
+
 TEST_F(AllowTest, FlowsOfTheShutOutGo) {
     const auto port = *controller->publish("app", "8080:80/udp");
     const auto other = *controller->publish("app", "8081:80/udp");
     const auto out = add_flow("192.0.2.7", port.id);
     const auto in = add_flow("10.0.0.7", port.id);
     const auto elsewhere = add_flow("192.0.2.8", other.id);
-    auto updated = controller->update_port("app", "8080:80/udp", {prefix("10.0.0.0/8")});
+    auto updated =
+        controller->update_port("app", "8080:80/udp", {Prefixes{prefix("10.0.0.0/8")}, {}, {}});
     ASSERT_TRUE(updated) << updated.error().message();
     EXPECT_FALSE(tables.flows.contains(out));
     EXPECT_TRUE(tables.flows.contains(in));
     EXPECT_TRUE(tables.flows.contains(elsewhere));
 
-    ASSERT_TRUE(controller->update_port("app", "8080:80/udp", {prefix("11.0.0.0/8")}));
+    ASSERT_TRUE(
+        controller->update_port("app", "8080:80/udp", {Prefixes{prefix("11.0.0.0/8")}, {}, {}}));
     EXPECT_FALSE(tables.flows.contains(in)) << "from one list to another";
     EXPECT_EQ(tables.contents.allow.size(), 1u);
     const auto late = add_flow("10.0.0.9", port.id); // began while the list was being written
     ASSERT_TRUE(controller->sweep());
     EXPECT_FALSE(tables.flows.contains(late));
-    ASSERT_TRUE(controller->update_port("app", "8080:80/udp", {}));
+    ASSERT_TRUE(controller->update_port("app", "8080:80/udp", {Prefixes{}, {}, {}}));
     EXPECT_EQ(tables.contents.binding.at(port.id).allow_list_id, 0u);
     EXPECT_TRUE(tables.contents.allow.empty());
     expect_settled();

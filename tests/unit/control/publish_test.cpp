@@ -327,6 +327,11 @@ TEST_F(PublishTest, ARoutedNetworksPortsAreTheEndpointsOwn) {
     EXPECT_EQ(refusal("own", "9090:80"), "Bind for 0.0.0.0:80 failed: port is already allocated");
     EXPECT_EQ(refusal("own", "127.0.0.1:9090:82").substr(0, 33),
               "nothing is published on 127.0.0.1");
+    const auto limited = controller->publish("own", "83", {}, control::Holder::kDaemon, {100, 0});
+    ASSERT_FALSE(limited);
+    EXPECT_EQ(limited.error().message(), "a new rate is of a port of the host: those of a routed "
+                                         "network are the endpoints' own");
+    EXPECT_FALSE(controller->update_port("own", "80-81", {{}, 100, {}}));
     ASSERT_TRUE(controller->publish("other", "80"));
     ASSERT_TRUE(controller->publish("other", "[2001:db8::7]:9000:82"));
     EXPECT_TRUE(published("fd00:90::3", 82) && !published("10.90.0.3", 82));

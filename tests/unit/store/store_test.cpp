@@ -38,7 +38,9 @@ control::PublishedPort port(control::BindingId id, control::EndpointId endpoint_
             10,
             CNET_L4_UDP,
             {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("2001:db8::/32")},
-            control::Holder::kPublisher};
+            control::Holder::kPublisher,
+            {},
+            {100, 20}};
 }
 
 void expect_same(const control::State& a, const control::State& b) {
