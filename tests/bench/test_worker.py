@@ -148,6 +148,25 @@ def test_connects_from_many_addresses(place):
     assert measured["transactions"] // 3 - measured["lost"] in (0, 1)
 
 
+def test_ends_where_nothing_new_is_let_in(place):
+    """As with a full table: what stands goes on, and the first second has been measured."""
+    place.run("nft", "-f", "-", input="""
+        table ip full {
+            chain input {
+                type filter hook input priority 0
+                tcp dport 5201 tcp flags & (syn | ack) == syn numgen inc mod 1000 >= 5 drop
+            }
+        }""")
+    place.run("ip", "route", "add", "local", "10.192.0.0/12", "dev", "lo")
+    mode = "churn --flows 1000 --sources 10.192.0.0"
+    with serving(place, mode) as server:
+        done = ask(place, mode)
+        assert done.returncode == 0, done.stderr
+        assert server.wait(timeout=30) == 0
+    measured = json.loads(done.stdout)
+    assert 0 < measured["transactions"] <= 4 and measured["lost"] <= 1
+
+
 def test_serves_http(place):
     with serving(place, "http") as server:
         for token, status in ((f"{TOKEN:016x}", "200"), ("0" * 16, "404")):

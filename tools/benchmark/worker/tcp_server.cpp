@@ -1,4 +1,7 @@
+#include <poll.h>
+
 #include <algorithm>
+#include <array>
 #include <thread>
 #include <vector>
 
@@ -42,7 +45,33 @@ Result<bool> answer_one(const UniqueFd& socket, const Options& options, uint64_t
     return false;
 }
 
-// crr, churn: each request comes on a connection of its own.
+// Whatever comes first: another connection, true, or a word on the one that is there.
+Result<bool> another_comes(const UniqueFd& listener, const UniqueFd& standing) {
+    std::array<pollfd, 2> waiting{{{listener.get(), POLLIN, 0}, {standing.get(), POLLIN, 0}}};
+    if (poll(waiting.data(), waiting.size(), -1) < 0) return Error::system("poll");
+    return waiting[0].revents != 0;
+}
+
+// churn: each request comes on a connection of its own, the goodbye on the one that said hello.
+Status answer_churn(const UniqueFd& listener, const UniqueFd& first, const Options& options) {
+    uint64_t answered = 0;
+    while (true) {
+        const auto another = another_comes(listener, first);
+        if (!another) return another.error();
+        if (!*another) {
+            const auto last = answer_one(first, options, answered);
+            return last ? Status() : last.error();
+        }
+        const auto socket = accept_from(listener);
+        if (!socket) return socket.error();
+        const auto last = answer_one(*socket, options, answered);
+        if (!last) return last.error();
+        const Status closed = wait_for_close(*socket);
+        if (!closed) return closed;
+    }
+}
+
+// crr: the goodbye does, too.
 Status answer_connections(const UniqueFd& listener, const Options& options) {
     uint64_t answered = 0;
     while (true) {
@@ -80,8 +109,8 @@ Status serve_tcp(const Options& options) {
         if (!hello) return hello;
         sockets.push_back(std::move(*socket));
     }
-    if (options.work == Work::kCrr || options.work == Work::kChurn)
-        return answer_connections(*listener, options);
+    if (options.work == Work::kCrr) return answer_connections(*listener, options);
+    if (options.work == Work::kChurn) return answer_churn(*listener, sockets.front(), options);
     if (sockets.size() == 1) return answer_requests(sockets.front(), options);
 
     std::vector<Status> results(sockets.size());
