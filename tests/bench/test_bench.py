@@ -120,9 +120,10 @@ def test_flood(tmp_path):
     runs = study("flood", tmp_path, "--quick")["runs"]
     assert {run["contender"] for run in runs} == {"xdp-drop", "raw", "cnet", "cnet-xdp"}
     drops = [run for run in runs if "kind" in run]
-    assert {run["kind"] for run in drops} == {"client", "vxlan"}
+    assert {run["kind"] for run in drops} == {"client", "new", "vxlan"}
     assert all(run["packets"] >= 4096 and run["per_second"] > 0 for run in drops)
-    assert {run["offered"] for run in runs if "offered" in run} == {0, 200_000}
+    beside = {(run["beside"], run["offered"]) for run in runs if "offered" in run}
+    assert beside == {(None, 0), ("client", 200_000), ("new", 200_000)}
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="no wrk")

@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <random>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -61,6 +62,10 @@ public:
     Flood(int program, const Options& options) : program_(program), frame_(options.frame) {
         context_.data_end = static_cast<uint32_t>(frame_.size());
         context_.ingress_ifindex = options.ifindex;
+        // Elsewhere than the run before, whose connections may stand.
+        std::random_device random;
+        frame_[kSourcePortOff] = static_cast<uint8_t>(random());
+        frame_[kSourcePortOff + 1] = static_cast<uint8_t>(random());
     }
 
     bool send(uint64_t count) {
@@ -72,7 +77,7 @@ public:
         run.ctx_size_in = sizeof(context_);
         run.repeat = static_cast<int>(count);
         run.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
-        frame_[kSourcePortOff + 1]++;
+        if (++frame_[kSourcePortOff + 1] == 0) frame_[kSourcePortOff]++;
         if (bpf_prog_test_run_opts(program_, &run) != 0) return false;
         sent_ += count;
         return true;

@@ -10,7 +10,7 @@ import struct
 import subprocess
 
 from .cnet_paths import CnetHost
-from .kernel_paths import HOST, HOST_PORT, SERVER_PORT, UPLINK, IptablesPort, rule_packets
+from .kernel_paths import FIRST, HOST, HOST_PORT, SERVER_PORT, UPLINK, IptablesPort, rule_packets
 from .lab import BenchError, Lab
 from .path import Contender, Path
 from .scenarios import US
@@ -20,18 +20,22 @@ from .work import GRACE_S, Worker, finish
 TITLE = "a flood of what is refused"
 ABOUT = (
     "Frames as a driver's ring would hand them to an XDP program, by BPF_PROG_TEST_RUN with live frames: SYNs to a published "
-    "port from who may not use it, and VXLAN from who is no peer. Every frame has to be counted where it is dropped. Drops are "
-    "of a second of one core's time; beside a flood of a given rate, on the same core, a connection to the published port "
-    "keeps the stated share of its requests."
+    "port from who may not use it, SYNs to another one at which one connection a second may begin, and VXLAN from who is no "
+    "peer. Every frame has to be counted where it is dropped. Drops are of a second of one core's time; beside a flood of a "
+    "given rate, on the same core, a connection to the published port keeps the stated share of its requests."
 )
 STRANGER, CLIENTS, PEER = "203.0.113.66", "198.18.0.0/24", "198.18.0.77"
 VXLAN_PORT, VNI = 4789, 300
-KINDS = {"client": "SYN, not allowed", "vxlan": "VXLAN of a stranger"}
-REASONS = {"client": "not_allowed", "vxlan": "vxlan_stranger"}
+LIMITED_PORT = HOST_PORT + 1
+KINDS = {"client": "SYN, not allowed", "new": "SYN, too many", "vxlan": "VXLAN of a stranger"}
+REASONS = {"client": "not_allowed", "new": "new_limit", "vxlan": "vxlan_stranger"}
+BESIDE = ("client", "new")  # floods that a connection goes on beside
 OFFERED, QUICK_OFFERED = (100_000, 200_000, 400_000), (200_000,)
 MODE = "rr"
 # The flood begins before the connection and ends after it, whatever starting both takes.
 MARGIN_S = 0.4
+# What flood.cpp sends at once is all of one connection, and one a second may begin.
+AT_ONCE = 4096
 
 
 def _checksum(header):
@@ -43,8 +47,9 @@ def _checksum(header):
 
 def frame(kind, mac):
     """One of the flood, for the device that has this MAC."""
-    if kind == "client":
-        protocol, payload = 6, struct.pack("!HHIIBBHHH", 4000, HOST_PORT, 1, 0, 0x50, 2, 1024, 0, 0)
+    if kind != "vxlan":
+        port = LIMITED_PORT if kind == "new" else HOST_PORT
+        protocol, payload = 6, struct.pack("!HHIIBBHHH", 4000, port, 1, 0, 0x50, 2, 1024, 0, 0)
     else:
         inside = struct.pack("!BxxxI", 8, VNI << 8) + bytes(42)
         protocol = 17
@@ -87,14 +92,19 @@ class Flooded(Contender):
 class GuardedPort(IptablesPort):
     """As Docker publishes, and iptables' earliest chain in front."""
 
-    refused = {"client": ("tcp", HOST_PORT, CLIENTS), "vxlan": ("udp", VXLAN_PORT, f"{PEER}/32")}
+    # As `iptables-save` says them.
+    refused = {
+        "client": f"-A PREROUTING ! -s {CLIENTS} -p tcp -m tcp --dport {HOST_PORT} -j DROP",
+        "new": f"-A PREROUTING -p tcp -m tcp --dport {LIMITED_PORT} -j DROP",
+        "vxlan": f"-A PREROUTING ! -s {PEER}/32 -p udp -m udp --dport {VXLAN_PORT} -j DROP",
+    }
+    let_in = f"-A PREROUTING -p tcp -m tcp --dport {LIMITED_PORT} -m limit --limit 1/s --limit-burst 1 -j ACCEPT"
 
     def _publish(self, host, published):
-        super()._publish(host, published)
+        super()._publish(host, [*published, ("tcp", LIMITED_PORT, FIRST, LIMITED_PORT)])
         self.host = host
-        for protocol, port, allowed in self.refused.values():
-            words = f"-t raw -A PREROUTING ! -s {allowed} -p {protocol} --dport {port} -j DROP"
-            host.run("iptables", *words.split())
+        for rule in (self.let_in, *self.refused.values()):
+            host.run("iptables", "-t", "raw", *rule.split())
 
 
 class RawTable(Flooded):
@@ -105,8 +115,7 @@ class RawTable(Flooded):
         return path
 
     def dropped(self, kind):
-        protocol, _, allowed = GuardedPort.refused[kind]
-        return rule_packets(self.host, f"-A PREROUTING ! -s {allowed} -p {protocol} ")
+        return rule_packets(self.host, GuardedPort.refused[kind])
 
 
 class DropAll(RawTable):
@@ -128,6 +137,7 @@ class Ours(Flooded):
         spec = f"{HOST_PORT}:{SERVER_PORT}"
         self.daemon.cli("port", "unpublish", "first", spec)
         self.daemon.cli("port", "publish", "first", spec, "--allow-from", CLIENTS)
+        self.daemon.cli("port", "publish", "first", f"{LIMITED_PORT}:{LIMITED_PORT}", "--new-rate", 1)
         self.daemon.cli("network", "create", "over", "--vni", VNI, "--subnet", "10.99.0.0/24")
         self.daemon.cli("peer", "add", PEER)
         return Path(cnet.outside, cnet.first, HOST, HOST_PORT, SERVER_PORT)
@@ -161,7 +171,8 @@ class Sender:
     def finish(self, process, contender, kind, before, seconds):
         """The flood's own figures; BenchError unless each packet was dropped where it should be."""
         sent = json.loads(finish(process, "flood", seconds + GRACE_S))
-        if before is not None and contender.dropped(kind) - before < sent["packets"]:
+        spared = AT_ONCE * (2 + seconds) if kind == "new" else 0
+        if before is not None and contender.dropped(kind) - before < sent["packets"] - spared:
             raise BenchError(f"{sent['packets']} packets, and not all of them were dropped there")
         return {"per_second": sent["packets"] / sent["cpu_seconds"], **sent}
 
@@ -190,10 +201,12 @@ def run(options, everything, bin_dir, say):
         for number in range(options.rounds):
             say(f"round {number + 1} of {options.rounds}")
             drop(contest, sender, options.seconds)
-            for rate in (0, *offered):
-                keep(contest, sender, worker, options.seconds, rate)
+            keep(contest, sender, worker, options.seconds)
+            for kind in BESIDE:
+                for rate in offered:
+                    keep(contest, sender, worker, options.seconds, kind, rate)
     return Result(
-        [drops_table(contest), kept_table(contest, offered)],
+        [drops_table(contest), *(kept_table(contest, kind, offered) for kind in BESIDE)],
         contest.all_samples(),
         errors=contest.all_errors(),
     )
@@ -206,19 +219,19 @@ def drop(contest, sender, seconds):
                 contest.add(contender, kind, {"kind": kind, **sender.run(contender, kind, seconds)})
 
 
-def keep(contest, sender, worker, seconds, rate):
-    """The connection's requests a second beside a flood of this rate."""
-    kind, whole_s = "client", seconds + MARGIN_S
+def keep(contest, sender, worker, seconds, kind=None, rate=0):
+    """The connection's requests a second beside a flood of this kind and rate, or alone."""
+    whole_s = seconds + MARGIN_S
     for contender, path in contest.running():
         with contest.blaming(contender):
-            before = contender.dropped(kind)
-            flood = sender.start(contender, kind, whole_s, rate) if rate else None
+            before = contender.dropped(kind) if kind else None
+            flood = sender.start(contender, kind, whole_s, rate) if kind else None
             try:
                 sample = worker.run(path, MODE, seconds)
             finally:
                 if flood:
                     sender.finish(flood, contender, kind, before, whole_s)
-            contest.add(contender, rate, {"offered": rate, **sample})
+            contest.add(contender, (kind, rate), {"beside": kind, "offered": rate, **sample})
 
 
 def drops_table(contest):
@@ -231,11 +244,11 @@ def drops_table(contest):
     return Table(columns[0], columns, rows)
 
 
-def kept_table(contest, offered):
+def kept_table(contest, kind, offered):
     rows = []
     for contender, _ in contest.running():
-        alone = contest.spread(contender, 0, "per_second").median
-        cells = [f"{contest.spread(contender, rate, 'per_second').median / alone:.2f}" for rate in offered]
-        rows.append([contender.label, *cells])
-    columns = [f"kept of {MODE}", *(f"beside {rate:,} a second" for rate in offered)]
+        alone = contest.spread(contender, (None, 0), "per_second").median
+        kept = [contest.spread(contender, (kind, rate), "per_second").median / alone for rate in offered]
+        rows.append([contender.label, *(f"{share:.2f}" for share in kept)])
+    columns = [f"kept of {MODE}: {KINDS[kind]}", *(f"beside {rate:,} a second" for rate in offered)]
     return Table(columns[0], columns, rows)
