@@ -65,6 +65,7 @@ cnet_config config_of(const DataPathSettings& settings, const Features& features
     config.fib_cache_ms = settings.fib_cache_ms;
     config.vxlan_port_be = htons(settings.vxlan_port);
     config.decap_gso = features.decap_gso ? 1 : 0;
+    config.peer_scrubs = features.peer_scrubs ? 1 : 0;
     return config;
 }
 

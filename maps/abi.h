@@ -385,7 +385,7 @@ struct cnet_config {
     __u32 fib_cache_ms;   /* how long a flow trusts its cached route */
     __be16 vxlan_port_be; /* UDP, [overlay] port */
     __u8 decap_gso;       /* this kernel takes a tunnel's marks off a GSO packet */
-    __u8 pad2;
+    __u8 peer_scrubs;     /* ... makes what bpf_redirect_peer brings the receiver's own */
 };
 CNET_SIZE(struct cnet_config, 1 + 3 + 4 + 2 + 1 + 1);
 

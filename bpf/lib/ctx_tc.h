@@ -60,14 +60,15 @@ static __always_inline enum parse_result tc_parse_ip6(struct __sk_buff* skb, str
 
 /*
  * To a port of a network. redirect_peer puts the packet straight into the endpoint's namespace;
- * kernels before 6.1.139 and 6.12.29 leave pkt_type as the host side's eth_type_trans() set it,
- * OTHERHOST for a switched frame, which the endpoint's IP layer would drop.
+ * kernels before May 2025 leave pkt_type as the host side's eth_type_trans() set it, OTHERHOST for
+ * a switched frame, which the endpoint's IP layer would drop.
  */
 static __always_inline long tc_send_to_port(struct __sk_buff* skb, __u32 ifindex,
                                             __u32 port_flags) {
     if (likely(port_flags & CNET_PORT_PEER)) {
         trace_send(ifindex, CNET_TRACE_SEND_PEER);
-        if (skb->pkt_type != CNET_PACKET_HOST) bpf_skb_change_type(skb, CNET_PACKET_HOST);
+        if (!cnet_cfg.peer_scrubs && skb->pkt_type != CNET_PACKET_HOST)
+            bpf_skb_change_type(skb, CNET_PACKET_HOST);
         return bpf_redirect_peer(ifindex, 0);
     }
     if (port_flags & CNET_PORT_HOST) {
