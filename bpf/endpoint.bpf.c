@@ -34,7 +34,7 @@ int cnet_endpoint(struct __sk_buff* skb) {
         verdict = gateway_forward(skb, &pkt);
     if (verdict == V_NEXT) verdict = hairpin_answer(skb, &pkt);
     if (verdict == V_NEXT) verdict = bridge_forward(skb, &pkt);
-    if (verdict == V_NEXT && unlikely(pkt.peer_id)) verdict = overlay_send(skb, &pkt);
+    if (verdict == V_NEXT && unlikely(pkt.peer_id)) verdict = overlay_send(skb, &pkt, port->vni);
     if (verdict == V_NEXT) verdict = bridge_flood(skb, &pkt);
     return tc_exit(skb, &pkt, verdict);
 }

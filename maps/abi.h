@@ -105,10 +105,10 @@ struct cnet_port {
     __u32 flags;        /* enum cnet_port_flag */
     __u32 host_ifindex; /* the host port's outer end: punts go there with BPF_F_INGRESS */
     __be32 addr4_be; /* the endpoint's first IPv4 address, 0 when none; others are in cnet_neigh */
-    __be32 gateway4_be; /* 0 when none */
-    __be32 snat4_be;    /* fixed masquerade address (--snat), 0: the uplink's own */
-    __u32 reserved;
-    __u8 mac[CNET_MAC_LEN];         /* the endpoint's; of a bridge's port: of a veth's far end */
+    __be32 gateway4_be;     /* 0 when none */
+    __be32 snat4_be;        /* fixed masquerade address (--snat), 0: the uplink's own */
+    __u32 vni;              /* of its network; 0: none, or cnet_network alone has it so far */
+    __u8 mac[CNET_MAC_LEN]; /* the endpoint's; of a bridge's port: of a veth's far end */
     __u8 gateway_mac[CNET_MAC_LEN]; /* the network's host port */
     __u8 reserved2[4];
     union cnet_addr addr6; /* first global IPv6 address, zero when none */

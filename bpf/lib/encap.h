@@ -113,21 +113,26 @@ static __always_inline enum cnet_verdict encap_in_place(struct __sk_buff* skb, s
     return redirected(pkt, fib_send(route), CNET_R_VXLAN_SENT);
 }
 
-/* To pkt->peer_id. */
-VERIFIED_ONCE int overlay_send(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    struct cnet_network* network;
+/* Of a port whose entry is from before ports had it. */
+static __always_inline __u32 network_vni(__u32 network_id) {
+    struct cnet_network* network = bpf_map_lookup_elem(&cnet_network, &network_id);
+
+    return network ? network->vni : 0;
+}
+
+/* To pkt->peer_id, from a port with this VNI. */
+VERIFIED_ONCE int overlay_send(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 vni) {
     struct cnet_peer* peer;
     struct fib_route route;
-    __u32 network_id, overhead;
+    __u32 overhead;
 
     if (!pkt) return V_DROP;
-    network_id = pkt->network_id;
-    network = bpf_map_lookup_elem(&cnet_network, &network_id);
+    if (unlikely(!vni)) vni = network_vni(pkt->network_id);
     peer = peer_lookup(pkt->peer_id);
-    if (unlikely(!network || !peer || peer_route(skb, peer, pkt->peer_id, &route)))
+    if (unlikely(!vni || !peer || peer_route(skb, peer, pkt->peer_id, &route)))
         return drop(pkt, CNET_R_PEER_UNREACHABLE);
-    trace_peer(peer, pkt->peer_id, network->vni);
-    if (unlikely(!encap_is_plain(pkt))) return encap_by_device(skb, pkt, peer, network->vni);
+    trace_peer(peer, pkt->peer_id, vni);
+    if (unlikely(!encap_is_plain(pkt))) return encap_by_device(skb, pkt, peer, vni);
     overhead = addr_is_v4(&peer->remote) ? sizeof(struct vxlan4_head) : sizeof(struct vxlan6_head);
     if (unlikely(skb->len - ETH_HLEN + overhead > route.mtu)) {
         switch (encap_size(skb, pkt, route.mtu - overhead)) {
@@ -136,10 +141,10 @@ VERIFIED_ONCE int overlay_send(struct __sk_buff* skb, struct cnet_pkt* pkt) {
         case ENCAP_TELL:
             return icmp_too_big(skb, pkt, route.mtu - overhead);
         default:
-            return encap_by_device(skb, pkt, peer, network->vni);
+            return encap_by_device(skb, pkt, peer, vni);
         }
     }
-    return encap_in_place(skb, pkt, peer, network->vni, &route);
+    return encap_in_place(skb, pkt, peer, vni, &route);
 }
 
 #endif

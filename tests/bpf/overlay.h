@@ -70,6 +70,8 @@ protected:
         network.vni = kVni;
         network.flood_peers = 2;
         ASSERT_TRUE(maps().network.update(1, network));
+        for (const char* device : {"ep1", "ep2"})
+            set_port_vni(device, kVni);
         for (uint32_t i : {0u, 1u})
             ASSERT_TRUE(maps().flood_peer.update(cnet_flood_key{1, i}, 7 + i));
         state_mac(kMacRemote, 7);
@@ -87,6 +89,12 @@ protected:
 
     void set_vni(uint32_t port_flags) {
         ASSERT_TRUE(maps().vni.update(kVni, cnet_vni{1, port_flags}));
+    }
+
+    void set_port_vni(const char* device, uint32_t vni) {
+        auto port = **maps().port.lookup(ifindex(device));
+        port.vni = vni;
+        ASSERT_TRUE(maps().port.update(ifindex(device), port));
     }
 
     static cnet_fdb_key fdb_key(const char* mac) {

@@ -20,6 +20,24 @@ TEST_F(Overlay, OverIpv6Too) {
            sent(outcome, frame, outer, 54));
 }
 
+// A port's entry of an earlier version has none.
+TEST_F(Overlay, TheVniIsThePortsOrElseItsNetworks) {
+    const auto expect_sent = [&] {
+        const auto frame = to_remote();
+        auto outcome = endpoint("ep1", frame);
+        expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_VXLAN_SENT,
+               sent(outcome, frame, outer4(), 34));
+    };
+    set_port_vni("ep1", 0);
+    expect_sent();
+    auto network = **maps().network.lookup(1);
+    network.vni = 0;
+    ASSERT_TRUE(maps().network.update(1, network));
+    expect_drop(endpoint("ep1", to_remote()), CNET_HOOK_ENDPOINT, CNET_R_PEER_UNREACHABLE);
+    set_port_vni("ep1", kVni);
+    expect_sent();
+}
+
 TEST_F(Overlay, OneFlowHasOneSourcePort) {
     auto port_of = [&](const Packet& frame) {
         auto packet = endpoint("ep1", frame).packet;

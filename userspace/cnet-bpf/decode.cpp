@@ -50,6 +50,7 @@ Json port_value(const void* bytes, const Decoder& decoder) {
             {"gateway6", optional_address(port.gateway6)},
             {"snat4", optional_v4(port.snat4_be)},
             {"snat6", optional_address(port.snat6)},
+            {"vni", optional_id(port.vni)},
             {"host_ifindex", port.host_ifindex},
             {"host_device", device(port.host_ifindex, decoder)}};
 }

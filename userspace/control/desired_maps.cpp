@@ -42,6 +42,7 @@ cnet_port port_template(const Network& network, uint32_t host_ifindex) {
     port.network_id = network.id;
     port.host_ifindex = host_ifindex;
     port.flags = network_flags(network);
+    port.vni = network.vni;
     if (network.mode == Mode::kIsolated) return port; // nothing is addressed to the host
     copy_mac(port.gateway_mac, network.gateway_mac);
     if (network.snat4) port.snat4_be = network.snat4->to_abi().words_be[3];

@@ -62,6 +62,7 @@ TEST(Decode, Port) {
     port.host_ifindex = 7;
     port.addr4_be = htonl(0x0a580002);
     port.gateway4_be = htonl(0x0a580001);
+    port.vni = 5;
     set_mac(port.mac, 2);
     set_mac(port.gateway_mac, 1);
     port.addr6 = addr("fd00::2");
@@ -69,7 +70,7 @@ TEST(Decode, Port) {
               "ifindex=9 device=- -> network=3 endpoint=4 flags=peer,check_source,0x40000000 "
               "mac=02:ab:00:00:00:02 address4=10.88.0.2 address6=fd00::2 "
               "gateway_mac=02:ab:00:00:00:01 gateway4=10.88.0.1 gateway6=- snat4=- snat6=- "
-              "host_ifindex=7 host_device=cnet7");
+              "vni=5 host_ifindex=7 host_device=cnet7");
 }
 
 TEST(Decode, Network) {
