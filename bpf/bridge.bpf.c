@@ -13,7 +13,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tc")
 int cnet_bridgeport(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_BRIDGE_PORT};
-    struct cnet_port* port;
+    const struct cnet_port* port;
     int verdict = adopted_admit(skb, &pkt, &port);
 
     if (verdict == V_NEXT) verdict = hairpin_answer(skb, &pkt);
@@ -30,7 +30,7 @@ int cnet_bridgeport(struct __sk_buff* skb) {
 SEC("tc")
 int cnet_bridge(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_BRIDGE};
-    struct cnet_port* port;
+    const struct cnet_port* port;
     int verdict = adopted_admit(skb, &pkt, &port);
     int marked = skb->tc_index == CNET_TRANSLATED;
 

@@ -24,7 +24,7 @@ source_learn_or_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct 
 SEC("tc")
 int cnet_endpoint(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_ENDPOINT};
-    struct cnet_port* port;
+    const struct cnet_port* port;
     int verdict = port_admit(skb, &pkt, &port);
 
     if (verdict == V_NEXT) verdict = source_learn_or_check(skb, &pkt, port);

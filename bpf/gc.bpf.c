@@ -69,6 +69,7 @@ static long collect_fdb(__u32 index, void* data) {
         !claim(&entry->last_seen_ns, candidate.last_seen_ns))
         return 0;
     if (bpf_map_delete_elem(&cnet_fdb, &candidate.key)) return 0;
+    memo_forget();
     walk->deleted++;
     learned = bpf_map_lookup_elem(&cnet_fdb_count, &candidate.key.network_id);
     if (learned) __sync_fetch_and_add(learned, -1);

@@ -13,7 +13,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tc")
 int cnet_hostport(struct __sk_buff* skb) {
     struct cnet_pkt pkt = {.hook = CNET_HOOK_HOSTPORT};
-    struct cnet_port* port;
+    const struct cnet_port* port;
     int verdict = port_admit(skb, &pkt, &port);
 
     if (verdict == V_NEXT) verdict = arp_answer(skb, &pkt);

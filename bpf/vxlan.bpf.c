@@ -27,13 +27,13 @@ static __always_inline enum cnet_verdict vxlan_receive(struct __sk_buff* skb,
                                                        struct cnet_pkt* pkt) {
     struct overlay_target target;
     union cnet_addr remote;
-    struct cnet_vtep* from;
+    const struct cnet_vtep* from;
     int verdict;
     __u32 vni;
 
     pkt->len = skb->len;
     if (!tunnel_source(skb, &remote, &vni)) return drop(pkt, CNET_R_VXLAN_STRANGER);
-    from = vtep_lookup(&remote);
+    from = vtep_sender(&remote);
     if (!from || !from->peer_id) return drop(pkt, CNET_R_VXLAN_STRANGER);
     verdict = overlay_network(pkt, from->peer_id, vni);
     if (verdict == V_NEXT && eth_parse(pkt, tc_data(skb), tc_data_end(skb)) != PARSE_OK)

@@ -35,8 +35,8 @@ constexpr std::string_view kResizable[] = {
     "cnet_allow", "cnet_ct",      "cnet_frag",       "cnet_frag_held",  "cnet_peer",
     "cnet_vtep",  "cnet_vni",     "cnet_flood_peer", "cnet_flood_rate", "cnet_quota"};
 constexpr std::string_view kFixed[] = {
-    kMetaMap,    "cnet_slot",  "cnet_sock",      "cnet_counters", "cnet_icmp_rate",
-    "cnet_dhcp", "cnet_watch", "cnet_watch_cpu", "cnet_rings",    "cnet_trusted"};
+    kMetaMap,     "cnet_slot",      "cnet_sock",  "cnet_counters", "cnet_icmp_rate", "cnet_dhcp",
+    "cnet_watch", "cnet_watch_cpu", "cnet_rings", "cnet_trusted",  "cnet_written"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "loader/libbpf_log.h"
 #include "loader/pin.h"
@@ -19,8 +20,10 @@ namespace {
 
 constexpr const char* kConfigSection = ".rodata";
 constexpr const char* kConfigVariable = "cnet_cfg";
-constexpr const char* kWatchSection = ".data.watch";
-constexpr const char* kWatchMap = "cnet_watch";
+// Variables are an object's own, but for those in these sections: all programs share them with who
+// writes them, as the map of this name.
+constexpr std::pair<std::string_view, const char*> kSharedSections[] = {
+    {".data.watch", "cnet_watch"}, {".data.written", "cnet_written"}};
 
 struct Range {
     size_t offset;
@@ -102,11 +105,12 @@ Status reuse_map(bpf_map* map, int fd, const std::filesystem::path& pin, OtherSi
     return {};
 }
 
-// Variables are an object's own, but for those that all programs share with who watches them.
 std::string pinned_name(const bpf_map* map) {
     const std::string name = bpf_map__name(map);
     if (!bpf_map__is_internal(map)) return name;
-    return name == kWatchSection ? kWatchMap : std::string();
+    for (const auto& [section, shared] : kSharedSections)
+        if (name == section) return shared;
+    return {};
 }
 
 Status prepare_map(bpf_map* map, const std::string& name, const ObjectSettings& settings,

@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "abi_memo.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -29,6 +30,9 @@ struct {
     __type(key, __u32);
     __type(value, struct cnet_port);
 } cnet_port SEC(".maps");
+
+/* Pinned as cnet_written. */
+struct cnet_written cnet_written_state SEC(".data.written");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

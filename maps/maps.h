@@ -11,6 +11,7 @@
 
 #include "maps/abi.h"
 #include "maps/counters.h"
+#include "maps/remembered_map.h"
 #include "maps/slot_table.h"
 #include "maps/typed_map.h"
 
@@ -21,11 +22,11 @@ struct DataPathMaps {
     static Result<DataPathMaps> open(const std::filesystem::path& pins);
 
     TypedMap<uint32_t, cnet_meta> meta;
-    TypedMap<uint32_t, cnet_port> port;       // by ifindex
+    RememberedMap<uint32_t, cnet_port> port;  // by ifindex
     TypedMap<uint32_t, cnet_network> network; // by network id
     TypedMap<cnet_flood_key, cnet_flood_port> flood;
     TypedMap<cnet_flood_rate_key, uint64_t> flood_rate;
-    TypedMap<cnet_fdb_key, cnet_fdb_entry> fdb;
+    RememberedMap<cnet_fdb_key, cnet_fdb_entry> fdb;
     TypedMap<uint32_t, uint32_t> fdb_count; // by network id
     TypedMap<cnet_neigh_key, cnet_neigh_entry> neigh;
     TypedMap<uint32_t, cnet_uplink> uplink; // by ifindex
@@ -36,8 +37,8 @@ struct DataPathMaps {
     TypedMap<uint32_t, cnet_binding> binding; // by binding id
     TypedMap<cnet_allow_key, uint32_t> allow;
     TypedMap<uint32_t, cnet_peer> peer; // by peer id
-    TypedMap<cnet_addr, cnet_vtep> vtep;
-    TypedMap<uint32_t, cnet_vni> vni; // by VNI
+    RememberedMap<cnet_addr, cnet_vtep> vtep;
+    RememberedMap<uint32_t, cnet_vni> vni; // by VNI
     TypedMap<cnet_flood_key, uint32_t> flood_peer;
     TypedMap<cnet_ct_key, cnet_ct_entry> ct; // written by BPF; CNET_CT_KERNEL by cnetd
     TypedMap<uint32_t, cnet_quota> quota;    // by ifindex

@@ -14,13 +14,13 @@ static __always_inline enum cnet_verdict to_bridge(struct cnet_pkt* pkt) {
 
 /* A device without an entry is being adopted or released. */
 static __always_inline enum cnet_verdict adopted_admit(struct __sk_buff* skb, struct cnet_pkt* pkt,
-                                                       struct cnet_port** port_out) {
+                                                       const struct cnet_port** port_out) {
     __u32 ifindex = skb->ifindex;
-    struct cnet_port* port;
+    const struct cnet_port* port;
 
     pkt->len = skb->len;
     pkt->ifindex = ifindex;
-    port = bpf_map_lookup_elem(&cnet_port, &ifindex);
+    port = port_of_device(ifindex);
     if (unlikely(!port)) return to_bridge(pkt);
     *port_out = port;
     trace_port(port, ifindex);
@@ -59,9 +59,9 @@ static __always_inline enum cnet_verdict adopted_learn(struct cnet_pkt* pkt,
 
 /* The device that a frame for this MAC may be sent to, or NULL. A redirect goes past the bridge's
  * look at the device's MTU, whatever the device is. */
-static __always_inline struct cnet_fdb_entry* adopted_way(struct __sk_buff* skb,
-                                                          const struct cnet_pkt* pkt) {
-    struct cnet_fdb_entry* entry;
+static __always_inline const struct cnet_fdb_entry* adopted_way(struct __sk_buff* skb,
+                                                                const struct cnet_pkt* pkt) {
+    const struct cnet_fdb_entry* entry;
     __u32 mtu = 0;
 
     if (unlikely(pkt->flags & PKT_VLAN || mac_is_multicast(pkt->dst_mac))) return NULL;
@@ -74,7 +74,7 @@ static __always_inline struct cnet_fdb_entry* adopted_way(struct __sk_buff* skb,
 
 static __always_inline enum cnet_verdict adopted_forward(struct __sk_buff* skb,
                                                          struct cnet_pkt* pkt) {
-    struct cnet_fdb_entry* entry;
+    const struct cnet_fdb_entry* entry;
 
     if (unlikely(pkt->port_flags & CNET_PORT_BRIDGED)) return to_bridge(pkt);
     entry = adopted_way(skb, pkt);
@@ -86,7 +86,7 @@ static __always_inline enum cnet_verdict adopted_forward(struct __sk_buff* skb,
 /* From the bridge's own device: redirect_peer works at ingress alone. */
 static __always_inline enum cnet_verdict adopted_from_host(struct __sk_buff* skb,
                                                            struct cnet_pkt* pkt) {
-    struct cnet_fdb_entry* entry = adopted_way(skb, pkt);
+    const struct cnet_fdb_entry* entry = adopted_way(skb, pkt);
 
     if (!entry) return to_bridge(pkt);
     trace_send(entry->ifindex, CNET_TRACE_SEND_OUT);

@@ -30,7 +30,7 @@ static __always_inline int port_takes(struct __sk_buff* skb, __u32 ifindex, __u3
  * pkt->peer_id says which. */
 static __always_inline enum cnet_verdict bridge_forward(struct __sk_buff* skb,
                                                         struct cnet_pkt* pkt) {
-    struct cnet_fdb_entry* entry;
+    const struct cnet_fdb_entry* entry;
 
     if (unlikely(mac_is_multicast(pkt->dst_mac))) return V_NEXT;
     entry = fdb_lookup(pkt->network_id, pkt->dst_mac);

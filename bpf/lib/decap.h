@@ -127,12 +127,12 @@ static __always_inline long decap_load(struct __sk_buff* skb, const struct cnet_
 /* V_NEXT: not for this host's overlay. `pkt` is parsed. */
 VERIFIED_ONCE int overlay_receive(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct vxlan_inside inside;
-    struct cnet_vtep* from;
+    const struct cnet_vtep* from;
     __u32 vni, ip_hlen;
     int verdict;
 
     if (!pkt) return V_DROP;
-    from = vtep_lookup(&pkt->tuple.src);
+    from = vtep_sender(&pkt->tuple.src);
     if (unlikely(!from || !from->peer_id || !addr_equal(&from->local, &pkt->tuple.dst)))
         return decap_stranger(pkt);
     if (unlikely(skb->gso_size) && !cnet_cfg.decap_gso) return decap_leave(pkt, from);

@@ -28,7 +28,7 @@ early_vni(struct cnet_pkt* pkt, const struct vxlan_inside* inside, __u32 ip_hlen
 
 static __always_inline enum cnet_verdict early_vxlan(struct xdp_md* ctx, struct cnet_pkt* pkt) {
     void *data = xdp_data(ctx), *data_end = xdp_data_end(ctx);
-    struct cnet_vtep* from = vtep_lookup(&pkt->tuple.src);
+    const struct cnet_vtep* from = vtep_sender(&pkt->tuple.src);
     __u32 ip_hlen = pkt->flags & PKT_IP6 ? IP6_HLEN : sizeof(struct iphdr);
     struct vxlan_inside* inside;
 
@@ -74,7 +74,7 @@ static __always_inline enum cnet_verdict early_published(struct cnet_pkt* pkt) {
 /* Addressed to the uplink itself, whose MAC the control plane states: others' packets come by in
  * promiscuous mode, and a device on top of this one may be whose they are. */
 static __always_inline int early_is_for_host(const struct cnet_pkt* pkt) {
-    struct cnet_fdb_entry* entry = fdb_lookup(CNET_ZONE_WORLD, pkt->dst_mac);
+    const struct cnet_fdb_entry* entry = fdb_lookup(CNET_ZONE_WORLD, pkt->dst_mac);
 
     return entry && entry->ifindex == pkt->ifindex;
 }

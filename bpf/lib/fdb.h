@@ -8,6 +8,7 @@
 #define CNET_LIB_FDB_H
 
 #include "clock.h"
+#include "memo.h"
 #include "metrics.h"
 
 /* How stale last_seen_ns may get: writing it for each frame would bounce the line between CPUs. */
@@ -32,17 +33,48 @@ static __always_inline int fdb_is_aged(const struct cnet_fdb_entry* entry, __u32
     return network && network->ageing_s && age_ns > (__s64)network->ageing_s * 1000000000ll;
 }
 
-/* A usable entry, or NULL: absent, claimed or past its age (the collector may not have come by
- * yet). */
-static __always_inline struct cnet_fdb_entry* fdb_lookup(__u32 network_id, const __u8* mac) {
-    struct cnet_fdb_key key = fdb_key(network_id, mac);
-    struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+/* Claimed, or past its age: the collector may not have come by yet. */
+static __always_inline int fdb_is_over(const struct cnet_fdb_entry* entry, __u32 network_id) {
+    return !(entry->flags & CNET_FDB_STATIC) && (entry->last_seen_ns == CNET_CLAIMED ||
+                                                 fdb_is_aged(entry, network_id, clock_coarse_ns()));
+}
 
-    if (entry && !(entry->flags & CNET_FDB_STATIC) &&
-        (entry->last_seen_ns == CNET_CLAIMED || fdb_is_aged(entry, network_id, clock_coarse_ns())))
-        entry = NULL;
+/* Where the MAC is remembered on this CPU, if it is. */
+static __always_inline struct memo_mac* fdb_place(const struct cnet_fdb_key* key) {
+    struct memo* memo = memo_is_used() ? memo_get() : NULL;
+
+    return memo ? &memo->macs[(key->mac[5] ^ key->network_id) % MEMO_MACS] : NULL;
+}
+
+static __always_inline int fdb_is_known(const struct memo_mac* place, __u64 stamp,
+                                        const struct cnet_fdb_key* key) {
+    return place && place->stamp == stamp && place->key.network_id == key->network_id &&
+           mac_equal(place->key.mac, key->mac);
+}
+
+static __always_inline const struct cnet_fdb_entry*
+fdb_remember(struct memo_mac* place, __u64 stamp, const struct cnet_fdb_key* key,
+             const struct cnet_fdb_entry* entry) {
+    if (!memo_is_used()) return entry;
+    if (!place) return NULL;
+    place->entry = *entry;
+    place->key = *key;
+    place->stamp = stamp;
+    return &place->entry;
+}
+
+/* A usable entry, or NULL. */
+static __always_inline const struct cnet_fdb_entry* fdb_lookup(__u32 network_id, const __u8* mac) {
+    struct cnet_fdb_key key = fdb_key(network_id, mac);
+    struct memo_mac* place = fdb_place(&key);
+    __u64 stamp = memo_stamp();
+    struct cnet_fdb_entry* entry;
+
+    if (likely(fdb_is_known(place, stamp, &key))) return &place->entry;
+    entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+    if (entry && fdb_is_over(entry, network_id)) entry = NULL;
     trace_fdb(entry);
-    return entry;
+    return entry ? fdb_remember(place, stamp, &key, entry) : NULL;
 }
 
 /* A place in the network's count of learned MACs, or 0 when --mac-limit leaves none. */
@@ -113,21 +145,37 @@ static __always_inline int fdb_note(struct cnet_pkt* pkt, const struct cnet_fdb_
         entry->ifindex = pkt->ifindex;
         entry->peer_id = pkt->peer_id;
         entry->last_seen_ns = now_ns;
+        memo_forget();
     } else if (now_ns - entry->last_seen_ns > FDB_REFRESH_NS) {
         entry->last_seen_ns = now_ns;
     }
     return 1;
 }
 
+/* Stated, or seen lately, where the packet comes from: there is nothing to note of it. */
+static __always_inline int fdb_is_fresh(const struct cnet_fdb_entry* entry,
+                                        const struct cnet_pkt* pkt) {
+    if (!fdb_is_at(entry, pkt)) return 0;
+    return entry->flags & CNET_FDB_STATIC ||
+           (entry->port_flags == pkt->port_flags &&
+            clock_coarse_ns() - entry->last_seen_ns <= FDB_REFRESH_NS);
+}
+
 /* Stage: learn the source MAC. A stated one does not move, and a frame that pretends otherwise is
  * dropped. */
 static __always_inline enum cnet_verdict fdb_learn(struct cnet_pkt* pkt) {
     struct cnet_fdb_key key = fdb_key(pkt->network_id, pkt->src_mac);
-    struct cnet_fdb_entry* entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+    struct memo_mac* place = fdb_place(&key);
+    __u64 stamp = memo_stamp();
+    struct cnet_fdb_entry* entry;
 
-    if (entry && entry->flags & CNET_FDB_STATIC)
-        return fdb_is_at(entry, pkt) ? V_NEXT : drop(pkt, CNET_R_SPOOFED_MAC);
-    if (pkt->port_flags & CNET_PORT_LEARNING) fdb_note(pkt, &key, entry);
+    if (likely(fdb_is_known(place, stamp, &key) && fdb_is_fresh(&place->entry, pkt))) return V_NEXT;
+    entry = bpf_map_lookup_elem(&cnet_fdb, &key);
+    if (entry && entry->flags & CNET_FDB_STATIC && !fdb_is_at(entry, pkt))
+        return drop(pkt, CNET_R_SPOOFED_MAC);
+    if (pkt->port_flags & CNET_PORT_LEARNING && !(entry && entry->flags & CNET_FDB_STATIC))
+        fdb_note(pkt, &key, entry);
+    if (entry && fdb_is_fresh(entry, pkt)) fdb_remember(place, stamp, &key, entry);
     return V_NEXT;
 }
 

@@ -109,7 +109,7 @@ static __always_inline enum cnet_verdict nat_to_world(struct __sk_buff* skb, str
 VERIFIED_ONCE int adopted_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 network_id,
                                   __u32 bridge_ifindex, const union cnet_addr* dst) {
     struct bpf_fib_lookup params;
-    struct cnet_fdb_entry* entry;
+    const struct cnet_fdb_entry* entry;
 
     if (!pkt || !dst) return V_DROP;
     if (!pkt->l3_off || fib_ask(skb, pkt, bridge_ifindex, dst, 1, &params) ||

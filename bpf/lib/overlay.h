@@ -8,10 +8,28 @@
 
 #include "bridge.h"
 
+static __always_inline const struct cnet_vni* vni_lookup(__u32 vni) {
+    struct memo* memo = memo_get();
+    __u64 stamp = memo_stamp();
+    struct cnet_vni* network;
+    struct memo_vni* known;
+
+    if (!memo_is_used()) return bpf_map_lookup_elem(&cnet_vni, &vni);
+    if (!memo) return NULL;
+    known = &memo->vnis[vni % MEMO_TUNNELS];
+    if (likely(known->stamp == stamp && known->vni == vni)) return &known->network;
+    network = bpf_map_lookup_elem(&cnet_vni, &vni);
+    if (!network) return NULL;
+    known->network = *network;
+    known->vni = vni;
+    known->stamp = stamp;
+    return &known->network;
+}
+
 /* The frame's network and what that says of frames from peers. */
 static __always_inline enum cnet_verdict overlay_network(struct cnet_pkt* pkt, __u32 peer_id,
                                                          __u32 vni) {
-    struct cnet_vni* network = bpf_map_lookup_elem(&cnet_vni, &vni);
+    const struct cnet_vni* network = vni_lookup(vni);
 
     if (unlikely(!network)) return drop(pkt, CNET_R_VXLAN_VNI);
     trace_tunnel(network->network_id, peer_id, vni);
@@ -31,7 +49,7 @@ struct overlay_target {
 /* The inner addresses are in `pkt`. Whoever is stated to live here is not behind a peer; the
  * gateway is one of them. */
 VERIFIED_ONCE int overlay_switch(struct cnet_pkt* pkt, struct overlay_target* target) {
-    struct cnet_fdb_entry* entry;
+    const struct cnet_fdb_entry* entry;
     int verdict;
 
     if (!pkt || !target) return V_DROP;

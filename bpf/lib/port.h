@@ -6,6 +6,7 @@
 
 #include "ctx_tc.h"
 #include "dhcp.h"
+#include "memo.h"
 
 /* Ethernet ARP for IPv4, RFC 826. */
 struct arp_ip4 {
@@ -205,15 +206,35 @@ static __always_inline enum cnet_verdict source_check(struct __sk_buff* skb, str
 #define PORT_NEED_IP4 (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr))
 #define PORT_NEED_IP6 (ETH_HLEN + IP6_HLEN + 24)
 
+/* The port that a packet came in by. No other device is asked for this way, so that the answer
+ * stays as it is while the program runs. */
+static __always_inline const struct cnet_port* port_of_device(__u32 ifindex) {
+    struct memo* memo = memo_get();
+    __u64 stamp = memo_stamp();
+    struct memo_port* known;
+    struct cnet_port* port;
+
+    if (!memo_is_used()) return bpf_map_lookup_elem(&cnet_port, &ifindex);
+    if (!memo) return NULL;
+    known = &memo->ports[ifindex % MEMO_PORTS];
+    if (likely(known->stamp == stamp && known->ifindex == ifindex)) return &known->port;
+    port = bpf_map_lookup_elem(&cnet_port, &ifindex);
+    if (!port) return NULL;
+    known->port = *port;
+    known->ifindex = ifindex;
+    known->stamp = stamp;
+    return &known->port;
+}
+
 /* Parses the Ethernet header and takes over what later stages need of the port. */
 static __always_inline enum cnet_verdict port_admit(struct __sk_buff* skb, struct cnet_pkt* pkt,
-                                                    struct cnet_port** port_out) {
+                                                    const struct cnet_port** port_out) {
     __u32 ifindex = skb->ifindex;
-    struct cnet_port* port;
+    const struct cnet_port* port;
 
     pkt->len = skb->len;
     pkt->ifindex = ifindex;
-    port = bpf_map_lookup_elem(&cnet_port, &ifindex);
+    port = port_of_device(ifindex);
     if (unlikely(!port)) return drop(pkt, CNET_R_UNKNOWN_PORT);
     *port_out = port;
     trace_port(port, ifindex);

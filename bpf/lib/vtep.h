@@ -4,7 +4,7 @@
 #ifndef CNET_LIB_VTEP_H
 #define CNET_LIB_VTEP_H
 
-#include "count.h"
+#include "memo.h"
 #include "pkt.h"
 #include "vxlan_hdr.h"
 
@@ -12,6 +12,25 @@ static __always_inline struct cnet_vtep* vtep_lookup(const union cnet_addr* addr
     union cnet_addr key = *addr;
 
     return bpf_map_lookup_elem(&cnet_vtep, &key);
+}
+
+/* The same for whom a packet comes from. */
+static __always_inline const struct cnet_vtep* vtep_sender(const union cnet_addr* addr) {
+    struct memo* memo = memo_get();
+    __u64 stamp = memo_stamp();
+    struct memo_vtep* known;
+    struct cnet_vtep* vtep;
+
+    if (!memo_is_used()) return vtep_lookup(addr);
+    if (!memo) return NULL;
+    known = &memo->vteps[addr->bytes[15] % MEMO_TUNNELS];
+    if (likely(known->stamp == stamp && addr_equal(&known->addr, addr))) return &known->vtep;
+    vtep = vtep_lookup(addr);
+    if (!vtep) return NULL;
+    known->vtep = *vtep;
+    known->addr = *addr;
+    known->stamp = stamp;
+    return &known->vtep;
 }
 
 /*

@@ -10,8 +10,9 @@ namespace cnet::control {
 
 namespace {
 
-template <typename K, typename V>
-Status apply_typed(maps::TypedMap<K, V>& map, const TableChange& change) {
+// Of TypedMap, or of what the programs remember.
+template <template <typename, typename> typename Map, typename K, typename V>
+Status apply_typed(Map<K, V>& map, const TableChange& change) {
     CNET_CHECK(change.key.size() == sizeof(K));
     K key;
     std::memcpy(&key, change.key.data(), sizeof(K));
@@ -22,14 +23,14 @@ Status apply_typed(maps::TypedMap<K, V>& map, const TableChange& change) {
     return map.update(key, value);
 }
 
-template <typename K, typename V>
-Status read_into(Entries<K, V>& entries, const maps::TypedMap<K, V>& map) {
+template <typename Map, typename K, typename V>
+Status read_into(Entries<K, V>& entries, const Map& map) {
     return map.for_each([&](const K& key, const V& value) { entries[key] = value; });
 }
 
 // Learned entries are BPF's; of a static one the time is nobody's.
 Status read_static_fdb(Entries<cnet_fdb_key, cnet_fdb_entry>& entries,
-                       const maps::TypedMap<cnet_fdb_key, cnet_fdb_entry>& map) {
+                       const maps::RememberedMap<cnet_fdb_key, cnet_fdb_entry>& map) {
     return map.for_each([&](const cnet_fdb_key& key, const cnet_fdb_entry& value) {
         if (!(value.flags & CNET_FDB_STATIC)) return;
         cnet_fdb_entry entry = value;
