@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bpf/libbpf.h>
 #include <cstdio>
+#include <iterator>
 #include <linux/bpf.h>
 #include <optional>
 #include <string>
@@ -24,8 +25,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view kConnections = "cnet_ct";
 // What programs add to by themselves.
 constexpr std::string_view kGrowing[] = {kConnections, "cnet_fdb"};
-// Says that the maps are complete, so it is written when they are.
-constexpr std::string_view kMeta = "cnet_meta";
+// Says that the maps are complete, so it is written when they are; and what the programs of one set
+// remember of its entries.
+constexpr std::string_view kOfOneSet[] = {"cnet_meta", "cnet_memo"};
 
 struct Pair {
     UniqueFd from, to;
@@ -175,7 +177,8 @@ Result<uint64_t> take_entries_along(const fs::path& pins) {
     if (!names) return names.error();
     uint64_t connections = 0;
     for (const std::string& name : *names) {
-        if (name == kMeta) continue;
+        if (std::find(std::begin(kOfOneSet), std::end(kOfOneSet), name) != std::end(kOfOneSet))
+            continue;
         auto copied = copy_map(pins, name, maps::UpdateFlag::kAny);
         if (!copied)
             return copied.error().because("take the entries of map " + name +

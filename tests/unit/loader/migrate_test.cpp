@@ -169,6 +169,28 @@ TEST_F(MigrateTest, WhatCameMeanwhileFollows) {
     EXPECT_FALSE(std::filesystem::exists(aside));
 }
 
+// It would be of the other set's entries, and of a count of changes that begins anew.
+TEST_F(MigrateTest, WhatProgramsRememberStaysBehind) {
+    ASSERT_OK(set_maps_aside(paths_.pins));
+    const std::filesystem::path aside = maps::maps_aside_dir(paths_.pins);
+    for (const char* name : {"cnet_memo", "cnet_new"}) {
+        const UniqueFd from(bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, 8, 1, nullptr));
+        const UniqueFd to(bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, 8, 1, nullptr));
+        const uint32_t first = 0;
+        const uint64_t remembered = 7;
+        ASSERT_EQ(bpf_map_update_elem(from.get(), &first, &remembered, BPF_ANY), 0);
+        ASSERT_EQ(bpf_obj_pin(from.get(), (aside / name).c_str()), 0);
+        ASSERT_EQ(bpf_obj_pin(to.get(), pin(name).c_str()), 0);
+    }
+    ASSERT_OK(take_entries_along(paths_.pins));
+    for (const auto& [name, expected] : {std::pair("cnet_memo", 0u), std::pair("cnet_new", 7u)}) {
+        const uint32_t first = 0;
+        uint64_t value = 0;
+        ASSERT_EQ(bpf_map_lookup_elem(open_pin(pin(name)).get(), &first, &value), 0);
+        EXPECT_EQ(value, expected) << name;
+    }
+}
+
 TEST_F(MigrateTest, ADryDataPathSaysToRestart) {
     DataPathSettings settings;
     settings.dry_run = true;
