@@ -118,19 +118,14 @@ TEST_F(NewLimit, EndpointsAreNotCounted) {
 TEST_F(NewLimit, ATokenComesBack) {
     limit(1, 0, 200'000'000);
     const int program = *data_path().program("cnet_uplink");
-    uint16_t port = 50000;
-    auto begins = [&] {
-        Bytes packet = syn(port++).bytes();
-        return run_once(program, ifindex("up0"), packet) == Verdict::kRedirect;
-    };
-    unsigned begun = 0, refused = 0;
-    while (begun < 3) {
-        if (begins())
+    unsigned refused = 0;
+    for (uint16_t begun = 0; begun < 3;) {
+        Bytes packet = syn(50000 + begun).bytes();
+        if (run_once(program, ifindex("up0"), packet) == Verdict::kRedirect)
             begun++;
         else if (refused++; refused % 100 == 0)
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         ASSERT_LT(refused, 1'000'000u);
-        if (port == 60000) port = 50000;
     }
     EXPECT_GT(refused, 0u);
     EXPECT_EQ(flows(), 3u);
