@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from harness import world as outside
+from harness.icmp import ping
 from harness.netns import Namespace
 from harness.sockets import (
     SILENCE,
@@ -68,6 +69,13 @@ def test_siblings_and_the_gateway(host, alpha, beta):
         assert server.peers[1][0] == GATEWAY6
     assert host.drops("nd_reply", "endpoint") > 0
     assert tcp_talk(alpha.namespace, to, 81).outcome == "refused"
+
+
+def test_reached_once_it_is_made(host, red, alpha):
+    """The first packet, at once: an address that is listed is not one yet that the kernel delivers to."""
+    for number in range(20):
+        one = host.container(red, f"one{number}")
+        assert ping(alpha.namespace, address6(host, one.name)) == "reply", number
 
 
 def test_masquerade(host, alpha, near):

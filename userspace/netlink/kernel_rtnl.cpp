@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "userspace/base/names.h"
 #include "userspace/base/netns.h"
@@ -20,6 +22,34 @@ Result<Socket> open_socket_in(const std::string& netns) {
     auto guard = NetnsGuard::enter(netns);
     if (!guard) return guard.error();
     return open_socket();
+}
+
+Status await_delivery(nl_sock* socket, const IpAddress& address) {
+    constexpr auto kPatience = std::chrono::seconds(10); // on a machine that is very busy
+    constexpr auto kPause = std::chrono::milliseconds(1);
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    for (;;) {
+        // No route at all is an error.
+        auto delivered = is_delivered(socket, address);
+        if (delivered && *delivered) return {};
+        if (std::chrono::steady_clock::now() > end)
+            return delivered ? Error(ErrorKind::kSystem, "the kernel has no route to its own " +
+                                                             address.to_string() + " yet")
+                             : delivered.error();
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+// Of IPv6: there is nothing to wait for with IPv4.
+Status await_delivery(nl_sock* socket, const LinkInfo& link) {
+    auto addresses = read_addresses(socket);
+    if (!addresses) return addresses.error();
+    Status status;
+    for (const AddressInfo& one : *addresses) {
+        if (one.ifindex == link.ifindex && !one.prefix.is_v4() && one.is_stable() && status)
+            status = await_delivery(socket, one.prefix.address());
+    }
+    return status;
 }
 
 // /proc/sys/net shows the namespace of the thread that opens the file. Without IPv6 in the kernel
@@ -236,7 +266,8 @@ Status KernelRtnl::announce_endpoint(const std::string& netns, const std::string
     if (!socket) return socket.error();
     auto link = read_link(socket->get(), ifname);
     if (!link) return link.error().because(netns);
-    auto done = request_same_mac(socket->get(), *link);
+    auto done = await_delivery(socket->get(), *link);
+    if (done) done = request_same_mac(socket->get(), *link);
     if (!done) return done.error().because(netns);
     return {};
 }

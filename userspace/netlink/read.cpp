@@ -12,6 +12,7 @@
 #include "userspace/netlink/address.h"
 #include "userspace/netlink/cache.h"
 #include "userspace/netlink/link_message.h"
+#include "userspace/netlink/message.h"
 #include "userspace/netlink/question.h"
 #include "userspace/netlink/socket.h"
 
@@ -71,6 +72,23 @@ Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket) {
              (flags & IFA_F_DEPRECATED) != 0, is_tentative(flags)});
     });
     return addresses;
+}
+
+Result<bool> is_delivered(nl_sock* socket, const IpAddress& address) {
+    rtmsg header{};
+    header.rtm_family = AF_INET6;
+    header.rtm_dst_len = 128;
+    const Question question = make_question(RTM_GETROUTE, 0, header);
+    const auto bytes = wire_bytes(address);
+    CNET_CHECK(nla_put(question.get(), RTA_DST, static_cast<int>(bytes.size()), bytes.data()) == 0);
+    bool local = false;
+    auto status = ask(socket, question, "look for the route to " + address.to_string(),
+                      [&](nlmsghdr* message) {
+                          if (message->nlmsg_type != RTM_NEWROUTE) return;
+                          local = static_cast<rtmsg*>(nlmsg_data(message))->rtm_type == RTN_LOCAL;
+                      });
+    if (!status) return status.error();
+    return local;
 }
 
 Result<std::vector<RouteInfo>> read_routes(nl_sock* socket) {

@@ -15,6 +15,9 @@ Result<std::vector<LinkInfo>> read_links(nl_sock* socket);
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name);
 Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket);
 Result<std::vector<RouteInfo>> read_routes(nl_sock* socket);
+// Whether what comes for this IPv6 address is delivered here: the kernel lists an address before it
+// has a route to it, which its own worker adds (addrconf_dad_work).
+Result<bool> is_delivered(nl_sock* socket, const IpAddress& address);
 // Whether the main table has a default route by way of this gateway and device.
 Result<bool> has_default_route(nl_sock* socket, const IpAddress& gateway, uint32_t ifindex);
 // Whether it has any of that family.
