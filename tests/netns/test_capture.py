@@ -92,7 +92,7 @@ def test_a_drop_is_taken_whole_and_cut(host, alpha, beta, capture):
 
 
 def test_into_a_pipe(host, alpha, beta):
-    """What tcpdump reads of it while it runs."""
+    """What tcpdump reads of it while it runs; it ends with it, though no more packets come."""
     piped = host.namespace.spawn(
         "bash", "-c", f"{' '.join(host.command('capture', 'proto', 'icmp', '-w', '-'))} | tcpdump -nn -l -c 1 -r -",
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -100,6 +100,8 @@ def test_into_a_pipe(host, alpha, beta):
     traffic = alpha.namespace.spawn("ping", "-i", "0.1", beta.address, stdout=subprocess.DEVNULL)
     try:
         assert "ICMP echo" in piped.stdout.readline()
+        traffic.close()
+        wait_until(lambda: not host.watchers(), what="the end of a capture that nobody reads")
     finally:
         traffic.close()
         piped.close()

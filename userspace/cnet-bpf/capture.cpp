@@ -61,7 +61,7 @@ int write_file(const Context& context, const WatchRequest& request, const std::s
         lost = lost_so_far;
         return out.flush() ? Status() : cannot_write(file);
     };
-    const int status = watch(context, request, {on_event, on_turn});
+    const int status = watch(context, request, {on_event, on_turn, file == "-"});
     if (status == kDone) context.err << written << " packets captured, " << lost << " lost\n";
     return status;
 }

@@ -2,6 +2,8 @@
 
 #include <csignal>
 #include <ostream>
+#include <poll.h>
+#include <unistd.h>
 
 #include "userspace/base/clock.h"
 #include "userspace/cnet-bpf/text.h"
@@ -43,6 +45,13 @@ bool interrupted(const sigset_t& signals) {
     return sigtimedwait(&signals, nullptr, &now) > 0;
 }
 
+// Of a pipe, as `head` leaves it; who writes would be told with the next event alone, which may
+// never come.
+bool nobody_reads_output() {
+    pollfd output{STDOUT_FILENO, 0, 0};
+    return ::poll(&output, 1, 0) == 1 && output.revents & POLLERR;
+}
+
 } // namespace
 
 Result<WatchRequest> read_watch(Context& context, const Arguments& arguments, uint32_t usual) {
@@ -73,6 +82,7 @@ int watch(const Context& context, const WatchRequest& request, const WatchVisito
         return !left || --*left > 0;
     };
     for (bool more = true; more && !interrupted(signals);) {
+        if (visitor.prints && nobody_reads_output()) break;
         auto polled = (*watch)->poll(on_event);
         if (!polled) return context.fail(polled.error());
         more = *polled;

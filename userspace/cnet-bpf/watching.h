@@ -25,9 +25,11 @@ struct WatchVisitor {
     std::function<void(const cnet_event& event, std::span<const uint8_t> frame)> event;
     // After each wait, with all that was lost so far. An error ends it.
     std::function<Status(uint64_t lost)> turn;
+    bool prints = true; // on standard output
 };
 
-// Until somebody interrupts it, or `count` have come; an exit status.
+// Until somebody interrupts it, `count` have come, or nobody reads any more what it prints; an exit
+// status.
 int watch(const Context& context, const WatchRequest& request, const WatchVisitor& visitor);
 
 // As a JSON document or a line, as the settings have it.
