@@ -88,15 +88,14 @@ enum cnet_port_flag {
     CNET_PORT_DHCP = 1 << 12,    /* in cnet_port alone: what a DHCP server says here is believed */
     CNET_PORT_BRIDGED = 1 << 13, /* of an adopted bridge, which alone sends to this port, or takes
                                     what comes from it; comes with CNET_PORT_HOST on its device */
-    /* Of an adopted bridge, on its device too, with CNET_PORT_MASQUERADE: by family. */
-    CNET_PORT_KEEP4 = 1 << 14, /* sources are left as they are */
+    /* By family, on an adopted bridge's device and the host's port too: */
+    CNET_PORT_KEEP4 = 1 << 14, /* sources are left as they are, CNET_PORT_MASQUERADE or not */
     CNET_PORT_KEEP6 = 1 << 15,
-    CNET_PORT_DIRECT4 = 1 << 16, /* reachable as it is: from outside, and with CNET_PORT_KEEP4 from
-                                    other networks */
+    CNET_PORT_DIRECT4 = 1 << 16, /* reachable as it is, from outside */
     CNET_PORT_DIRECT6 = 1 << 17,
-    CNET_PORT_GUARDED = 1 << 18, /* on the host's port too: what is reachable as it is, by
-                                    CNET_PORT_ROUTED or by CNET_PORT_DIRECT with KEEP, is so by ICMP
-                                    and by the ports that it publishes alone */
+    CNET_PORT_GUARDED4 = 1 << 18, /* with CNET_PORT_ROUTED or CNET_PORT_DIRECT4: by ICMP and by the
+                                     ports that it publishes alone, and from other networks too */
+    CNET_PORT_GUARDED6 = 1 << 19,
 };
 
 struct cnet_port {
@@ -266,8 +265,8 @@ CNET_SIZE(struct cnet_slot, 4 + 4);
 
 /*
  * ---- cnet_bind_addr: (host address, protocol, port) -> binding. Writer: cnetd. ----
- * And with CNET_PORT_GUARDED, or some cnet_trusted, (address behind it, protocol, its own port), of
- * which no slot tells.
+ * And with CNET_PORT_GUARDED4 or 6, or some cnet_trusted, (address behind it, protocol, its own
+ * port), of which no slot tells.
  */
 struct cnet_bind_key {
     union cnet_addr addr; /* ::ffff:0.0.0.0 or :: for one family's wildcard */

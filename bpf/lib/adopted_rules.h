@@ -8,23 +8,11 @@
 #define CNET_LIB_ADOPTED_RULES_H
 
 #include "adopted.h"
-#include "flow.h"
 #include "host_source.h"
 
 /* What a port is looked at for, and the bridge's own device. */
 #define ADOPTED_LIMITED (CNET_PORT_ICC_OFF | CNET_PORT_INTERNAL)
 #define ADOPTED_GUARDED (ADOPTED_LIMITED | CNET_PORT_MASQUERADE)
-
-static __always_inline int is_plain_ip(const struct cnet_pkt* pkt) {
-    return !(pkt->flags & PKT_VLAN) &&
-           (pkt->eth_proto == bpf_htons(ETH_P_IP) || pkt->eth_proto == bpf_htons(ETH_P_IPV6));
-}
-
-static __always_inline int parse_plain_ip(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    if (!is_plain_ip(pkt)) return PARSE_SHORT;
-    return pkt->eth_proto == bpf_htons(ETH_P_IP) ? tc_parse_ip4(skb, pkt, ETH_HLEN)
-                                                 : tc_parse_ip6(skb, pkt, ETH_HLEN);
-}
 
 /* One of the bridge's own MACs, which the host takes. */
 static __always_inline int is_for_bridge(const struct cnet_pkt* pkt) {
@@ -62,44 +50,6 @@ VERIFIED_ONCE int adopted_limit(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     if (is_for_bridge(pkt))
         return pkt->port_flags & CNET_PORT_INTERNAL ? internal_check(skb, pkt) : V_NEXT;
     return pkt->port_flags & CNET_PORT_ICC_OFF ? drop(pkt, CNET_R_ICC_OFF) : V_NEXT;
-}
-
-static __always_inline int guard_parse(struct __sk_buff* skb, struct cnet_pkt* pkt) {
-    return parse_plain_ip(skb, pkt) == PARSE_OK && pkt->flags & PKT_HAS_TUPLE;
-}
-
-/* Of a flow that whoever is behind the bridge speaks in, as its own packets have it: one that the
- * kernel translates, or one of ours. */
-static __always_inline int guard_knows(struct cnet_pkt* pkt) {
-    struct cnet_ct_key key = {};
-    struct ct_hit hit;
-
-    flow_tuple(&key, pkt->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst, &pkt->tuple.src,
-               pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
-    if (!ct_lookup(&key, &hit)) return 0;
-    ct_track(&hit, pkt, clock_coarse_ns());
-    return 1;
-}
-
-/*
- * What begins elsewhere and is let in, where answers would be masqueraded: a flow in which nothing
- * is translated keeps them as they are. It stands as if whoever is behind the bridge had begun it.
- */
-VERIFIED_ONCE int guard_begin(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32 from_ifindex) {
-    struct scratch* scratch = scratch_get();
-    struct flow_new* flow;
-
-    if (!pkt) return V_DROP;
-    if (!scratch || !guard_parse(skb, pkt) || !ct_may_begin(pkt)) return V_NEXT;
-    if (pkt->tuple.l4_proto == IPPROTO_TCP && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-        return V_NEXT;
-    if (!bpf_map_lookup_elem(&cnet_uplinks, &from_ifindex) || guard_knows(pkt)) return V_NEXT;
-    flow = flow_prepare(scratch, CNET_CT_SNAT, pkt->network_id, 0);
-    flow_tuple(&flow->forward, pkt->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst,
-               &pkt->tuple.src, pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
-    flow_tuple_of(&flow->reply, pkt, CNET_ZONE_WORLD);
-    flow->keep_port = 1;
-    return flow_started(pkt, flow_begin(skb));
 }
 
 /*
@@ -145,7 +95,7 @@ static __always_inline enum cnet_verdict adopted_guard(struct __sk_buff* skb, st
     if (from && from->flags & CNET_PORT_MASQUERADE) return drop(pkt, CNET_R_OTHER_NETWORK);
     if (likely(!port_is_direct(pkt->port_flags, v6))) return guard_direct(skb, pkt, from_ifindex);
     if (port_masquerades(pkt->port_flags, v6)) return guard_begin(skb, pkt, from_ifindex);
-    return pkt->port_flags & CNET_PORT_GUARDED ? guard_direct(skb, pkt, from_ifindex) : V_NEXT;
+    return port_is_guarded(pkt->port_flags, v6) ? guard_direct(skb, pkt, from_ifindex) : V_NEXT;
 }
 
 #endif

@@ -92,7 +92,7 @@ static __always_inline enum cnet_verdict gateway_to_network(struct cnet_pkt* pkt
         return drop(pkt, CNET_R_OTHER_NETWORK);
     if (!(pkt->flags & PKT_HAS_TUPLE)) return drop(pkt, CNET_R_L4_UNSUPPORTED);
     if (!ct_may_begin(pkt)) return drop(pkt, CNET_R_NO_FLOW);
-    if (host_port->flags & CNET_PORT_GUARDED && !guard_is_open(pkt))
+    if (port_is_guarded(host_port->flags, pkt->flags & PKT_IP6) && !guard_is_open(pkt))
         return drop(pkt, CNET_R_OTHER_NETWORK);
     if (!scratch) return drop(pkt, CNET_R_CT_FULL);
     flow = flow_prepare(scratch, CNET_CT_ROUTED, pkt->network_id, 0);
@@ -138,7 +138,10 @@ static __always_inline enum cnet_verdict gateway_to_world(struct cnet_pkt* pkt,
  * answers that way to whoever came to it through the host's stack, of which no flow tells. */
 static __always_inline enum cnet_verdict
 gateway_untracked(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct fib_route* route) {
-    if (likely(!(pkt->port_flags & CNET_PORT_ROUTED)))
+    int v6 = pkt->flags & PKT_IP6;
+
+    if (likely(!(pkt->port_flags & CNET_PORT_ROUTED)) &&
+        (!port_is_direct(pkt->port_flags, v6) || port_masquerades(pkt->port_flags, v6)))
         return drop(pkt, pkt->flags & PKT_HAS_TUPLE ? CNET_R_NO_FLOW : CNET_R_L4_UNSUPPORTED);
     if (exceeds_mtu(skb, pkt, route->mtu)) return nat_too_big(skb, pkt, route->mtu);
     if (ip_rewrite(skb, pkt, &pkt->tuple.src, &pkt->tuple.dst, 1))

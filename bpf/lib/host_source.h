@@ -3,7 +3,7 @@
  * Stage: only the host itself speaks through a host port, and what we sent that way (stranger.h). A
  * packet that the host's stack forwarded from elsewhere towards an endpoint has bypassed the
  * published ports ("direct routing") and is dropped, but for a routed network, whose endpoints
- * everybody may reach, or whose published ports (guard.h).
+ * everybody may reach, or whose published ports, and one that is open to outside (guard.h).
  *
  * The source address decides, because on this side of the veth the device it came from is no longer
  * known.
@@ -14,6 +14,17 @@
 #include "guard.h"
 #include "host_addr.h"
 
+/* What the host's stack has forwarded. */
+static __always_inline enum cnet_verdict host_forwarded(struct __sk_buff* skb, struct cnet_pkt* pkt,
+                                                        __u32 port_flags, int v6) {
+    if (port_is_guarded(port_flags, v6)) {
+        if (guard_lets_in(skb, pkt)) return V_NEXT;
+    } else if (port_is_direct(port_flags, v6)) {
+        return guard_unprotected(skb, pkt);
+    }
+    return drop(pkt, CNET_R_DIRECT_ROUTING);
+}
+
 static __always_inline enum cnet_verdict
 host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet_port* port) {
     void *data = tc_data(skb), *data_end = tc_data_end(skb);
@@ -23,7 +34,7 @@ host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet
         skb->tc_index = 0; /* a container that forwards the packet would forward the mark */
         return V_NEXT;
     }
-    if (unlikely((port->flags & (CNET_PORT_ROUTED | CNET_PORT_GUARDED)) == CNET_PORT_ROUTED))
+    if (unlikely((port->flags & (CNET_PORT_ROUTED | CNET_PORT_GUARDED4)) == CNET_PORT_ROUTED))
         return V_NEXT;
     if (pkt->eth_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr* ip = data + ETH_HLEN;
@@ -45,8 +56,7 @@ host_source_check(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct cnet
         return V_NEXT;
     }
     if (is_host_addr(&source)) return V_NEXT;
-    if (port->flags & CNET_PORT_GUARDED && guard_lets_in(skb, pkt)) return V_NEXT;
-    return drop(pkt, CNET_R_DIRECT_ROUTING);
+    return host_forwarded(skb, pkt, port->flags, pkt->eth_proto == bpf_htons(ETH_P_IPV6));
 }
 
 #endif

@@ -36,10 +36,15 @@ static __always_inline int port_is_direct(__u32 port_flags, int v6) {
     return port_flags & (v6 ? CNET_PORT_DIRECT6 : CNET_PORT_DIRECT4);
 }
 
+/* And does so to what is published alone. */
+static __always_inline int port_is_guarded(__u32 port_flags, int v6) {
+    return port_flags & (v6 ? CNET_PORT_GUARDED6 : CNET_PORT_GUARDED4);
+}
+
 /* Other networks of the host may, too. */
 static __always_inline int port_is_routed(__u32 port_flags, int v6) {
     return port_flags & CNET_PORT_ROUTED ||
-           (port_is_direct(port_flags, v6) && !port_masquerades(port_flags, v6));
+           (port_is_direct(port_flags, v6) && port_is_guarded(port_flags, v6));
 }
 
 static __always_inline struct cnet_neigh_entry* neigh_lookup(__u32 network_id,

@@ -68,8 +68,9 @@ const std::set<HookReason> kReachable = [] {
                              CNET_R_VXLAN_DEVICE,
                              CNET_R_VXLAN_FORGED,
                              CNET_R_PEER_UNREACHABLE});
-    add(CNET_HOOK_HOSTPORT, {CNET_R_SWITCHED, CNET_R_FLOODED, CNET_R_ARP_REPLY, CNET_R_ND_REPLY,
-                             CNET_R_DIRECT_ROUTING, CNET_R_GATEWAY_LOCAL, CNET_R_DHCP_UNSEEN});
+    add(CNET_HOOK_HOSTPORT,
+        {CNET_R_SWITCHED, CNET_R_FLOODED, CNET_R_ARP_REPLY, CNET_R_ND_REPLY, CNET_R_DIRECT_ROUTING,
+         CNET_R_OTHER_NETWORK, CNET_R_GATEWAY_LOCAL, CNET_R_DHCP_UNSEEN});
     add(CNET_HOOK_UPLINK, {CNET_R_SNAT_REPLY,       CNET_R_DNAT,
                            CNET_R_ICMP_ERROR_SENT,  CNET_R_ICMP_ERROR_NAT,
                            CNET_R_HOST_PORT_XLAT,   CNET_R_NOT_OURS,

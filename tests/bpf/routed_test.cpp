@@ -100,8 +100,10 @@ protected:
     void SetUp() override {
         Routed::SetUp();
         if (IsSkipped()) return;
-        set_port_flags("hp1", CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED);
-        set_port_flags("gw2", CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED);
+        set_port_flags("hp1",
+                       CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED4 | CNET_PORT_GUARDED6);
+        set_port_flags("gw2",
+                       CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED4 | CNET_PORT_GUARDED6);
     }
     // Port `port` of `target`, and no slot.
     void publish_direct(const char* target, cnet_l4 l4, uint16_t port, uint32_t network) {
@@ -156,6 +158,63 @@ TEST_F(Guarded, OnlyToThoseWhoMay) {
     key.addr = IpAddress::parse(kWorld)->to_abi();
     ASSERT_TRUE(maps().allow.update(key, 1));
     expect(hostport(dial), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED, dial);
+}
+
+// As Docker's gateway_mode "nat-unprotected" has it.
+class Unprotected : public Routed {
+protected:
+    void open(uint32_t more = 0) {
+        set_port_flags("hp1", CNET_PORT_HOST | CNET_PORT_DIRECT4 | more);
+        set_port_flags("ep1", kMasquerading | CNET_PORT_DIRECT4 | more);
+    }
+    static Packet dial(const char* from = kWorld) {
+        return Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+               Ipv4{.src = from, .dst = kEp1, .ttl = 63} / Tcp{.src_port = 50000, .dst_port = 80};
+    }
+    static Packet answer() {
+        return Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+               Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
+    }
+};
+
+TEST_F(Unprotected, WhoeverIsOutsideComesInAndIsAnsweredAsItCame) {
+    open();
+    expect(hostport(dial()), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED, dial());
+    Packet leaves = answer();
+    leaves.get<Ipv4>().ttl--;
+    expect(endpoint("ep1", answer()), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_SNAT, leaves);
+    // What it begins itself is masqueraded.
+    Packet own = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+                 Udp{.src_port = 4001, .dst_port = 53};
+    auto outcome = endpoint("ep1", own);
+    EXPECT_EQ(IpAddress::from_v4(static_cast<uint32_t>(outcome.packet[26]) << 24 |
+                                 outcome.packet[27] << 16 | outcome.packet[28] << 8 |
+                                 outcome.packet[29])
+                  .to_string(),
+              kHostAddr);
+    const Packet v6 = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
+                      Ipv6{.src = kWorld6, .dst = kEp1v6, .hop_limit = 63} /
+                      Tcp{.src_port = 50000, .dst_port = 80};
+    expect_drop(hostport(v6), CNET_HOOK_HOSTPORT, CNET_R_DIRECT_ROUTING);
+}
+
+TEST_F(Unprotected, AnotherNetworkIsNotOutside) {
+    open();
+    expect_drop(hostport(dial(kEp3)), CNET_HOOK_HOSTPORT, CNET_R_OTHER_NETWORK);
+    set_port_flags("gw2", CNET_PORT_HOST | CNET_PORT_DIRECT4);
+    expect_drop(endpoint("ep1", ep1_to_ep3()), CNET_HOOK_ENDPOINT, CNET_R_OTHER_NETWORK);
+}
+
+TEST_F(Unprotected, WhereNothingIsMasqueradedNoFlowIsNeeded) {
+    open(CNET_PORT_KEEP4);
+    expect(hostport(dial()), Verdict::kRedirect, CNET_HOOK_HOSTPORT, CNET_R_SWITCHED, dial());
+    EXPECT_EQ(flows(), 0u);
+    const Packet refusal = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+                           Ipv4{.src = kEp1, .dst = kWorld} /
+                           Tcp{.src_port = 80, .dst_port = 50000, .flags = kRst | kAck};
+    Packet leaves = refusal;
+    leaves.get<Ipv4>().ttl--;
+    expect(endpoint("ep1", refusal), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ROUTED, leaves);
 }
 
 TEST_F(Routed, IsolatedNetworksHaveNoGateway) {

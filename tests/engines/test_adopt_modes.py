@@ -121,6 +121,9 @@ def test_direct_routing(plain):
         "nat": network(plain, "nat", "10.91.0.0/24"),
         "kept": network(plain, "kept", "10.91.1.0/24", f"{BRIDGE}enable_ip_masquerade=false"),
         "open": network(plain, "open", "10.91.2.0/24", f"{mode}nat-unprotected"),
+        "bare": network(
+            plain, "bare", "10.91.4.0/24", f"{mode}nat-unprotected", f"{BRIDGE}enable_ip_masquerade=false"
+        ),
         "routed": network(plain, "routed", "10.91.3.0/24", f"{mode}routed", publish=["8080:80", "8081:80"]),
     }
     wait_until(lambda: plain.host.cli("port", "list"), what="the routed port being open")
@@ -129,11 +132,11 @@ def test_direct_routing(plain):
     near = plain.world.near
     near.ip(f"route add 10.91.0.0/16 via {outside.HOST}")
     for name, (inside, address) in made.items():
-        reached = name in ("open", "routed")
+        reached = name in ("open", "bare", "routed")
         with UdpServer(inside) as udp, TcpServer(near) as server:
             assert page(near, address, seconds=5 if reached else 1) == (f"on-{name}" if reached else ""), name
             # Published ports and ICMP, where it is routed.
-            assert udp_talk(near, address, udp.port, timeout=0.5) == ("echoed" if name == "open" else "silent")
+            assert udp_talk(near, address, udp.port, timeout=0.5) == ("echoed" if name in ("open", "bare") else "silent")
             assert ping(near, address, timeout=0.5) == ("reply" if reached else "silent")
             assert tcp_talk(inside, outside.NEAR, server.port) == "echoed"
             seen = {peer[0] for peer in server.peers}

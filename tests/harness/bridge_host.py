@@ -20,7 +20,7 @@ class BridgeHost:
         self._own = Namespace("brhost") if namespace is None else None
         self.namespace = namespace or self._own
         self.containers = []
-        self.networks = []  # of (Network, bridge, internal, icc, mode)
+        self.networks = []  # of (Network, bridge, internal, icc, modes by "is it IPv6", masquerade)
         self.published = []
         self.namespace.sysctl("net/ipv4/ip_forward", 1)
         self.namespace.sysctl("net/ipv6/conf/all/forwarding", 1)
@@ -28,9 +28,11 @@ class BridgeHost:
         self.namespace.sysctl("net/bridge/bridge-nf-call-ip6tables", 1)
         self._load_rules()
 
-    def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500, mode="nat"):
+    def network(self, name, subnet, internal=False, icc=True, allow_spoofing=False, mtu=1500, mode="nat",
+                mode6=None, masquerade=True):
         """`allow_spoofing` says nothing here: a bridge checks no source and always learns. `mode` is Docker's
-        gateway_mode of both families: "nat", or "routed-published" for Docker's "routed".
+        gateway_mode, of both families unless `mode6` says IPv6's: "nat", "nat-unprotected", or
+        "routed-published" for Docker's "routed".
         """
         del allow_spoofing
         network = Network(name, subnet, mtu=mtu, subnet6=subnet6_of(subnet), v6=self.v6)
@@ -42,7 +44,8 @@ class BridgeHost:
             f"link set {bridge} mtu {mtu} up",
         )
         self.namespace.sysctl(f"net/ipv4/conf/{bridge}/route_localnet", 1)
-        self.networks.append((network, bridge, internal, icc, mode))
+        modes = {False: mode, True: mode6 or mode}
+        self.networks.append((network, bridge, internal, icc, modes, masquerade))
         self._load_rules()
         return network
 
@@ -115,8 +118,11 @@ class _Rules:
     def _concerns(self, published):
         return not published.host_ip or (":" in published.host_ip) == self._v6
 
+    def _mode(self, container):
+        return next(modes[self._v6] for one, *_, modes, _ in self._networks if one is container.network)
+
     def _is_routed(self, container):
-        return any(one is container.network and mode == "routed-published" for one, *_, mode in self._networks)
+        return self._mode(container) == "routed-published"
 
     def _bridge_of(self, container):
         return self._host.bridge_of(container.network)
@@ -134,7 +140,7 @@ class _Rules:
     def _raw(self):
         yield ":PREROUTING ACCEPT"
         for one in self._containers:
-            if self._is_routed(one):
+            if self._mode(one) != "nat":
                 continue
             yield f"-A PREROUTING -d {self._address(one)} ! -i {self._bridge_of(one)} -j DROP"
 
@@ -142,11 +148,11 @@ class _Rules:
         yield from (":PREROUTING ACCEPT", ":OUTPUT ACCEPT", ":POSTROUTING ACCEPT", ":DOCKER -")
         yield "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER"
         yield "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER"
-        for network, bridge, internal, _, mode in self._networks:
-            if mode == "routed-published":
+        for network, bridge, internal, _, modes, masquerade in self._networks:
+            if modes[self._v6] == "routed-published":
                 continue
             yield f"-A POSTROUTING -o {bridge} -m addrtype --src-type LOCAL -j MASQUERADE"
-            if not internal:
+            if not internal and masquerade:
                 yield f"-A POSTROUTING -s {self._subnet(network)} ! -o {bridge} -j MASQUERADE"
         for one in self._published:
             if self._is_routed(one.container):
@@ -170,7 +176,7 @@ class _Rules:
             bridge = self._bridge_of(one.container)
             to_container = f"-d {self._address(one.container)} ! -i {bridge} -o {bridge}"
             yield f"-A DOCKER {to_container} -p {one.protocol} --dport {one.port} -j ACCEPT"
-        for network, bridge, internal, icc, mode in self._networks:
+        for network, bridge, internal, icc, modes, _ in self._networks:
             subnet = self._subnet(network)
             yield f"-A DOCKER-CT -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
             if internal and self._v6:  # by device: neighbour discovery goes to groups
@@ -180,7 +186,9 @@ class _Rules:
                 yield f"-A DOCKER-INTERNAL ! -s {subnet} -o {bridge} -j DROP"
                 yield f"-A DOCKER-INTERNAL ! -d {subnet} -i {bridge} -j DROP"
             yield f"-A DOCKER-BRIDGE -o {bridge} -j DOCKER"
-            if mode == "routed-published":
+            if modes[self._v6] == "nat-unprotected":
+                yield f"-A DOCKER ! -i {bridge} -o {bridge} -j ACCEPT"
+            if modes[self._v6] == "routed-published":
                 yield f"-A DOCKER ! -i {bridge} -o {bridge} -p {'ipv6-icmp' if self._v6 else 'icmp'} -j ACCEPT"
             yield f"-A DOCKER ! -i {bridge} -o {bridge} -j DROP"
             if not icc:

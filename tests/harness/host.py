@@ -160,10 +160,14 @@ class CnetHost:
         allow_spoofing=False,
         mtu=1500,
         mode="nat",
+        mode6=None,
+        masquerade=True,
         options=(),
     ):
         flags = [
             *("--mode", mode),
+            *(["--mode6", mode6] if mode6 else []),
+            *([] if masquerade else ["--masquerade", "off"]),
             *("--mtu", str(mtu)),
             *(["--internal"] if internal else []),
             *([] if icc else ["--icc", "off"]),

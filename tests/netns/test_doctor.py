@@ -120,7 +120,7 @@ def test_not_forwarding(make_host, make_world):
     make_world(host)
     uplink = host.cli("uplink", "list")[0]["device"]
     host.namespace.run("sysctl", "-w", f"net.ipv4.conf.{uplink}.forwarding=0")
-    found(host, "warning", "sysctl", f"red is routed and {uplink} does not forward")
+    found(host, "warning", "sysctl", f"red is open to outside and {uplink} does not forward")
 
 
 def test_needs_root(host):

@@ -118,3 +118,58 @@ def test_path_mtu(family, backend, outside, agrees):
         {"error": error, "arrived": arrived},
         {"error": (*family.too_big, family.host, 1400), "arrived": 0},
     )
+
+
+@pytest.mark.parametrize("masquerade", [True, False], ids=["masqueraded", "sources kept"])
+def test_each_family_in_its_own_mode(family, backend, outside, agrees, masquerade):
+    """IPv4 nat-unprotected, open to whoever has a route, and IPv6 routed, as Docker has them since 27."""
+    modes = {"mode": "nat-unprotected", "mode6": "routed-published", "masquerade": masquerade}
+    network = backend.network("mixed", "10.88.3.0/24", **modes)
+    outside.knows_route(network.of_family)
+    alpha = backend.container(network, "alpha")
+    backend.publish(alpha, 8080, 80)
+    with TcpServer(alpha.namespace, 80), TcpServer(alpha.namespace, 81) as other, UdpServer(alpha.namespace) as udp:
+        seen = {
+            "published": tcp_talk(outside.near, alpha.address, 80).outcome,
+            "host's port": tcp_talk(outside.near, family.host, 8080).outcome,
+            "other": tcp_talk(outside.near, alpha.address, 81, source_port=4001, timeout=SILENCE).outcome,
+            "udp": udp_talk(outside.near, alpha.address, udp.port, timeout=SILENCE).outcome,
+            "sources": other.peers,
+        }
+    seen["ping"] = ping(outside.near, alpha.address).outcome
+    with TcpServer(outside.near) as tcp, UdpServer(outside.near) as udp:
+        seen["out"] = tcp_talk(alpha.namespace, family.near, tcp.port).outcome
+        seen["udp out"] = udp_talk(alpha.namespace, family.near, udp.port).outcome
+        seen["seen as"] = {peer[0] for peer in (*tcp.peers, *udp.peers)}
+    v4 = not family.v6
+    agrees(
+        seen,
+        {
+            "published": "echoed",
+            "host's port": "echoed" if v4 else "refused",
+            "other": "echoed" if v4 else "silent",
+            "udp": "echoed" if v4 else "silent",
+            "sources": [(family.near, 4001)] if v4 else [],
+            "ping": "reply",
+            "out": "echoed",
+            "udp out": "echoed",
+            "seen as": {family.host if v4 and masquerade else alpha.address},
+        },
+    )
+
+
+def test_open_to_outside_alone(backend, agrees):
+    """Another network of the host is not outside, and comes to published ports alone."""
+    alpha = backend.container(backend.network("open", "10.88.3.0/24", mode="nat-unprotected"), "alpha")
+    other = backend.container(backend.network("blue", "10.88.2.0/24"), "other")
+    backend.publish(alpha, 8080, 80)
+    with TcpServer(alpha.namespace, 80):
+        seen = {
+            "published": tcp_talk(other.namespace, other.network.gateway, 8080).outcome,
+            "its own": tcp_talk(other.namespace, alpha.address, 80, timeout=SILENCE).outcome,
+        }
+    agrees(
+        seen,
+        {"published": "echoed", "its own": "echoed"},
+        {"its own": ("silent", "nat-unprotected is open to outside alone")},
+    )

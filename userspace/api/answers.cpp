@@ -93,6 +93,7 @@ std::string render(const control::NetworkView& view) {
     json["id"] = network.id;
     json["name"] = network.name;
     json["mode"] = control::to_string(network.mode);
+    json["mode6"] = network.mode6 ? Json(control::to_string(*network.mode6)) : Json(nullptr);
     json["subnets"] = std::move(subnets);
     json["gateways"] = std::move(gateways);
     json["ip_ranges"] = std::move(ip_ranges);

@@ -75,6 +75,7 @@ Result<control::NetworkSpec> parse_network_spec(std::string_view body) {
         in.read_nullable("host_prefix", out.host_prefix);
         in.read_optional("peer_learning", out.peer_learning);
         in.read("mode", out.mode);
+        in.read_nullable("mode6", out.mode6);
         in.read("internal", out.internal);
         in.read("icc", out.icc);
         in.read("masquerade", out.masquerade);
@@ -95,6 +96,7 @@ Result<control::NetworkPatch> parse_network_patch(std::string_view body) {
         body, [](ObjectReader& in, control::NetworkPatch& out) {
             in.read_optional("mtu", out.mtu);
             in.read_optional("mode", out.mode);
+            if (in.has("mode6")) in.read_nullable("mode6", out.mode6.emplace());
             in.read_optional("icc", out.icc);
             in.read_optional("masquerade", out.masquerade);
             if (in.has("snat")) in.read_nullable("snat", out.snat.emplace());

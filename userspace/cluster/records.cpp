@@ -150,6 +150,7 @@ std::string encode(const control::Network& network) {
     if (!network.mtu_derived) json["mtu"] = network.mtu;
     json["peer_learning"] = network.peer_learning;
     json["mode"] = control::to_string(network.mode);
+    if (network.mode6) json["mode6"] = control::to_string(*network.mode6);
     json["internal"] = network.internal;
     json["icc"] = network.icc;
     json["masquerade"] = network.masquerade;
@@ -211,6 +212,7 @@ Result<control::Network> decode_network(std::string_view text) {
     reader->read("mtu", mtu);
     reader->read("peer_learning", network.peer_learning);
     reader->read_parsed("mode", network.mode, control::parse_mode);
+    reader->read_parsed("mode6", network.mode6, control::parse_mode);
     reader->read("internal", network.internal);
     reader->read("icc", network.icc);
     reader->read("masquerade", network.masquerade);

@@ -43,7 +43,8 @@ inline constexpr Bit kPortFlags[] = {
     {CNET_PORT_KEEP6, "keep6"},
     {CNET_PORT_DIRECT4, "direct4"},
     {CNET_PORT_DIRECT6, "direct6"},
-    {CNET_PORT_GUARDED, "guarded"},
+    {CNET_PORT_GUARDED4, "guarded4"},
+    {CNET_PORT_GUARDED6, "guarded6"},
 };
 inline constexpr Bit kNetworkFlags[] = {{CNET_NETWORK_OPEN, "open"},
                                         {CNET_NETWORK_ADOPTED, "adopted"}};

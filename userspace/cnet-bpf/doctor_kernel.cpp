@@ -99,15 +99,20 @@ void check_host_ports(const Subject& subject, Findings& findings) {
     }
 }
 
+// Of one family.
+bool is_open(const std::string& mode) {
+    return mode.starts_with("routed") || mode == "nat-unprotected";
+}
+
 void check_routed(const Subject& subject, Findings& findings) {
     for (const Json& network : subject.networks) {
-        if (!text_at(network, "mode").starts_with("routed")) continue;
+        if (!is_open(text_at(network, "mode")) && !is_open(text_at(network, "mode6"))) continue;
         for (const Json& uplink : subject.uplinks) {
             const std::string device = text_at(uplink, "device");
             if (of_device("ipv4", device, "forwarding") != "0") continue;
             findings.warn("sysctl",
-                          "network " + text_at(network, "name") + " is routed and " + device +
-                              " does not forward: it is not reachable from there",
+                          "network " + text_at(network, "name") + " is open to outside and " +
+                              device + " does not forward: it is not reachable from there",
                           "sysctl -w net.ipv4.ip_forward=1 (and "
                           "net.ipv6.conf.all.forwarding=1), and keep it in /etc/sysctl.d");
         }

@@ -20,6 +20,11 @@ std::string options_of(const Json& network) {
     return text;
 }
 
+std::string modes_of(const Json& network) {
+    const std::string mode6 = text_at(network, "mode6");
+    return text_at(network, "mode") + (mode6.empty() ? "" : "," + mode6);
+}
+
 std::string snat_of(const Json& network) {
     const std::string snat6 = text_at(network, "snat6");
     std::string text = text_at(network, "snat");
@@ -53,7 +58,7 @@ View network_view() {
         {"NAME", key("name"), Align::kLeft, true},
         {"SUBNETS", key("subnets")},
         {"GATEWAYS", key("gateways")},
-        {"MODE", key("mode")},
+        {"MODE", plain(modes_of)},
         {"ENDPOINTS", key("endpoints"), Align::kRight},
         {"HOST-PORT", key("host_port")},
         {"OPTIONS", plain(options_of), Align::kLeft, true},
@@ -144,8 +149,11 @@ std::vector<Option> settings_that_change() {
     return {
         {"--mtu", kNumber, "N",
          "largest packet, in bytes (1500; with a VNI what the underlay leaves)", "mtu"},
-        {"--mode", kText, "nat|routed|routed-published|isolated",
-         "masquerade; reachable as it is, or by what it publishes; without the host (nat)", "mode"},
+        {"--mode", kText, "nat|nat-unprotected|routed|routed-published|isolated",
+         "masquerade, or open besides; reachable as it is, or by what it publishes; without the "
+         "host (nat)",
+         "mode"},
+        {"--mode6", kTextOrNone, "MODE", "of IPv6 another; none: the same", "mode6"},
         {"--icc", kOnOff, "on|off", "endpoints may talk to each other (on)", "icc"},
         {"--masquerade", kOnOff, "on|off", "translate sources towards uplinks (on)", "masquerade"},
         {"--snat", kTextOrNone, "ADDRESS",

@@ -40,7 +40,7 @@ std::string mode_of(const Json& network) {
 }
 
 bool masquerades(const Json& network) {
-    return mode_of(network) == "nat" && network.at("masquerade").get<bool>();
+    return mode_of(network).starts_with("nat") && network.at("masquerade").get<bool>();
 }
 
 // What the configuration says in so many words.

@@ -42,12 +42,11 @@ uint32_t limits_of(const AdoptedBridge& adopted) {
     return flags;
 }
 
-uint32_t outside_flags(const Outside& outside, uint32_t keep, uint32_t direct) {
-    const bool open =
-        outside.gateway == Gateway::kUnprotected || outside.gateway == Gateway::kRouted;
-    const bool guarded = outside.gateway == Gateway::kRouted;
-    return (outside.masquerades() ? 0 : keep) | (open ? direct : 0) |
-           (guarded ? CNET_PORT_GUARDED : 0);
+uint32_t outside_flags(const Outside& outside, uint32_t keep, uint32_t direct, uint32_t guarded) {
+    const bool routed = outside.gateway == Gateway::kRouted;
+    const bool open = routed || outside.gateway == Gateway::kUnprotected ||
+                      outside.gateway == Gateway::kKeptUnprotected;
+    return (outside.masquerades() ? 0 : keep) | (open ? direct : 0) | (routed ? guarded : 0);
 }
 
 // What of the bridge's packets are ours to route. Any published port of the host is reached from
@@ -56,9 +55,11 @@ uint32_t routed_of(const AdoptedBridge& adopted, const State& state) {
     uint32_t flags = 0;
     if (adopted.internal || is_way_out(adopted, state)) return flags;
     if (adopted.masquerade)
-        flags |= CNET_PORT_MASQUERADE |
-                 outside_flags(adopted.outside4, CNET_PORT_KEEP4, CNET_PORT_DIRECT4) |
-                 outside_flags(adopted.outside6, CNET_PORT_KEEP6, CNET_PORT_DIRECT6);
+        flags |=
+            CNET_PORT_MASQUERADE |
+            outside_flags(adopted.outside4, CNET_PORT_KEEP4, CNET_PORT_DIRECT4,
+                          CNET_PORT_GUARDED4) |
+            outside_flags(adopted.outside6, CNET_PORT_KEEP6, CNET_PORT_DIRECT6, CNET_PORT_GUARDED6);
     if (!state.ports.empty()) flags |= CNET_PORT_PUBLISHED;
     return flags;
 }

@@ -21,7 +21,7 @@ std::vector<NamesView> Controller::names() const {
     for (const auto& [id, network] : state.networks) {
         const HostPort host = find_host_port(network, impl_->observed);
         // Without the host on it there is nobody to ask.
-        if (!host || !network.names || network.docker || network.mode == Mode::kIsolated) continue;
+        if (!host || !network.names || network.docker || network.is_isolated()) continue;
         NamesView& view = views[id];
         view.network_id = id;
         view.network = network.name;
@@ -29,7 +29,8 @@ std::vector<NamesView> Controller::names() const {
         view.ifindex = host.outer->ifindex;
         view.internal = network.internal;
         for (const Subnet& subnet : network.subnets) {
-            view.gateways.push_back(subnet.gateway);
+            if (network.mode_of(subnet.prefix.is_v4()) != Mode::kIsolated)
+                view.gateways.push_back(subnet.gateway);
             view.subnets.push_back(subnet.prefix);
         }
     }

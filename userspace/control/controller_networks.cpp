@@ -16,6 +16,12 @@ size_t count_endpoints(const State& state, NetworkId id) {
                       [&](const auto& entry) { return entry.second.network_id == id; }));
 }
 
+// One that has one family has one mode.
+void settle_modes(Network& network) {
+    if (network.mode6 && !network.has_family(true)) network.mode = *network.mode6;
+    if (network.mode6 == network.mode || !network.has_family(false)) network.mode6.reset();
+}
+
 void apply_patch(Network& network, const NetworkPatch& patch) {
     if (patch.mtu) {
         network.mtu = *patch.mtu;
@@ -23,6 +29,8 @@ void apply_patch(Network& network, const NetworkPatch& patch) {
     }
     if (patch.peer_learning) network.peer_learning = *patch.peer_learning;
     if (patch.mode) network.mode = *patch.mode;
+    if (patch.mode6) network.mode6 = *patch.mode6;
+    settle_modes(network);
     if (patch.icc) network.icc = *patch.icc;
     if (patch.masquerade) network.masquerade = *patch.masquerade;
     if (patch.snat) network.snat4 = *patch.snat;
@@ -54,7 +62,8 @@ Status check_vni(const Network& network, const NetworkSpec& spec, bool has_clust
 // Its ports would be published at other addresses than before: the host's, or the endpoints' own.
 bool is_elsewhere(const Network& after, const Network& before) {
     const Mode direct = Mode::kRoutedPublished;
-    return (after.mode == direct) != (before.mode == direct);
+    return (after.mode == direct) != (before.mode == direct) ||
+           (after.mode_of(false) == direct) != (before.mode_of(false) == direct);
 }
 
 // Nothing is published from a network that has no outside.
@@ -143,6 +152,8 @@ Result<Network> Controller::Impl::plan_network(const NetworkSpec& spec) const {
     network.mtu_derived = spec.spans_hosts() && !spec.mtu;
     network.mode =
         spec.layer2 && spec.mode == control::Mode::kNat ? control::Mode::kIsolated : spec.mode;
+    network.mode6 = spec.mode6;
+    settle_modes(network);
     network.internal = spec.internal;
     network.icc = spec.icc;
     network.masquerade = spec.masquerade;

@@ -163,6 +163,9 @@ PortView Controller::Impl::view(const PublishedPort& port) const {
 
 Families Controller::Impl::families_of(const PublishedPort& port) const {
     if (port.behind) return port.behind->address.is_v4() ? Families::kV4 : Families::kV6;
+    // A family whose port is the endpoint's own leaves the host's alone.
+    if (state.is_direct(port, false)) return Families::kV4;
+    if (state.is_direct(port, true)) return Families::kV6;
     return control::families_of(state.endpoints.at(port.endpoint_id));
 }
 

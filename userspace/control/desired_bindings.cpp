@@ -60,18 +60,16 @@ void add_address_slots(MapContents& maps, const PublishedPort& port) {
     }
 }
 
-// At each address that the port leads to; what comes to the host's is none of its.
-void add_direct(MapContents& maps, const cnet_binding& binding, const PublishedPort& port) {
-    for (const cnet_addr& target : {binding.target4, binding.target6}) {
-        const IpAddress address = IpAddress::from_abi(target);
-        const bool wanted = !port.host_ip || port.host_ip->is_v4() == address.is_v4();
-        if (!wanted || address.is_unspecified()) continue;
-        for (uint32_t offset = 0; offset < port.count; offset++) {
-            cnet_bind_key key{};
-            key.addr = target;
-            key.slot = CNET_SLOT_INDEX(port.l4, port.port + offset);
-            maps.bind_addr[key] = port.id;
-        }
+// At an address that the port leads to; what comes to the host's is none of its.
+void add_direct(MapContents& maps, const cnet_addr& target, const PublishedPort& port) {
+    const IpAddress address = IpAddress::from_abi(target);
+    const bool wanted = !port.host_ip || port.host_ip->is_v4() == address.is_v4();
+    if (!wanted || address.is_unspecified()) return;
+    for (uint32_t offset = 0; offset < port.count; offset++) {
+        cnet_bind_key key{};
+        key.addr = target;
+        key.slot = CNET_SLOT_INDEX(port.l4, port.port + offset);
+        maps.bind_addr[key] = port.id;
     }
 }
 
@@ -95,17 +93,21 @@ bool is_target_here(const MapContents& maps, const PublishedPort& port, const St
 void add_bindings(MapContents& maps, const State& state, const Observed& observed) {
     for (const auto& [id, port] : state.ports) {
         if (!is_target_here(maps, port, state, observed)) continue;
-        maps.binding[id] = binding_entry(port, state);
+        cnet_binding& binding = maps.binding[id] = binding_entry(port, state);
         add_allow_list(maps.allow, id, port.allow_from);
-        // Commands refuse a wildcard beside a single address on one port, so no slot is both.
-        if (state.is_direct(port)) {
-            add_direct(maps, maps.binding[id], port);
-        } else if (port.host_ip) {
-            add_address_slots(maps, port);
-        } else {
-            add_wildcard_slots(maps, port);
+        const bool direct = state.is_direct(port);
+        for (const bool v4 : {true, false}) {
+            cnet_addr& target = v4 ? binding.target4 : binding.target6;
+            const bool own = state.is_direct(port, v4);
+            if (own || is_trusted_to(port, state)) add_direct(maps, target, port);
+            if (own && !direct) target = {}; // the host's port is of the other family alone
         }
-        if (is_trusted_to(port, state)) add_direct(maps, maps.binding[id], port);
+        if (direct) continue;
+        // Commands refuse a wildcard beside a single address on one port, so no slot is both.
+        if (port.host_ip)
+            add_address_slots(maps, port);
+        else
+            add_wildcard_slots(maps, port);
     }
 }
 

@@ -15,25 +15,47 @@ namespace cnet::control {
 namespace {
 
 // The first subnet of a family is the one whose gateway the data path answers for.
-const Subnet* first_subnet(const Network& network, bool v4) {
+const Subnet* gateway_subnet(const Network& network, bool v4) {
+    if (network.mode_of(v4) == Mode::kIsolated) return nullptr;
     auto it = std::find_if(network.subnets.begin(), network.subnets.end(),
                            [&](const Subnet& subnet) { return subnet.prefix.is_v4() == v4; });
     return it == network.subnets.end() ? nullptr : &*it;
 }
 
+// Where the families differ, or what one flag for both cannot say.
+uint32_t family_flags(const Network& network, bool v4) {
+    const Mode mode = network.mode_of(v4);
+    const uint32_t direct = v4 ? CNET_PORT_DIRECT4 : CNET_PORT_DIRECT6;
+    const uint32_t keep = v4 ? CNET_PORT_KEEP4 : CNET_PORT_KEEP6;
+    if (mode == Mode::kRoutedPublished)
+        return keep | direct | (v4 ? CNET_PORT_GUARDED4 : CNET_PORT_GUARDED6);
+    const uint32_t flags = mode == Mode::kNatUnprotected ? direct : 0;
+    return network.masquerade && mode != Mode::kIsolated ? flags : flags | keep;
+}
+
 // Those that the host's port has too: they say what the network is.
 uint32_t network_flags(const Network& network) {
+    const uint32_t both = family_flags(network, true) | family_flags(network, false);
+    if (network.mode_of(false) != network.mode) return both;
     switch (network.mode) {
     case Mode::kRouted:
         return CNET_PORT_ROUTED;
     case Mode::kRoutedPublished:
-        return CNET_PORT_ROUTED | CNET_PORT_GUARDED;
+        return CNET_PORT_ROUTED | CNET_PORT_GUARDED4 | CNET_PORT_GUARDED6;
     case Mode::kIsolated:
         return CNET_PORT_ISOLATED;
+    case Mode::kNatUnprotected:
+        return both;
     case Mode::kNat:
         break;
     }
     return 0;
+}
+
+bool masquerades(const Network& network) {
+    auto translates = [](Mode mode) { return mode == Mode::kNat || mode == Mode::kNatUnprotected; };
+    return network.masquerade && !network.internal &&
+           (translates(network.mode) || translates(network.mode_of(false)));
 }
 
 // What every port of a network shares.
@@ -43,14 +65,14 @@ cnet_port port_template(const Network& network, uint32_t host_ifindex) {
     port.host_ifindex = host_ifindex;
     port.flags = network_flags(network);
     port.vni = network.vni;
-    if (network.mode == Mode::kIsolated) return port; // nothing is addressed to the host
+    if (network.is_isolated()) return port; // nothing is addressed to the host
     copy_mac(port.gateway_mac, network.gateway_mac);
     if (network.snat4) port.snat4_be = network.snat4->to_abi().words_be[3];
     if (network.snat6) port.snat6 = network.snat6->to_abi();
-    if (const Subnet* subnet = first_subnet(network, true)) {
+    if (const Subnet* subnet = gateway_subnet(network, true)) {
         port.gateway4_be = subnet->gateway.to_abi().words_be[3];
     }
-    if (const Subnet* subnet = first_subnet(network, false))
+    if (const Subnet* subnet = gateway_subnet(network, false))
         port.gateway6 = subnet->gateway.to_abi();
     return port;
 }
@@ -60,7 +82,7 @@ uint32_t member_flags(const Network& network) {
     uint32_t flags = network_flags(network);
     if (!network.icc) flags |= CNET_PORT_ICC_OFF;
     if (network.is_internal()) flags |= CNET_PORT_INTERNAL;
-    if (network.mode == Mode::kNat && network.masquerade && !network.internal) {
+    if (masquerades(network)) {
         flags |= CNET_PORT_MASQUERADE;
         if (network.nat == Nat::kEndpointIndependent) flags |= CNET_PORT_NAT_INDEPENDENT;
     }
@@ -132,10 +154,11 @@ void add_host_port(MapContents& maps, FloodMembers& flood, const Network& networ
         maps.port[ifindex] = port;
         maps.port[ifindex].flags |= dhcp_flag(network);
     }
-    if (network.mode == Mode::kIsolated) return; // nothing is sent to the host
+    if (network.is_isolated()) return; // nothing is sent to the host
     flood[host.outer->ifindex] = port.flags;
     add_static_fdb(maps, network.id, network.gateway_mac, host.outer->ifindex, port.flags);
     for (const Subnet& subnet : network.subnets) {
+        if (network.mode_of(subnet.prefix.is_v4()) == Mode::kIsolated) continue;
         add_neigh(maps, network, subnet.gateway, network.gateway_mac, host.outer->ifindex,
                   port.flags, 0);
         cnet_host_addr entry{};

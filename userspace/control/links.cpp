@@ -115,7 +115,8 @@ void set_up_docker(std::vector<Change>& changes, const netlink::LinkInfo& link,
 
 BringUpHostPort::Ipv6 host_ipv6(const Network& network) {
     using enum BringUpHostPort::Ipv6;
-    if (network.mode == Mode::kIsolated) return kOff;
+    const bool isolated = network.mode_of(false) == Mode::kIsolated;
+    if (network.is_isolated() || (isolated && network.has_family(false))) return kOff;
     return network.routes_ipv6() ? kRouter : kLinkLocal;
 }
 
@@ -125,7 +126,7 @@ std::vector<Change> gateway_changes(const netlink::LinkInfo& outer, const Networ
     std::vector<Change> changes;
     std::set<IpPrefix> wanted;
     for (const Subnet& subnet : network.subnets) {
-        if (network.mode == Mode::kIsolated) break;
+        if (network.mode_of(subnet.prefix.is_v4()) == Mode::kIsolated) continue;
         wanted.insert(IpPrefix(subnet.gateway, subnet.prefix.length()));
     }
     std::set<IpPrefix> seen;

@@ -1,6 +1,7 @@
 #include "userspace/control/model.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <string_view>
 
@@ -54,6 +55,8 @@ std::string_view to_string(Mode mode) {
         return "routed";
     case Mode::kRoutedPublished:
         return "routed-published";
+    case Mode::kNatUnprotected:
+        return "nat-unprotected";
     case Mode::kIsolated:
         break;
     }
@@ -61,11 +64,12 @@ std::string_view to_string(Mode mode) {
 }
 
 Result<Mode> parse_mode(std::string_view text) {
-    for (Mode mode : {Mode::kNat, Mode::kRouted, Mode::kRoutedPublished, Mode::kIsolated})
+    for (Mode mode : {Mode::kNat, Mode::kNatUnprotected, Mode::kRouted, Mode::kRoutedPublished,
+                      Mode::kIsolated})
         if (to_string(mode) == text) return mode;
     return Error(ErrorKind::kInvalid,
                  "mode \"" + std::string(text) +
-                     "\" is neither nat, routed, routed-published nor isolated");
+                     "\" is neither nat, nat-unprotected, routed, routed-published nor isolated");
 }
 
 std::string_view to_string(Nat nat) {
@@ -85,6 +89,8 @@ std::string_view to_string(Gateway gateway) {
         return "nat-unprotected";
     case Gateway::kKept:
         return "kept";
+    case Gateway::kKeptUnprotected:
+        return "kept-unprotected";
     case Gateway::kRouted:
         return "routed";
     case Gateway::kNat:
@@ -94,7 +100,8 @@ std::string_view to_string(Gateway gateway) {
 }
 
 Result<Gateway> parse_gateway(std::string_view text) {
-    for (Gateway gateway : {Gateway::kNat, Gateway::kUnprotected, Gateway::kKept, Gateway::kRouted})
+    for (Gateway gateway : {Gateway::kNat, Gateway::kUnprotected, Gateway::kKept, Gateway::kRouted,
+                            Gateway::kKeptUnprotected})
         if (to_string(gateway) == text) return gateway;
     return Error(ErrorKind::kInvalid, "gateway mode \"" + std::string(text) + "\" is none");
 }
@@ -102,6 +109,13 @@ Result<Gateway> parse_gateway(std::string_view text) {
 bool Network::has_family(bool v4) const {
     return std::any_of(subnets.begin(), subnets.end(),
                        [&](const Subnet& subnet) { return subnet.prefix.is_v4() == v4; });
+}
+
+bool Network::is_open() const {
+    return std::ranges::any_of(std::array{true, false}, [&](bool v4) {
+        const Mode one = mode_of(v4);
+        return one != Mode::kNat && one != Mode::kIsolated;
+    });
 }
 
 bool Endpoint::has_family(bool v4) const {
@@ -116,11 +130,19 @@ bool State::is_open(const Network& network) const {
 }
 
 bool State::is_direct(const PublishedPort& port) const {
+    if (port.behind) return is_direct(port, port.behind->address.is_v4());
+    if (port.host_ip) return is_direct(port, port.host_ip->is_v4());
+    const Endpoint& endpoint = endpoints.at(port.endpoint_id);
+    return std::ranges::all_of(std::array{true, false}, [&](bool v4) {
+        return !endpoint.has_family(v4) || is_direct(port, v4);
+    });
+}
+
+bool State::is_direct(const PublishedPort& port, bool v4) const {
     if (!port.behind) {
         const Endpoint& endpoint = endpoints.at(port.endpoint_id);
-        return networks.at(endpoint.network_id).mode == Mode::kRoutedPublished;
+        return networks.at(endpoint.network_id).mode_of(v4) == Mode::kRoutedPublished;
     }
-    const bool v4 = port.behind->address.is_v4();
     return std::any_of(adopted.begin(), adopted.end(), [&](const auto& entry) {
         const AdoptedBridge& bridge = entry.second;
         const Outside& outside = v4 ? bridge.outside4 : bridge.outside6;

@@ -48,8 +48,9 @@ struct HostPool {
 MacAddress vtep_mac(const IpPrefix& part);
 
 // Masqueraded; reachable as it is; a network without the host; reachable as it is, by ICMP and by
-// published ports alone, which are the endpoints' own and none of the host's.
-enum class Mode { kNat, kRouted, kIsolated, kRoutedPublished };
+// published ports alone, which are the endpoints' own and none of the host's; masqueraded, and
+// reachable as it is from outside.
+enum class Mode { kNat, kRouted, kIsolated, kRoutedPublished, kNatUnprotected };
 std::string_view to_string(Mode mode); // "nat"
 Result<Mode> parse_mode(std::string_view text);
 
@@ -69,6 +70,7 @@ struct Network {
     uint32_t vni = 0;          // 0: of this host alone
     bool peer_learning = true; // learn source MACs of what peers send
     Mode mode = Mode::kNat;
+    std::optional<Mode> mode6; // of IPv6 alone; none: `mode` is of both
     bool internal = false;
     bool icc = true;
     bool masquerade = true;
@@ -88,13 +90,16 @@ struct Network {
     // One segment across hosts; with a pool each host has a segment of its own.
     bool is_overlay() const { return vni != 0 && !pool; }
     bool is_layer2() const { return subnets.empty() && !pool; }
-    // Nothing is translated on any way in or out.
-    bool is_routed() const { return mode == Mode::kRouted || mode == Mode::kRoutedPublished; }
+    Mode mode_of(bool v4) const { return v4 ? mode : mode6.value_or(mode); }
+    // Without the host in either family.
+    bool is_isolated() const { return mode == Mode::kIsolated && mode_of(false) == mode; }
+    // Whoever is outside may come straight to an address of some family.
+    bool is_open() const;
     // Nothing beyond the host, or not even the host.
-    bool is_internal() const { return internal || mode == Mode::kIsolated; }
+    bool is_internal() const { return internal || is_isolated(); }
     bool has_family(bool v4) const;
     // The host forwards IPv6 for it.
-    bool routes_ipv6() const { return mode != Mode::kIsolated && has_family(false); }
+    bool routes_ipv6() const { return mode_of(false) != Mode::kIsolated && has_family(false); }
 
     // "cngw" + id in hex: the host port's outer end, with the gateway address.
     std::string host_port_outer() const;
@@ -202,8 +207,9 @@ struct AttachedDevice {
 };
 
 // How one family of an adopted bridge that we masquerade for meets the outside, in Docker's words
-// (gateway_mode). kKept: as kNat, and sources are left as they are.
-enum class Gateway { kNat, kUnprotected, kKept, kRouted };
+// (gateway_mode). kKept, kKeptUnprotected: as kNat and kUnprotected, and sources are left as they
+// are.
+enum class Gateway { kNat, kUnprotected, kKept, kRouted, kKeptUnprotected };
 std::string_view to_string(Gateway gateway); // "nat"
 Result<Gateway> parse_gateway(std::string_view text);
 
@@ -319,8 +325,9 @@ struct State {
     // Whether it may have addresses that the control plane never heard of.
     bool is_open(const Network& network) const;
     // Of its target's own address, and none of the host's: where that is reached as it is, by what
-    // it publishes.
+    // it publishes. In each family that the port is of, or in one.
     bool is_direct(const PublishedPort& port) const;
+    bool is_direct(const PublishedPort& port, bool v4) const;
     // Of an adopted bridge it is the bridge's; empty: there is no such network.
     std::string network_name(NetworkId id) const;
 };

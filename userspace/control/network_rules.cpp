@@ -133,6 +133,21 @@ Status check_snat(const std::optional<IpAddress>& snat, bool v4) {
                    " address that a host can have");
 }
 
+Status check_modes(const Network& network) {
+    if (network.internal && network.is_open())
+        return invalid("network " + network.name +
+                       " is internal: it cannot be routed to from outside");
+    const Mode mode6 = network.mode_of(false);
+    if (mode6 == network.mode) return {};
+    if (network.mode == Mode::kRouted || mode6 == Mode::kRouted)
+        return invalid("network " + network.name +
+                       " has two modes: routed goes with no other, but routed-published does");
+    if (!network.internal && (network.mode == Mode::kIsolated || mode6 == Mode::kIsolated))
+        return invalid("network " + network.name +
+                       " has two modes: one is isolated where the network is internal alone");
+    return {};
+}
+
 } // namespace
 
 Status check_subnet(const IpPrefix& subnet) {
@@ -222,15 +237,12 @@ Status check_network(const Network& network) {
         status = invalid("flood limit " + std::to_string(network.flood_limit) +
                          " is out of range: 0 to " + std::to_string(kFloodLimitMax));
     }
-    if (status && network.internal && network.is_routed()) {
-        status = invalid("network " + network.name +
-                         " is internal: it cannot be routed to from outside");
-    }
-    if (status && network.is_layer2() && network.mode != Mode::kIsolated) {
+    if (status) status = check_modes(network);
+    if (status && network.is_layer2() && !network.is_isolated()) {
         status = invalid("network " + network.name +
                          " has no subnet for the host to be in: its mode is isolated");
     }
-    if (status && network.pool && network.mode != Mode::kRouted) {
+    if (status && network.pool && (network.mode != Mode::kRouted || network.mode6)) {
         status =
             invalid("network " + network.name + " has a subnet for each host: its mode is routed");
     }

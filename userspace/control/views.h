@@ -26,6 +26,7 @@ struct NetworkSpec {
     std::optional<uint32_t> host_prefix; // each host has a part of the subnet of this length
     std::optional<bool> peer_learning;   // none: unless a cluster knows every MAC
     Mode mode = Mode::kNat;
+    std::optional<Mode> mode6; // none: `mode` is of both families
     bool internal = false;
     bool icc = true;
     bool masquerade = true;
@@ -46,6 +47,7 @@ struct NetworkSpec {
 struct NetworkPatch {
     std::optional<uint32_t> mtu; // of the host's devices and inside endpoints
     std::optional<Mode> mode;
+    std::optional<std::optional<Mode>> mode6; // inner none: "mode6": null
     std::optional<bool> icc;
     std::optional<bool> masquerade;
     std::optional<std::optional<IpAddress>>

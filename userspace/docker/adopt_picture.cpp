@@ -74,10 +74,16 @@ std::optional<control::Outside> outside_of(const Reader& options, const std::str
     // Isolated networks are internal ones.
     if (!mode.empty() && mode != "isolated") {
         auto known = control::parse_gateway(mode);
-        if (!known || *known == control::Gateway::kKept) return std::nullopt;
+        const bool is_dockers = known && (*known == control::Gateway::kNat ||
+                                          *known == control::Gateway::kUnprotected ||
+                                          *known == control::Gateway::kRouted);
+        if (!is_dockers) return std::nullopt;
         outside.gateway = *known;
     }
-    if (keeps && outside.masquerades()) outside.gateway = control::Gateway::kKept;
+    if (keeps && outside.gateway == control::Gateway::kNat)
+        outside.gateway = control::Gateway::kKept;
+    if (keeps && outside.gateway == control::Gateway::kUnprotected)
+        outside.gateway = control::Gateway::kKeptUnprotected;
     const auto snat =
         IpAddress::parse(options.text(("com.docker.network.host_ipv" + family).c_str()));
     if (snat && snat->is_v4() == (family == "4")) outside.snat = *snat;

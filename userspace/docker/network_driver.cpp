@@ -267,8 +267,7 @@ Result<Json> NetworkDriver::program_connectivity(const Reader& request) {
     if (!network) return network.error();
     auto wishes = read_ports(request.inside("Options"), network->network.docker->bind);
     if (!wishes) return wishes.error();
-    if (network->network.mode == control::Mode::kRoutedPublished)
-        wishes = as_direct(std::move(*wishes));
+    wishes = as_direct(std::move(*wishes), network->network);
     auto published = controller_.ports(endpoint->name);
     if (!published) return published.error();
     const auto& allow_from = endpoint->docker->allow_from.empty()

@@ -65,21 +65,25 @@ Status take_snat(const std::string& text, NetworkSpec& spec) {
     return {};
 }
 
-// Of Docker's bridge, where each family has its own. "routed" is not the same there as in
-// cnet.mode: it opens what is published.
+// Of Docker's bridge. "routed" is not the same there as in cnet.mode: it opens what is published.
 Result<control::Mode> parse_gateway_mode(const std::string& text) {
     if (text == "nat") return control::Mode::kNat;
+    if (text == "nat-unprotected") return control::Mode::kNatUnprotected;
     if (text == "routed") return control::Mode::kRoutedPublished;
     if (text == "isolated") return control::Mode::kIsolated;
-    return invalid("\"" + text + "\" is neither nat, routed nor isolated");
+    return invalid("\"" + text + "\" is neither nat, nat-unprotected, routed nor isolated");
 }
 
-Status take_gateway_mode(const std::string& text, NetworkOptions& options) {
+// Each family has its own, and one that is not told is nat's.
+Status take_gateway_mode(const std::string& text, NetworkOptions& options, bool v4) {
     auto mode = parse_gateway_mode(text);
     if (!mode) return mode.error();
-    if (options.gateway_mode.value_or(*mode) != *mode)
-        return invalid("both families of a network of cnet have one mode");
-    options.gateway_mode = options.spec.mode = *mode;
+    if (v4) {
+        options.spec.mode = *mode;
+        if (!options.spec.mode6) options.spec.mode6 = control::Mode::kNat;
+    } else {
+        options.spec.mode6 = *mode;
+    }
     return {};
 }
 
@@ -99,9 +103,9 @@ constexpr Option kOptions[] = {
     {"com.docker.network.bridge.enable_ip_masquerade", false,
      [](const std::string& text, NetworkOptions& o) { return take(text, o.spec.masquerade); }},
     {"com.docker.network.bridge.gateway_mode_ipv4", false,
-     [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o); }},
+     [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o, true); }},
     {"com.docker.network.bridge.gateway_mode_ipv6", false,
-     [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o); }},
+     [](const std::string& text, NetworkOptions& o) { return take_gateway_mode(text, o, false); }},
     {"com.docker.network.bridge.trusted_host_interfaces", false,
      [](const std::string&, NetworkOptions&) {
          return Status(
@@ -134,6 +138,10 @@ constexpr Option kOptions[] = {
     {"cnet.mode", false,
      [](const std::string& text, NetworkOptions& o) {
          return take_parsed(control::parse_mode(text), o.spec.mode);
+     }},
+    {"cnet.mode6", false,
+     [](const std::string& text, NetworkOptions& o) {
+         return take_parsed(control::parse_mode(text), o.spec.mode6);
      }},
     {"cnet.vni", false,
      [](const std::string& text, NetworkOptions& o) { return take_vni(text, o.spec); }},

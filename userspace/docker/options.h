@@ -13,7 +13,6 @@ namespace cnet::docker {
 struct NetworkOptions {
     control::NetworkSpec spec; // all but name and subnets, unless cnet.name gives the name
     std::string network;       // cnet.network: one of ours instead of a new one
-    std::optional<control::Mode> gateway_mode = {}; // as both families have it
 };
 
 // `options` as CreateNetwork has them. The spec's `docker` is there, without an id.

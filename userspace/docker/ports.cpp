@@ -84,9 +84,16 @@ std::string PortWish::spec() const {
     return text + range(port, port + count - 1) + "/" + protocol;
 }
 
-std::vector<PortWish> as_direct(std::vector<PortWish> wishes) {
+std::vector<PortWish> as_direct(std::vector<PortWish> wishes, const control::Network& network) {
+    auto is_direct = [&](bool v4) {
+        return network.mode_of(v4) == control::Mode::kRoutedPublished || !network.has_family(v4);
+    };
     std::vector<PortWish> direct;
     for (PortWish& wish : wishes) {
+        if (wish.host ? !is_direct(wish.host->is_v4()) : !is_direct(true) || !is_direct(false)) {
+            direct.push_back(wish);
+            continue;
+        }
         wish.host_port = wish.host_port_end = 0;
         if (wish.host && !wish.host->is_loopback())
             wish.host = *IpAddress::parse(wish.host->is_v4() ? "0.0.0.0" : "::");

@@ -25,9 +25,10 @@ struct PortWish {
     bool operator==(const PortWish&) const = default;
 };
 
-// The same of a routed network, where a port is the container's own: of the host's the address
-// alone counts, for its family. One on a loopback address stays as it is, for cnetd to refuse.
-std::vector<PortWish> as_direct(std::vector<PortWish> wishes);
+// The same where a family is routed, and a port is the container's own: of the host's the address
+// alone counts, for its family. One on a loopback address stays as it is, for cnetd to refuse, and
+// so does one of both families where the other is not routed: of the host it has that one's.
+std::vector<PortWish> as_direct(std::vector<PortWish> wishes, const control::Network& network);
 
 // `bind` is where those are published that say nothing else.
 Result<std::vector<PortWish>> read_ports(const Reader& options,

@@ -25,6 +25,12 @@ Status for_each_row(Database& db, std::string_view sql,
     }
 }
 
+// One more than the mode's number; 0 is none.
+std::optional<control::Mode> mode_of(int64_t number) {
+    if (number == 0) return std::nullopt;
+    return static_cast<control::Mode>(number - 1);
+}
+
 Status load_network(Statement& row, State& state) {
     control::Network n;
     n.id = static_cast<control::NetworkId>(row.next_int());
@@ -56,7 +62,8 @@ Status load_network(Statement& row, State& state) {
     if (!status) return status;
     const auto subnet_length = static_cast<unsigned>(row.next_int());
     if (pool) n.pool = control::HostPool{*pool, subnet_length};
-    if (row.next_int() != 0) n.mode = control::Mode::kRoutedPublished;
+    n.mode = mode_of(row.next_int()).value_or(n.mode);
+    n.mode6 = mode_of(row.next_int());
     state.networks.emplace(n.id, std::move(n));
     return {};
 }
@@ -190,6 +197,8 @@ Status load_adopted(Statement& row, State& state) {
     std::istringstream devices(row.next_text());
     for (std::string device; devices >> device;)
         adopted.trusted.push_back(device);
+    for (control::Outside* outside : {&adopted.outside4, &adopted.outside6})
+        if (row.next_int() != 0) outside->gateway = control::Gateway::kKeptUnprotected;
     state.adopted.emplace(adopted.bridge, adopted);
     return {};
 }
@@ -277,7 +286,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT id, name, mtu, mode, internal, icc, masquerade, snat4, learning, allow_spoofing, "
          "ageing_s, mac_limit, gateway_mac, snat6, nat, vni, mtu_derived, "
          "peer_learning, clustered, flood_limit, names, pool, pool_subnet_length, "
-         "published_only FROM networks",
+         "mode4, mode6 FROM networks",
          load_network},
         {"SELECT network_id, prefix, gateway, ip_range FROM subnets ORDER BY network_id, position",
          load_subnet},
@@ -303,7 +312,7 @@ Status load_state(Database& db, State& state) {
         {"SELECT device FROM xdp_uplinks", load_xdp_uplink},
         {"SELECT device, network_id, promiscuous FROM attached", load_attached},
         {"SELECT bridge, network_id, masquerade, icc, internal, gateway4, gateway6, snat4, snat6, "
-         "trusted FROM adopted",
+         "trusted, kept4, kept6 FROM adopted",
          load_adopted},
         {"SELECT bridge, id, network, left_because, filtered FROM adopted_docker",
          load_adopted_docker},

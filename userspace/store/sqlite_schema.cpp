@@ -220,6 +220,15 @@ PRAGMA user_version = 22;
 ALTER TABLE ports ADD COLUMN new_rate INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE ports ADD COLUMN new_burst INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 23;
+)sql",
+                                  R"sql(
+ALTER TABLE networks ADD COLUMN mode4 INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE networks ADD COLUMN mode6 INTEGER NOT NULL DEFAULT 0;
+UPDATE networks SET mode4 = 4 WHERE published_only;
+ALTER TABLE networks DROP COLUMN published_only;
+ALTER TABLE adopted ADD COLUMN kept4 INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE adopted ADD COLUMN kept6 INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 24;
 )sql"};
 static_assert(std::size(kSteps) == kSchemaVersion);
 

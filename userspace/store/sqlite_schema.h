@@ -5,7 +5,7 @@
 
 namespace cnet::store {
 
-inline constexpr int64_t kSchemaVersion = 23;
+inline constexpr int64_t kSchemaVersion = 24;
 
 // Sets the connection up (WAL, synchronous=FULL, foreign keys), checks the file and makes its
 // tables those of this version.

@@ -30,8 +30,9 @@ std::string joined(const std::vector<IpPrefix>& prefixes) {
     return list;
 }
 
-// A row with an id: made, or what it was in these columns, which have spaces between them.
-std::string upsert(const std::string& table, const std::string& columns) {
+// A row, known by its key: made, or what it was in these columns, which have spaces between them.
+std::string upsert(const std::string& table, const std::string& columns,
+                   const std::string& key = "id") {
     std::string names, places, updates;
     std::istringstream words(columns);
     for (std::string column; words >> column;) {
@@ -39,8 +40,8 @@ std::string upsert(const std::string& table, const std::string& columns) {
         places += ", ?";
         updates += (updates.empty() ? "" : ", ") + column + " = excluded." + column;
     }
-    return "INSERT INTO " + table + " (id" + names + ") VALUES (?" + places +
-           ") ON CONFLICT (id) DO UPDATE SET " + updates;
+    return "INSERT INTO " + table + " (" + key + names + ") VALUES (?" + places +
+           ") ON CONFLICT (" + key + ") DO UPDATE SET " + updates;
 }
 
 // SQLite's numbers are signed; the bits stay.
@@ -90,25 +91,28 @@ Status write_docker(Database& db, const control::Endpoint& endpoint) {
                endpoint.docker->id, joined(endpoint.docker->allow_from));
 }
 
+int64_t numbered(control::Mode mode) {
+    return static_cast<int64_t>(mode) + 1; // 0 is none
+}
+
 Status write(Database& db, const PutNetwork& put) {
     const control::Network& n = put.network;
-    // The column `mode` ends before it.
-    const bool published_only = n.mode == control::Mode::kRoutedPublished;
-    const control::Mode mode = published_only ? control::Mode::kRouted : n.mode;
+    const bool newer = n.mode > control::Mode::kIsolated; // where the column `mode` ends
     auto status =
         run(db,
             upsert("networks",
                    "name mtu mode internal icc masquerade snat4 learning allow_spoofing ageing_s "
                    "mac_limit gateway_mac snat6 nat vni mtu_derived peer_learning clustered "
-                   "flood_limit names pool pool_subnet_length published_only"),
-            int64_t{n.id}, n.name, int64_t{n.mtu}, static_cast<int64_t>(mode), int64_t{n.internal},
-            int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4), int64_t{n.learning},
-            int64_t{n.allow_spoofing}, int64_t{n.ageing_s}, int64_t{n.mac_limit},
-            n.gateway_mac.to_string(), text(n.snat6), static_cast<int64_t>(n.nat), int64_t{n.vni},
-            int64_t{n.mtu_derived}, int64_t{n.peer_learning}, int64_t{n.clustered},
-            int64_t{n.flood_limit}, int64_t{n.names},
-            n.pool ? std::optional(n.pool->prefix.to_string()) : std::nullopt,
-            int64_t{n.pool ? n.pool->subnet_length : 0}, int64_t{published_only});
+                   "flood_limit names pool pool_subnet_length mode4 mode6"),
+            int64_t{n.id}, n.name, int64_t{n.mtu}, newer ? 0 : static_cast<int64_t>(n.mode),
+            int64_t{n.internal}, int64_t{n.icc}, int64_t{n.masquerade}, text(n.snat4),
+            int64_t{n.learning}, int64_t{n.allow_spoofing}, int64_t{n.ageing_s},
+            int64_t{n.mac_limit}, n.gateway_mac.to_string(), text(n.snat6),
+            static_cast<int64_t>(n.nat), int64_t{n.vni}, int64_t{n.mtu_derived},
+            int64_t{n.peer_learning}, int64_t{n.clustered}, int64_t{n.flood_limit},
+            int64_t{n.names}, n.pool ? std::optional(n.pool->prefix.to_string()) : std::nullopt,
+            int64_t{n.pool ? n.pool->subnet_length : 0}, newer ? numbered(n.mode) : 0,
+            n.mode6 ? numbered(*n.mode6) : 0);
     if (!status) return status;
     status = write_subnets(db, n);
     if (status) status = write_docker(db, n);
@@ -192,10 +196,7 @@ Status write(Database& db, const PutPort& put) {
 }
 
 Status write(Database& db, const PutSandbox& put) {
-    return run(
-        db,
-        "INSERT INTO sandboxes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET path = excluded.path",
-        put.sandbox.name, put.sandbox.path);
+    return run(db, upsert("sandboxes", "path", "name"), put.sandbox.name, put.sandbox.path);
 }
 
 Status write(Database& db, const PutUplink& put) {
@@ -213,11 +214,17 @@ Status write(Database& db, const SetUplinkXdp& set) {
 }
 
 Status write(Database& db, const PutAttached& put) {
-    return run(db,
-               "INSERT INTO attached VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET "
-               "network_id = excluded.network_id, promiscuous = excluded.promiscuous",
-               put.attached.device, int64_t{put.attached.network_id},
-               int64_t{put.attached.promiscuous});
+    return run(db, upsert("attached", "network_id promiscuous", "device"), put.attached.device,
+               int64_t{put.attached.network_id}, int64_t{put.attached.promiscuous});
+}
+
+// The columns `gateway4` and `gateway6` end before it.
+bool is_kept_open(const control::Outside& outside) {
+    return outside.gateway == control::Gateway::kKeptUnprotected;
+}
+int64_t stored_gateway(const control::Outside& outside) {
+    return static_cast<int64_t>(is_kept_open(outside) ? control::Gateway::kUnprotected
+                                                      : outside.gateway);
 }
 
 Status write(Database& db, const PutAdopted& put) {
@@ -225,19 +232,16 @@ Status write(Database& db, const PutAdopted& put) {
     std::string trusted;
     for (const std::string& device : adopted.trusted)
         append(trusted, device);
-    auto status =
-        run(db,
-            "INSERT INTO adopted (bridge, network_id, masquerade, icc, internal, gateway4, "
-            "gateway6, snat4, snat6, trusted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (bridge) DO UPDATE SET network_id = excluded.network_id, "
-            "masquerade = excluded.masquerade, icc = excluded.icc, internal = excluded.internal, "
-            "gateway4 = excluded.gateway4, gateway6 = excluded.gateway6, snat4 = excluded.snat4, "
-            "snat6 = excluded.snat6, trusted = excluded.trusted",
-            adopted.bridge, int64_t{adopted.network_id}, int64_t{adopted.masquerade},
-            int64_t{adopted.icc}, int64_t{adopted.internal},
-            static_cast<int64_t>(adopted.outside4.gateway),
-            static_cast<int64_t>(adopted.outside6.gateway), text(adopted.outside4.snat),
-            text(adopted.outside6.snat), trusted);
+    auto status = run(
+        db,
+        upsert(
+            "adopted",
+            "network_id masquerade icc internal gateway4 gateway6 snat4 snat6 trusted kept4 kept6",
+            "bridge"),
+        adopted.bridge, int64_t{adopted.network_id}, int64_t{adopted.masquerade},
+        int64_t{adopted.icc}, int64_t{adopted.internal}, stored_gateway(adopted.outside4),
+        stored_gateway(adopted.outside6), text(adopted.outside4.snat), text(adopted.outside6.snat),
+        trusted, int64_t{is_kept_open(adopted.outside4)}, int64_t{is_kept_open(adopted.outside6)});
     if (status) status = write_docker(db, adopted);
     if (!status) return status;
     return raise_last_id(db, "network", adopted.network_id);
@@ -270,10 +274,7 @@ Status write(Database& db, const PutFdb& put) {
 
 Status write(Database& db, const PutLease& put) {
     const control::Lease& l = put.lease;
-    return run(db,
-               "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT (endpoint_id) DO UPDATE SET "
-               "address = excluded.address, duration_s = excluded.duration_s, "
-               "ends_s = excluded.ends_s",
+    return run(db, upsert("leases", "address duration_s ends_s", "endpoint_id"),
                int64_t{l.endpoint_id}, l.address.to_string(), int64_t{l.duration_s}, l.ends_s);
 }
 

@@ -33,7 +33,7 @@ control::NetworkView sample_network() {
 
 TEST(Answers, NetworkHasEveryKey) {
     EXPECT_EQ(json::parse(render(sample_network())), json::parse(R"({
-        "id": 3, "name": "web", "mode": "nat", "subnets": ["10.88.0.0/24"],
+        "id": 3, "name": "web", "mode": "nat", "mode6": null, "subnets": ["10.88.0.0/24"],
         "gateways": ["10.88.0.1"], "ip_ranges": ["10.88.0.128/25"], "layer2": false, "mtu": 1400, "vni": null, "scope": "host", "peer_learning": true,
         "internal": false, "icc": false, "masquerade": true, "snat": "192.0.2.1", "snat6": "2001:db8::1", "nat": "symmetric",
         "learning": false, "ageing_s": 300, "mac_limit": 1024, "flood_limit": 0, "names": true, "allow_spoofing": false,

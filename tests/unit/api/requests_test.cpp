@@ -58,6 +58,17 @@ TEST(NetworkSpec, NoAddressesAtAll) {
     EXPECT_TRUE(spec->layer2 && spec->disabled);
 }
 
+TEST(NetworkSpec, ModesOfBothFamilies) {
+    const auto spec = parse_network_spec(
+        R"({"name": "n", "mode": "nat-unprotected", "mode6": "routed-published"})");
+    EXPECT_EQ(spec->mode, control::Mode::kNatUnprotected);
+    EXPECT_EQ(spec->mode6, control::Mode::kRoutedPublished);
+    EXPECT_FALSE(parse_network_spec(R"({"name": "n", "mode6": null})")->mode6);
+    EXPECT_FALSE(parse_network_patch(R"({"mode": "nat"})")->mode6);
+    const auto patch = parse_network_patch(R"({"mode6": null})");
+    EXPECT_TRUE(patch->mode6 && !*patch->mode6);
+}
+
 TEST(NetworkSpec, NamesWhatIsWrong) {
     EXPECT_EQ(fault_of(parse_network_spec("{}")), "name is missing");
     EXPECT_EQ(fault_of(parse_network_spec(R"({"name": 5})")), "name must be a string");

@@ -35,6 +35,8 @@ TEST(Requests, Networks) {
               "PATCH /v1/networks/n {\"allow_spoofing\":true,\"snat\":null,\"snat6\":null}");
     EXPECT_EQ(request_of({"net", "set", "n", "--snat", "2001:db8::1", "--mode", "routed"}),
               "PATCH /v1/networks/n {\"mode\":\"routed\",\"snat6\":\"2001:db8::1\"}");
+    EXPECT_EQ(request_of({"net", "set", "n", "--mode", "nat", "--mode6", "none"}),
+              "PATCH /v1/networks/n {\"mode\":\"nat\",\"mode6\":null}");
     EXPECT_EQ(request_of({"net", "create", "n", "--layer2"}),
               "POST /v1/networks {\"name\":\"n\",\"layer2\":true}");
     EXPECT_EQ(request_of({"net", "del", "a/b?c"}), "DELETE /v1/networks/a%2Fb%3Fc");

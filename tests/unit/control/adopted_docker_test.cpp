@@ -114,6 +114,12 @@ TEST_F(AdoptedDockerTest, EachFamilyMeetsTheOutsideInItsOwnWay) {
               uint32_t{CNET_PORT_KEEP4 | CNET_PORT_KEEP6});
     EXPECT_EQ(tables.contents.port.at(docker0).snat4_be, 0u);
     EXPECT_FALSE(controller->adopted().at(0).masquerade);
+    mixed.outside4 = {control::Gateway::kKeptUnprotected, {}};
+    follow({mixed});
+    restart();
+    EXPECT_EQ(controller->adopted().at(0).outside4->gateway, control::Gateway::kKeptUnprotected);
+    EXPECT_EQ(tables.contents.port.at(docker0).flags & of_outside,
+              uint32_t{CNET_PORT_KEEP4 | CNET_PORT_KEEP6 | CNET_PORT_DIRECT4});
 }
 
 TEST_F(AdoptedDockerTest, WhatWasAdoptedByNameStays) {

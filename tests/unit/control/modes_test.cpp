@@ -129,13 +129,92 @@ TEST_F(ModesTest, RoutedIsSaidOnEveryPort) {
     EXPECT_EQ(port_of("cngw1").flags, CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_DHCP);
     EXPECT_EQ(port_of("cnhp1").flags, CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_DHCP);
     set_mode("web", Mode::kRoutedPublished);
-    EXPECT_EQ(port_of("cnhp1").flags,
-              CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED | CNET_PORT_DHCP);
+    EXPECT_EQ(port_of("cnhp1").flags, CNET_PORT_HOST | CNET_PORT_ROUTED | CNET_PORT_GUARDED4 |
+                                          CNET_PORT_GUARDED6 | CNET_PORT_DHCP);
     set_mode("web", Mode::kNat);
     EXPECT_EQ(port_of("cnet1").flags,
               CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE | CNET_PORT_MASQUERADE);
     EXPECT_EQ(port_of("cngw1").flags, CNET_PORT_HOST | CNET_PORT_DHCP);
     expect_settled();
+}
+
+TEST_F(ModesTest, EachFamilyHasItsOwn) {
+    make_dual("web", Mode::kNatUnprotected);
+    const uint32_t checked = CNET_PORT_PEER | CNET_PORT_CHECK_SOURCE;
+    EXPECT_EQ(port_of("cnet1").flags,
+              checked | CNET_PORT_MASQUERADE | CNET_PORT_DIRECT4 | CNET_PORT_DIRECT6);
+    EXPECT_EQ(port_of("cnhp1").flags,
+              CNET_PORT_HOST | CNET_PORT_DIRECT4 | CNET_PORT_DIRECT6 | CNET_PORT_DHCP);
+    NetworkPatch patch;
+    patch.mode = Mode::kNat;
+    patch.mode6 = Mode::kRoutedPublished;
+    ASSERT_TRUE(controller->update_network("web", patch));
+    const uint32_t routed6 = CNET_PORT_KEEP6 | CNET_PORT_DIRECT6 | CNET_PORT_GUARDED6;
+    EXPECT_EQ(port_of("cnet1").flags, checked | CNET_PORT_MASQUERADE | routed6);
+    EXPECT_EQ(port_of("cnhp1").flags, CNET_PORT_HOST | routed6 | CNET_PORT_DHCP);
+    patch.masquerade = false;
+    ASSERT_TRUE(controller->update_network("web", patch));
+    EXPECT_EQ(port_of("cnet1").flags, checked | CNET_PORT_KEEP4 | routed6);
+    restart();
+    EXPECT_EQ(controller->network("web")->network.mode6, Mode::kRoutedPublished);
+    expect_settled();
+    patch.mode6 = std::optional<Mode>();
+    ASSERT_TRUE(controller->update_network("web", patch));
+    EXPECT_EQ(port_of("cnet1").flags, checked) << "nothing is translated, as with nat of both";
+}
+
+// One number: the host's in IPv4, the endpoint's own in IPv6.
+TEST_F(ModesTest, APortIsOfEachFamilyInItsOwnWay) {
+    make_dual("web");
+    NetworkPatch patch;
+    patch.mode6 = Mode::kRoutedPublished;
+    ASSERT_TRUE(controller->update_network("web", patch));
+    const auto port = controller->publish("app", "8080:80");
+    ASSERT_TRUE(port) << port.error().message();
+    EXPECT_EQ(port->reservation, "socket");
+    const auto& maps = tables.contents;
+    EXPECT_EQ(maps.slot[CNET_SLOT_INDEX(CNET_L4_TCP, 8080)], port->id);
+    const cnet_binding& binding = maps.binding.at(port->id);
+    EXPECT_EQ(IpAddress::from_abi(binding.target4), ip("10.88.0.2"));
+    EXPECT_TRUE(IpAddress::from_abi(binding.target6).is_unspecified());
+    const cnet_bind_key own{ip("fd00:88::2").to_abi(), CNET_SLOT_INDEX(CNET_L4_TCP, 80)};
+    EXPECT_EQ(maps.bind_addr.at(own), port->id);
+    EXPECT_EQ(maps.bind_addr.size(), 1u);
+    patch.mode6 = std::optional<Mode>();
+    EXPECT_EQ(controller->update_network("web", patch).error().kind(), ErrorKind::kConflict)
+        << "it would be published elsewhere";
+    EXPECT_EQ(controller->publish("app", "[::]:9090:90")->reservation, "direct");
+    EXPECT_EQ(controller->publish("app", "127.0.0.1:7070:70")->reservation, "socket");
+    restart();
+    expect_settled();
+}
+
+TEST_F(ModesTest, OneFamilyIsIsolated) {
+    NetworkSpec spec;
+    spec.name = "back";
+    spec.subnets = {prefix("10.88.0.0/24"), prefix("fd00:88::/64")};
+    spec.mode6 = Mode::kIsolated;
+    EXPECT_EQ(controller->create_network(spec).error().kind(), ErrorKind::kInvalid);
+    spec.internal = true;
+    ASSERT_TRUE(controller->create_network(spec));
+    make_endpoint("back", "app", "/run/netns/a");
+    EXPECT_EQ(rtnl.find("cngw1")->addresses, std::vector{prefix("10.88.0.1/24")});
+    EXPECT_EQ(ipv6("cngw1", "disable_ipv6"), "1");
+    EXPECT_TRUE(IpAddress::from_abi(port_of("cnet1").gateway6).is_unspecified());
+    EXPECT_FALSE(tables.contents.host_addr.contains(ip("fd00:88::1").to_abi()));
+    spec.name = "odd";
+    spec.subnets = {prefix("10.89.0.0/24"), prefix("fd00:89::/64")};
+    for (const auto& [mode, mode6] :
+         {std::pair(Mode::kRouted, Mode::kRoutedPublished), std::pair(Mode::kNat, Mode::kRouted),
+          std::pair(Mode::kNatUnprotected, Mode::kNat)}) {
+        spec.mode = mode;
+        spec.mode6 = mode6;
+        EXPECT_EQ(controller->create_network(spec).error().kind(), ErrorKind::kInvalid);
+    }
+    // What has one family has one mode.
+    spec.internal = false;
+    spec.subnets.pop_back();
+    EXPECT_EQ(controller->create_network(spec)->network.mode6, std::nullopt);
 }
 
 TEST_F(ModesTest, AnIsolatedNetworkHasNoHost) {

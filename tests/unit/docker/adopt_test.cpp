@@ -185,6 +185,9 @@ TEST_F(AdoptPicture, WaysOutOfTheHost) {
     EXPECT_EQ(modes("a", {}), std::pair(Gateway::kNat, Gateway::kNat));
     const Json kept = {{option + "enable_ip_masquerade", "false"}};
     EXPECT_EQ(modes("a", kept), std::pair(Gateway::kKept, Gateway::kKept));
+    Json bare = kept;
+    bare[option + "gateway_mode_ipv4"] = "nat-unprotected";
+    EXPECT_EQ(modes("a", bare), std::pair(Gateway::kKeptUnprotected, Gateway::kKept));
     Json is_default = kept;
     is_default[option + "default_bridge"] = "true";
     EXPECT_EQ(modes("bridge", is_default), std::pair(Gateway::kNat, Gateway::kNat));
@@ -192,6 +195,9 @@ TEST_F(AdoptPicture, WaysOutOfTheHost) {
                           {option + "gateway_mode_ipv6", "routed"}}),
               std::pair(Gateway::kUnprotected, Gateway::kRouted));
     EXPECT_EQ(modes("a", {{option + "gateway_mode_ipv4", "isolated"}}).first, Gateway::kNat);
+    // Ours to say, not Docker's.
+    EXPECT_FALSE(only(network("a", id, {{option + "gateway_mode_ipv4", "kept-unprotected"}}))
+                     .docker->left.empty());
     const auto unknown = only(network("a", id, {{option + "gateway_mode_ipv6", "teleported"}}));
     EXPECT_EQ(unknown.docker->left, "nobody knows its gateway_mode");
 }

@@ -82,10 +82,28 @@ TEST_F(NewerDocker, GatewayModes) {
     ASSERT_EQ(driver("CreateNetwork", dual({{mode4, "routed"}, {mode6, "routed"}})), done());
     EXPECT_EQ(controller->docker_network("n1")->network.mode, control::Mode::kRoutedPublished);
     ASSERT_EQ(driver("DeleteNetwork", {{"NetworkID", "n1"}}), done());
-    EXPECT_EQ(driver("CreateNetwork", dual({{mode4, "nat"}, {mode6, "routed"}}))["Err"],
-              "option \"" + mode6 + "\": both families of a network of cnet have one mode");
-    EXPECT_EQ(driver("CreateNetwork", dual({{mode4, "nat-unprotected"}}))["Err"],
-              "option \"" + mode4 + "\": \"nat-unprotected\" is neither nat, routed nor isolated");
+    using control::Mode;
+    auto modes = [&](const Json& generic) {
+        EXPECT_EQ(driver("CreateNetwork", dual(generic)), done());
+        const control::Network made = controller->docker_network("n1")->network;
+        EXPECT_EQ(driver("DeleteNetwork", {{"NetworkID", "n1"}}), done());
+        return std::pair(made.mode, made.mode6);
+    };
+    EXPECT_EQ(modes({{mode4, "nat"}, {mode6, "routed"}}),
+              std::pair(Mode::kNat, std::optional(Mode::kRoutedPublished)));
+    EXPECT_EQ(modes({{mode6, "routed"}}),
+              std::pair(Mode::kNat, std::optional(Mode::kRoutedPublished)));
+    EXPECT_EQ(modes({{mode4, "nat-unprotected"}}),
+              std::pair(Mode::kNatUnprotected, std::optional(Mode::kNat)));
+    EXPECT_EQ(modes({{mode4, "isolated"}, {mode6, "isolated"}}),
+              std::pair(Mode::kIsolated, std::optional<Mode>()));
+    EXPECT_EQ(driver("CreateNetwork", dual({{mode4, "open"}}))["Err"],
+              "option \"" + mode4 +
+                  "\": \"open\" is neither nat, nat-unprotected, routed nor isolated");
+    EXPECT_NE(driver("CreateNetwork", dual({{mode4, "nat"}, {mode6, "isolated"}}))["Err"]
+                  .get<std::string>()
+                  .find("internal alone"),
+              std::string::npos);
     EXPECT_EQ(
         driver("CreateNetwork",
                dual({{"com.docker.network.bridge.trusted_host_interfaces", "eth1"}}))["Err"],

@@ -11,8 +11,8 @@ using control::Network;
 
 TEST_F(StoreTest, NewerSchemaIsRefused) {
     open();
-    execute("PRAGMA user_version = 24");
-    EXPECT_NE(open_error().find("version 24, written by a newer cnetd; this one knows up to 23"),
+    execute("PRAGMA user_version = 25");
+    EXPECT_NE(open_error().find("version 25, written by a newer cnetd; this one knows up to 24"),
               std::string::npos)
         << open_error();
 }
@@ -27,16 +27,26 @@ TEST_F(StoreTest, AFileOfTheFirstVersionIsTakenOver) {
           "remote_addresses", "remote_aliases", "remotes", "host_subnets", "fdb", "attached",
           "peers", "xdp_uplinks"})
         execute(std::string("DROP TABLE ") + table);
-    for (const char* column :
-         {"ports DROP COLUMN holder", "ports DROP COLUMN new_rate", "ports DROP COLUMN new_burst",
-          "networks DROP COLUMN snat6", "networks DROP COLUMN nat", "networks DROP COLUMN vni",
-          "networks DROP COLUMN mtu_derived", "networks DROP COLUMN peer_learning",
-          "networks DROP COLUMN clustered", "networks DROP COLUMN flood_limit",
-          "networks DROP COLUMN pool", "networks DROP COLUMN pool_subnet_length",
-          "networks DROP COLUMN names", "networks DROP COLUMN published_only",
-          "endpoints DROP COLUMN ingress_rate", "endpoints DROP COLUMN ingress_burst",
-          "endpoints DROP COLUMN egress_rate", "endpoints DROP COLUMN egress_burst",
-          "endpoints DROP COLUMN disabled"})
+    for (const char* column : {"ports DROP COLUMN holder",
+                               "ports DROP COLUMN new_rate",
+                               "ports DROP COLUMN new_burst",
+                               "networks DROP COLUMN snat6",
+                               "networks DROP COLUMN nat",
+                               "networks DROP COLUMN vni",
+                               "networks DROP COLUMN mtu_derived",
+                               "networks DROP COLUMN peer_learning",
+                               "networks DROP COLUMN clustered",
+                               "networks DROP COLUMN flood_limit",
+                               "networks DROP COLUMN pool",
+                               "networks DROP COLUMN pool_subnet_length",
+                               "networks DROP COLUMN names",
+                               "networks DROP COLUMN mode4",
+                               "networks DROP COLUMN mode6",
+                               "endpoints DROP COLUMN ingress_rate",
+                               "endpoints DROP COLUMN ingress_burst",
+                               "endpoints DROP COLUMN egress_rate",
+                               "endpoints DROP COLUMN egress_burst",
+                               "endpoints DROP COLUMN disabled"})
         execute(std::string("ALTER TABLE ") + column);
     execute("DELETE FROM last_ids WHERE kind = 'peer';"
             "CREATE TABLE fdb (network_id INTEGER, mac TEXT, endpoint_id INTEGER);"
