@@ -170,8 +170,7 @@ Status Applier::run(const BringUpEndpoint& change) {
     if (status) status = rtnl_.configure_endpoint(change.setup);
     if (status && change.ingress) status = rtnl_.limit_rate(change.host_ifname, change.ingress);
     if (status) status = up(change.host_ifname);
-    if (status && change.setup.up)
-        status = rtnl_.announce_endpoint(change.setup.netns, change.setup.ifname);
+    if (status && change.setup.up) status = rtnl_.announce_endpoint(change.setup);
     return status;
 }
 

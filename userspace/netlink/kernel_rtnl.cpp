@@ -41,14 +41,10 @@ Status await_delivery(nl_sock* socket, const IpAddress& address) {
 }
 
 // Of IPv6: there is nothing to wait for with IPv4.
-Status await_delivery(nl_sock* socket, const LinkInfo& link) {
-    auto addresses = read_addresses(socket);
-    if (!addresses) return addresses.error();
+Status await_delivery(nl_sock* socket, const std::vector<IpPrefix>& addresses) {
     Status status;
-    for (const AddressInfo& one : *addresses) {
-        if (one.ifindex == link.ifindex && !one.prefix.is_v4() && one.is_stable() && status)
-            status = await_delivery(socket, one.prefix.address());
-    }
+    for (const IpPrefix& one : addresses)
+        if (!one.is_v4() && status) status = await_delivery(socket, one.address());
     return status;
 }
 
@@ -261,14 +257,14 @@ Status KernelRtnl::configure_endpoint(const EndpointSetup& setup) {
     return {};
 }
 
-Status KernelRtnl::announce_endpoint(const std::string& netns, const std::string& ifname) {
-    auto socket = open_socket_in(netns);
+Status KernelRtnl::announce_endpoint(const EndpointSetup& setup) {
+    auto socket = open_socket_in(setup.netns);
     if (!socket) return socket.error();
-    auto link = read_link(socket->get(), ifname);
-    if (!link) return link.error().because(netns);
-    auto done = await_delivery(socket->get(), *link);
+    auto link = read_link(socket->get(), setup.ifname);
+    if (!link) return link.error().because(setup.netns);
+    auto done = await_delivery(socket->get(), setup.addresses);
     if (done) done = request_same_mac(socket->get(), *link);
-    if (!done) return done.error().because(netns);
+    if (!done) return done.error().because(setup.netns);
     return {};
 }
 

@@ -45,7 +45,7 @@ public:
                                const std::string& key) override;
 
     Status configure_endpoint(const EndpointSetup& setup) override;
-    Status announce_endpoint(const std::string& netns, const std::string& ifname) override;
+    Status announce_endpoint(const EndpointSetup& setup) override;
     Status update_endpoint(const EndpointUpdate& update) override;
     Result<LinkInfo> link_in(const std::string& netns, const std::string& name) override;
     Result<LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override;

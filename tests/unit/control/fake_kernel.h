@@ -363,9 +363,9 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.configure_endpoint(setup);
     }
-    Status announce_endpoint(const std::string& netns, const std::string& ifname) override {
+    Status announce_endpoint(const EndpointSetup& setup) override {
         if (!life_.spend()) return Life::dead();
-        return rtnl_.announce_endpoint(netns, ifname);
+        return rtnl_.announce_endpoint(setup);
     }
     Status update_endpoint(const EndpointUpdate& update) override {
         if (!life_.spend()) return Life::dead();

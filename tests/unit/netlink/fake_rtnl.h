@@ -255,10 +255,10 @@ public:
         return {};
     }
 
-    Status announce_endpoint(const std::string& netns, const std::string& ifname) override {
+    Status announce_endpoint(const EndpointSetup& setup) override {
         if (auto error = failure("announce_endpoint")) return *error;
-        if (!namespaces_.contains(netns)) return no_netns(netns);
-        if (!find_mutable(ifname, netns)) return no_device(ifname);
+        if (!namespaces_.contains(setup.netns)) return no_netns(setup.netns);
+        if (!find_mutable(setup.ifname, setup.netns)) return no_device(setup.ifname);
         return {};
     }
 
