@@ -165,6 +165,9 @@ std::string adopted_objection(const AdoptedBridge& adopted, const netlink::Bridg
     std::string objection = bridge_objection(bridge);
     if (!objection.empty() || !adopted.docker) return objection;
     if (adopted.is_left()) return adopted.docker->left;
+    // Nobody asked for this bridge by its name, so what would see less of it decides.
+    if (bridging.rules) return "there are nftables rules of the bridge family";
+    if (bridging.ebtables) return "there are ebtables rules";
     const bool filtered = bridging.netfilter || bridge.calls_netfilter;
     return filtered ? adopted.docker->filtered : std::string();
 }

@@ -86,7 +86,7 @@ AdoptedView Controller::Impl::view(const AdoptedBridge& adopted) const {
     view.state = view.left.empty() ? "adopted" : "left";
     for (const AdoptedPort& port : adopted_ports(adopted, state, observed))
         view.ports.push_back({port.link->name, port.link->ifindex, port.left});
-    // What iptables would have to say of Docker's is known, and part of `left`.
+    // What any rules would have to say of Docker's is part of `left`.
     if (!adopted.docker) view.warnings = warnings_for(observed.bridging, info->second);
     return view;
 }

@@ -147,6 +147,15 @@ TEST_F(AdoptedDockerTest, RulesMatterWhereTheyAreAsked) {
     follow({bridge("docker0")});
     EXPECT_EQ(state_of("docker0"), "adopted");
     EXPECT_TRUE(controller->adopted().at(0).warnings.empty());
+    rtnl.bridging_of().netfilter = false;
+    for (bool netlink::Bridging::*rules :
+         {&netlink::Bridging::rules, &netlink::Bridging::ebtables}) {
+        rtnl.bridging_of().*rules = true;
+        ASSERT_TRUE(links_changed());
+        EXPECT_EQ(state_of("docker0").substr(0, 4), "left");
+        EXPECT_FALSE(hooked(docker0));
+        rtnl.bridging_of().*rules = false;
+    }
 }
 
 TEST_F(AdoptedDockerTest, AnUplinkStaysOne) {
