@@ -31,7 +31,9 @@ def test_words(host):
     assert {"attach", "create", "set"} <= set(complete(host, "network", ""))
     assert complete(host, "net", "cr") == ["create"]
     assert complete(host, "network", "create", "web", "--mo") == ["--mode"]
-    assert complete(host, "network", "create", "web", "--mode", "") == ["isolated", "nat", "routed", "routed-published"]
+    assert complete(host, "network", "create", "web", "--mode", "") == [
+        "isolated", "nat", "nat-unprotected", "routed", "routed-published"
+    ]
     assert complete(host, "network", "create", "--icc", "o") == ["off", "on"]
     assert complete(host, "network", "create", "") == []
     assert complete(host, "ct", "list", "proto", "t") == ["tcp"]
