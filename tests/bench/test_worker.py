@@ -58,6 +58,29 @@ def test_measures(place, mode):
     assert 0 < measured["p50_us"] <= measured["p99_us"] <= measured["max_us"]
 
 
+@contextlib.contextmanager
+def connection(place):
+    with place.entered():
+        one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with one:
+        one.settimeout(30)
+        one.connect(("127.0.0.1", PORT))
+        yield one
+
+
+def test_a_reset_that_was_lost_ends_nothing(place):
+    """What is lost between containers costs its time: a server that waits for the end would wait for ever."""
+    with serving(place, "crr") as server, connection(place) as hello:
+        hello.sendall(TOKEN.to_bytes(8, "little"))
+        assert len(hello.recv(8)) == 8
+        with connection(place) as kept, connection(place) as goodbye:
+            kept.sendall(b"\x01")
+            assert len(kept.recv(1)) == 1
+            goodbye.sendall(bytes([GOODBYE]))
+            assert goodbye.recv(8) == (1).to_bytes(8, "little")
+        assert server.wait() == 0
+
+
 @pytest.mark.parametrize("mode", ["rr", "udp", "flows"])
 def test_refuses_a_server_of_another_run(place, mode):
     with serving(place, mode, TOKEN + 1) as server:

@@ -45,11 +45,19 @@ Result<bool> answer_one(const UniqueFd& socket, const Options& options, uint64_t
     return false;
 }
 
-// Whatever comes first: another connection, true, or a word on the one that is there.
+// Whatever comes first: another connection, true, or a word on the one that is there, or its end.
 Result<bool> another_comes(const UniqueFd& listener, const UniqueFd& standing) {
     std::array<pollfd, 2> waiting{{{listener.get(), POLLIN, 0}, {standing.get(), POLLIN, 0}}};
     if (poll(waiting.data(), waiting.size(), -1) < 0) return Error::system("poll");
-    return waiting[0].revents != 0;
+    return waiting[1].revents == 0;
+}
+
+// The client has one connection at a time, so by its next one an end is known that was lost on the
+// way: a reset is sent once.
+Status wait_for_end(const UniqueFd& listener, const UniqueFd& socket) {
+    const auto another = another_comes(listener, socket);
+    if (!another) return another.error();
+    return *another ? Status() : wait_for_close(socket);
 }
 
 // churn: each request comes on a connection of its own, the goodbye on the one that said hello.
@@ -66,8 +74,8 @@ Status answer_churn(const UniqueFd& listener, const UniqueFd& first, const Optio
         if (!socket) return socket.error();
         const auto last = answer_one(*socket, options, answered);
         if (!last) return last.error();
-        const Status closed = wait_for_close(*socket);
-        if (!closed) return closed;
+        const Status ended = wait_for_end(listener, *socket);
+        if (!ended) return ended;
     }
 }
 
@@ -80,8 +88,8 @@ Status answer_connections(const UniqueFd& listener, const Options& options) {
         const auto last = answer_one(*socket, options, answered);
         if (!last) return last.error();
         if (*last) return {};
-        const Status closed = wait_for_close(*socket);
-        if (!closed) return closed;
+        const Status ended = wait_for_end(listener, *socket);
+        if (!ended) return ended;
     }
 }
 
