@@ -30,7 +30,7 @@ def test_words(host):
     assert complete(host, "-j", "--color", "never", "net") == ["network"]
     assert {"attach", "create", "set"} <= set(complete(host, "network", ""))
     assert complete(host, "net", "cr") == ["create"]
-    assert complete(host, "network", "create", "web", "--mo") == ["--mode"]
+    assert complete(host, "network", "create", "web", "--mo") == ["--mode", "--mode6"]
     assert complete(host, "network", "create", "web", "--mode", "") == [
         "isolated", "nat", "nat-unprotected", "routed", "routed-published"
     ]
