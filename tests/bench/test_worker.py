@@ -18,6 +18,9 @@ TOKEN = 0xAB12
 PORT = 5201
 WARM_UP = 100
 GOODBYE = 0xFF
+COMPARE = 0xFE
+WARM_UP_BLOCKS = 10
+BLOCK = 4 << 20
 
 
 @pytest.fixture
@@ -264,6 +267,92 @@ def test_refuses_a_wrong_count(place):
     assert done.returncode == 2
     assert "the server answered 7 requests" in done.stderr
     assert done.stdout == ""
+
+
+def received(connection, size):
+    data = bytearray()
+    while len(data) < size and (more := connection.recv(size - len(data))):
+        data += more
+    return data
+
+
+class Meddler:
+    """Stands between the two ends of a stream's run; `damage(number, block)` may change what passes."""
+
+    def __init__(self, place, damage):
+        self._damage = damage
+        self.blocks = 0
+        with place.entered():
+            self._listener = socket.create_server(("127.0.0.1", PORT + 1))
+            self._server = socket.create_connection(("127.0.0.1", PORT))
+        self._thread = threading.Thread(target=self._pass_on)
+        self._thread.start()
+
+    def _pass_on(self):
+        client, _ = self._listener.accept()
+        with client, self._server, contextlib.suppress(ConnectionError):
+            self._server.sendall(received(client, 8))
+            client.sendall(received(self._server, 8))
+            while (first := client.recv(1)) and first[0] != GOODBYE:
+                block = bytearray(first) + received(client, BLOCK - 1)
+                self._damage(self.blocks, block)
+                self._server.sendall(block)
+                if not (answer := received(self._server, 1)):
+                    return
+                client.sendall(answer)
+                self.blocks += 1
+            self._server.sendall(first)
+            client.sendall(received(self._server, 8))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join(timeout=30)
+        self._listener.close()
+
+
+def damaged(place, where):
+    """What a run came to in which `where(number, block)` says which byte of a block is bent: the client's and the
+    server's exit status, and the number of blocks that came through."""
+
+    def bend(number, block):
+        at = where(number, block)
+        if at is not None:
+            block[at] ^= 0x10
+
+    with serving(place, "stream") as server, Meddler(place, bend) as meddler:
+        words = arguments("client", "stream")
+        words[words.index("--port") + 1] = str(PORT + 1)
+        done = place.run(*words, check=False)
+        status = server.wait(timeout=30)
+    assert (done.stdout == "") == (done.returncode != 0)
+    return done.returncode, status, meddler.blocks
+
+
+def test_a_stream_arrives_through_a_proxy(place):
+    client, server, blocks = damaged(place, lambda number, block: None)
+    assert (client, server) == (0, 0) and blocks > WARM_UP_BLOCKS + 1
+
+
+@pytest.mark.parametrize("at", [1, BLOCK // 2, BLOCK - 2])
+def test_refuses_a_damaged_block(place, at):
+    """Of the first, which nobody measures."""
+    assert damaged(place, lambda number, block: at if number == 0 else None) == (2, 2, 0)
+
+
+def test_refuses_a_damaged_last_block(place):
+    """What was measured lies before it."""
+
+    def where(number, block):
+        return BLOCK // 2 if number >= WARM_UP_BLOCKS and block[0] == COMPARE else None
+
+    client, server, blocks = damaged(place, where)
+    assert (client, server) == (2, 2) and blocks > WARM_UP_BLOCKS
+
+
+def test_refuses_a_measured_block_with_a_wrong_end(place):
+    assert damaged(place, lambda number, block: -1 if number == WARM_UP_BLOCKS else None) == (2, 2, WARM_UP_BLOCKS)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cstring>
+#include <random>
 #include <string>
 
 namespace cnet::bench {
@@ -31,6 +34,16 @@ sockaddr_in endpoint_of(const Options& options) {
 }
 
 } // namespace
+
+std::vector<uint8_t> block_of(const Options& options) {
+    std::vector<uint8_t> block(kBlocks / static_cast<size_t>(options.connections));
+    std::mt19937_64 random(options.token);
+    for (size_t at = 0; at < block.size(); at += sizeof(uint64_t)) {
+        const uint64_t eight = random();
+        std::memcpy(block.data() + at, &eight, std::min(sizeof eight, block.size() - at));
+    }
+    return block;
+}
 
 Result<UniqueFd> listen_on(const Options& options) {
     auto socket = tcp_socket();

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "tools/benchmark/worker/options.h"
 #include "userspace/base/result.h"
@@ -18,16 +19,18 @@
 namespace cnet::bench {
 
 inline constexpr uint8_t kGoodbye = 0xff;
+// Of a stream: a block that the server compares as a whole.
+inline constexpr uint8_t kCompare = 0xfe;
 // What the requests of all connections of a stream are long together. The first byte of each is the
 // request, its last the answer to it, so that one byte too many or too few anywhere is noticed.
 inline constexpr size_t kBlocks = size_t{4} << 20;
 
-inline size_t block_bytes(const Options& options) {
-    return kBlocks / static_cast<size_t>(options.connections);
-}
+// What lies between the first byte and the last is the same in each block of a run, and no other
+// run's: what was left in some buffer, or bytes at another's place, are not taken for it.
+std::vector<uint8_t> block_of(const Options& options);
 
 inline uint8_t request_byte(uint64_t number) {
-    return static_cast<uint8_t>(number % kGoodbye);
+    return static_cast<uint8_t>(number % kCompare);
 }
 inline uint8_t answer_byte(uint8_t request, uint64_t token) {
     return static_cast<uint8_t>(request ^ (token | 1));

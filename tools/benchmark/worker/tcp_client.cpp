@@ -14,9 +14,9 @@ uint64_t warm_up(Work work) {
     return work == Work::kStream ? 10 : 100;
 }
 
-Status send_block(const UniqueFd& socket, const Options& options, uint64_t number,
+Status send_block(const UniqueFd& socket, const Options& options, uint8_t request,
                   std::vector<uint8_t>& block) {
-    block.front() = request_byte(number);
+    block.front() = request;
     block.back() = answer_byte(block.front(), options.token);
     Status done = send_all(socket, block.data(), block.size());
     if (!done) return done;
@@ -37,19 +37,27 @@ Status connect_and_request(const Options& options, uint64_t number) {
 
 // All of one connection; with crr a connection for each request and one for the goodbye.
 Result<Measured> ask_on(const UniqueFd& first, const Options& options) {
-    std::vector<uint8_t> block(options.work == Work::kStream ? block_bytes(options) : 0);
+    const bool streams = options.work == Work::kStream;
+    std::vector<uint8_t> block = streams ? block_of(options) : std::vector<uint8_t>();
     const auto transact = [&](uint64_t n) {
         if (options.work == Work::kCrr) return connect_and_request(options, n);
-        if (options.work == Work::kStream) return send_block(first, options, n, block);
+        if (streams) return send_block(first, options, request_byte(n), block);
         return ask_one(first, options, n);
+    };
+    // Blocks are compared as a whole where no time is measured: before and after.
+    const auto transact_aside = [&](uint64_t n) {
+        return streams ? send_block(first, options, kCompare, block) : transact(n);
     };
     const uint64_t before = warm_up(options.work);
     for (uint64_t n = 0; n < before; ++n) {
-        const Status done = transact(n);
+        const Status done = transact_aside(n);
         if (!done) return done.error();
     }
     auto measured = measure(options.seconds, before, transact);
     if (!measured) return measured;
+    const uint64_t asked = before + measured->latencies_ns.size();
+    const Status after = transact_aside(asked);
+    if (!after) return after.error();
 
     UniqueFd last;
     if (options.work == Work::kCrr) {
@@ -57,7 +65,7 @@ Result<Measured> ask_on(const UniqueFd& first, const Options& options) {
         if (!socket) return socket.error();
         last = std::move(*socket);
     }
-    const Status agreed = say_goodbye(last ? last : first, before + measured->latencies_ns.size());
+    const Status agreed = say_goodbye(last ? last : first, asked + 1);
     if (!agreed) return agreed.error();
     return measured;
 }

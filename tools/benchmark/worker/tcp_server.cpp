@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -11,37 +12,55 @@
 namespace cnet::bench {
 namespace {
 
-Status receive_rest_of_block(const UniqueFd& socket, size_t block, uint8_t last) {
+// The requests of one connection, or of many, one after the other.
+struct Answers {
+    explicit Answers(const Options& run) : token(run.token) {
+        if (run.work == Work::kStream) block = block_of(run);
+    }
+
+    uint64_t token;
+    std::vector<uint8_t> block; // as a stream's have to be
+    uint64_t count = 0;
+};
+
+// What follows a block's first byte. The whole of it is compared where the client asks for that,
+// elsewhere the last byte.
+Status receive_rest_of_block(const UniqueFd& socket, const std::vector<uint8_t>& block,
+                             uint8_t request) {
     std::vector<uint8_t> piece(size_t{256} << 10);
-    for (size_t left = block - 1; left > 0;) {
-        const size_t wanted = std::min(left, piece.size());
+    for (size_t received = 1; received < block.size();) {
+        const size_t wanted = std::min(block.size() - received, piece.size());
         const Status done = receive_all(socket, piece.data(), wanted);
         if (!done) return done;
-        left -= wanted;
-        if (left == 0 && piece[wanted - 1] != last)
-            return Error(ErrorKind::kSystem, "a block ended with a wrong byte");
+        received += wanted;
+        const size_t unasked = received == block.size() ? 1 : 0;
+        const size_t compared = request == kCompare ? wanted : unasked;
+        if (std::memcmp(piece.data() + wanted - compared, block.data() + received - compared,
+                        compared) != 0)
+            return Error(ErrorKind::kSystem, "a wrong byte in a block");
     }
     return {};
 }
 
 // Answers one request; true when it was the goodbye.
-Result<bool> answer_one(const UniqueFd& socket, const Options& options, uint64_t& answered) {
+Result<bool> answer_one(const UniqueFd& socket, Answers& answers) {
     uint8_t request = 0;
     Status done = receive_all(socket, &request, sizeof request);
     if (!done) return done.error();
     if (request == kGoodbye) {
-        done = send_all(socket, &answered, sizeof answered);
+        done = send_all(socket, &answers.count, sizeof answers.count);
         if (!done) return done.error();
         return true;
     }
-    const uint8_t answer = answer_byte(request, options.token);
-    if (options.work == Work::kStream) {
-        done = receive_rest_of_block(socket, block_bytes(options), answer);
+    const uint8_t answer = answer_byte(request, answers.token);
+    if (!answers.block.empty()) {
+        answers.block.back() = answer;
+        done = receive_rest_of_block(socket, answers.block, request);
         if (!done) return done.error();
     }
     done = send_all(socket, &answer, sizeof answer);
     if (!done) return done.error();
-    ++answered;
+    ++answers.count;
     return false;
 }
 
@@ -62,17 +81,17 @@ Status wait_for_end(const UniqueFd& listener, const UniqueFd& socket) {
 
 // churn: each request comes on a connection of its own, the goodbye on the one that said hello.
 Status answer_churn(const UniqueFd& listener, const UniqueFd& first, const Options& options) {
-    uint64_t answered = 0;
+    Answers answers(options);
     while (true) {
         const auto another = another_comes(listener, first);
         if (!another) return another.error();
         if (!*another) {
-            const auto last = answer_one(first, options, answered);
+            const auto last = answer_one(first, answers);
             return last ? Status() : last.error();
         }
         const auto socket = accept_from(listener);
         if (!socket) return socket.error();
-        const auto last = answer_one(*socket, options, answered);
+        const auto last = answer_one(*socket, answers);
         if (!last) return last.error();
         const Status ended = wait_for_end(listener, *socket);
         if (!ended) return ended;
@@ -81,11 +100,11 @@ Status answer_churn(const UniqueFd& listener, const UniqueFd& first, const Optio
 
 // crr: the goodbye does, too.
 Status answer_connections(const UniqueFd& listener, const Options& options) {
-    uint64_t answered = 0;
+    Answers answers(options);
     while (true) {
         const auto socket = accept_from(listener);
         if (!socket) return socket.error();
-        const auto last = answer_one(*socket, options, answered);
+        const auto last = answer_one(*socket, answers);
         if (!last) return last.error();
         if (*last) return {};
         const Status ended = wait_for_end(listener, *socket);
@@ -94,9 +113,9 @@ Status answer_connections(const UniqueFd& listener, const Options& options) {
 }
 
 Status answer_requests(const UniqueFd& socket, const Options& options) {
-    uint64_t answered = 0;
+    Answers answers(options);
     while (true) {
-        const auto last = answer_one(socket, options, answered);
+        const auto last = answer_one(socket, answers);
         if (!last) return last.error();
         if (*last) return {};
     }
