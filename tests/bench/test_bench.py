@@ -1,6 +1,7 @@
 """tools/bench as a whole: it measures every contender and leaves nothing behind, however it ends."""
 
 import collections
+import gzip
 import json
 import os
 import shutil
@@ -69,6 +70,10 @@ def test_measures_every_contender(tmp_path):
         assert study["runs"] or "not installed" in study["notes"][0]
     assert page.read_text().count("<svg") > 20
     assert len(list((tmp_path / "published").glob("*.svg"))) > 20
+    assert json.loads(gzip.decompress((tmp_path / "published" / "samples.json.gz").read_bytes())) == figures
+    head = subprocess.run(["git", "-C", REPOSITORY, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode == 0:
+        assert figures["machine"]["commit"][:12] == head.stdout[:12]
 
 
 def test_measures_what_is_asked_for():

@@ -1,5 +1,7 @@
 """Ratios, and when a contender gets an error in place of a number."""
 
+import gzip
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -11,7 +13,7 @@ from benchmark.measure import Measurement, aim_results
 from benchmark.path import Contender, Path
 from benchmark.publish import publish
 from benchmark.ratios import ratio, spread
-from benchmark.report import as_text
+from benchmark.report import as_json, as_text
 from benchmark.report_html import as_html
 from benchmark.scenarios import Aim, Scenario
 from benchmark.study import Contest, Curves, Result, Table, as_text as study_text
@@ -23,6 +25,7 @@ MACHINE = {
     "processor": "p",
     "virtual": True,
     "load": 0,
+    "commit": "abcdef012345",
     "time": "2026-01-02T03:04:05",
 }
 SETTINGS = {"rounds": 3, "seconds": 1, "cpu": 1, "nice": 0, "modes": ["rr"]}
@@ -202,18 +205,25 @@ def test_publishes(tmp_path):
     for text in texts:
         text.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
     (directory / "gone.svg").write_text("of another run")
-    publish(directory, measurement, MACHINE, SETTINGS, ["a note"], [(Study, RESULT)])
+    (directory / "samples.json.gz").write_text("of another run")
+    samples = as_json(measurement, MACHINE, SETTINGS, ["a note"])
+    publish(directory, measurement, MACHINE, SETTINGS, ["a note"], [(Study, RESULT)], samples)
 
     names = sorted(path.name for path in directory.iterdir())
-    assert names == ["fake-rr.svg", "figures.md", "some-lines.svg"]
+    assert names == ["fake-rr.svg", "figures.md", "samples.json.gz", "some-lines.svg"]
+    kept = (directory / "samples.json.gz").read_bytes()
+    ours = json.loads(gzip.decompress(kept))["scenarios"]["fake"]["rr"]["cnet"]
+    assert [run["per_second"] for run in ours["runs"]] == [97, 96, 99]
     for path in directory.glob("*.svg"):
         assert ElementTree.fromstring(path.read_text()).tag == "{http://www.w3.org/2000/svg}svg"
     figures = (directory / "figures.md").read_text()
-    for part in ("![fake rr](fake-rr.svg)", "| one | 1\\|2 |", "error: it broke", "0.970 (0.960..0.990)"):
+    for part in ("![fake rr](fake-rr.svg)", "commit abcdef012345", "(samples.json.gz)", "| one | 1\\|2 |", "error: it broke", "0.970 (0.960..0.990)"):
         assert part in figures
     for text, where in texts.items():
         summary = text.read_text()
         assert summary.startswith("before\n<!-- figures -->")
         assert summary.endswith("<!-- end of figures -->\nafter\n")
         assert "| fake, `rr`, to veth | 0.97 | 0.970 | met |" in summary and "old" not in summary
-        assert f"({where}/figures.md)" in summary
+        assert f"({where}/figures.md)" in summary and "commit abcdef012345" in summary
+    publish(directory, measurement, MACHINE, SETTINGS, ["a note"], [(Study, RESULT)], samples)
+    assert (directory / "samples.json.gz").read_bytes() == kept

@@ -54,7 +54,7 @@ def add_outputs(parser):
         "--publish",
         type=pathlib.Path,
         metavar="DIR",
-        help="write tables in Markdown and plots there too, and the aims into DIR.md and ../README.md of it",
+        help="write tables in Markdown, plots and every sample there too, and the aims into DIR.md and ../README.md of it",
     )
 
 
@@ -201,15 +201,13 @@ def write(options, description, measurement, notes, studies):
         print("\n" + study.as_text(one.TITLE, result), end="")
     if options.html:
         options.html.write_text(as_html(*told, studies), encoding="utf-8")
+    figures = report.as_json(*told) if measurement else {"machine": description, "settings": settings}
+    names = {one: name for name, one in STUDIES.items()}
+    figures["studies"] = {names[one]: result.as_json() for one, result in studies}
     if options.json:
-        figures = {"machine": description, "settings": settings}
-        if measurement:
-            figures = report.as_json(*told)
-        names = {one: name for name, one in STUDIES.items()}
-        figures["studies"] = {names[one]: result.as_json() for one, result in studies}
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.publish:
-        publish(options.publish, *told, studies)
+        publish(options.publish, *told, studies, figures)
 
 
 def list_all(everything):
@@ -238,7 +236,7 @@ def run(arguments):
     names = [name for name in options.scenario if name in STUDIES]
     where = [name for name in options.scenario if name not in STUDIES]
     chosen = choose(everything, where, options.skip, options.full)
-    description = machine.describe()
+    description = machine.describe(ROOT)
     measurement, notes = None, []
     if not names:
         measurement, notes = compare(options, cnet, chosen)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import platform
+import subprocess
 import time
 
 
@@ -18,7 +19,16 @@ def is_virtual():
     return " hypervisor" in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
 
 
-def describe():
+def commit(tree):
+    """What is checked out there, and whether it was changed since; empty where git does not say."""
+    asked = ["git", "-C", str(tree), "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=, changed"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def describe(tree):
     return {
         "kernel": platform.release(),
         "machine": platform.machine(),
@@ -26,6 +36,7 @@ def describe():
         "cpus": os.cpu_count(),
         "virtual": is_virtual(),
         "load": round(os.getloadavg()[0], 2),
+        "commit": commit(tree),
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
 

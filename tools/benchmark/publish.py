@@ -1,10 +1,12 @@
 """The figures for a repository: tables in Markdown, plots in SVG files.
 
-`--publish docs/performance` writes docs/performance/figures.md with everything and a file for each plot, and puts the
-machine and the aims between the two marks of docs/performance.md and README.md, where those have them. What a former run
-left in the directory goes.
+`--publish docs/performance` writes docs/performance/figures.md with everything, a file for each plot and every sample, and
+puts the machine and the aims between the two marks of docs/performance.md and README.md, where those have them. What a
+former run left in the directory goes.
 """
 
+import gzip
+import json
 import os
 
 from . import plots
@@ -13,13 +15,17 @@ from .report import heading
 from .scenarios import MODES, US
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+SAMPLES = "samples.json.gz"
 
 
-def publish(directory, measurement, machine, settings, notes, studies):
+def publish(directory, measurement, machine, settings, notes, studies, samples):
+    """`samples`: what --json writes."""
     directory.mkdir(parents=True, exist_ok=True)
-    for old in [*directory.glob("*.svg"), *directory.glob("figures.md")]:
+    for old in [*directory.glob("*.svg"), *directory.glob("figures.md"), *directory.glob(SAMPLES)]:
         old.unlink()
-    parts = ["# Figures", _where(machine, settings)]
+    # Without the time in gzip's header: the same samples are the same file.
+    (directory / SAMPLES).write_bytes(gzip.compress(json.dumps(samples).encode(), mtime=0))
+    parts = ["# Figures", _where(machine, settings), f"Every sample of the run: [{SAMPLES}]({SAMPLES})."]
     if measurement:
         parts += [*_aims(measurement), *_comparison(directory, measurement)]
     for study, result in studies:

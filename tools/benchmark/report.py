@@ -71,7 +71,7 @@ def heading(machine, settings):
     yield (
         f"Linux {machine['kernel']} {machine['machine']}, {machine['cpus']} CPUs,"
         f" {machine['processor']}{kind}; "
-        f"load {machine['load']}"
+        f"load {machine['load']}; commit {machine['commit'] or 'unknown'}"
     )
     yield (
         f"medians (lowest..highest) of {settings['rounds']} interleaved rounds of"
