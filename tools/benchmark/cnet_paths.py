@@ -91,6 +91,10 @@ class Cnetd:
         rows = self.cli("prog", "list")
         return {(row["hook"], row["name"]): (row["runs"], row["run_time_ns"]) for row in rows}
 
+    def verified(self):
+        """name -> instructions that the verifier walked when the program was loaded"""
+        return {row["name"]: row["instructions"] for row in self.cli("prog", "list")}
+
     def cpu_seconds(self):
         """CPU time that cnetd has used."""
         with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
@@ -186,6 +190,9 @@ class CnetContender(Contender):
 
     def program_runs(self):
         return self._cnet.daemon.program_runs()
+
+    def verified(self):
+        return self._cnet.daemon.verified()
 
 
 class CnetSwitched(CnetContender):

@@ -18,7 +18,8 @@ from .work import Worker
 TITLE = "what each BPF program costs"
 ABOUT = (
     "Nanoseconds that the kernel counts for a run of the program, under the work of the comparison. What it asks the kernel to "
-    "do afterwards, such as the redirect, is not in it."
+    "do afterwards, such as the redirect, is not in it. The verifier's instructions are those that it walked, over all ways "
+    "through the program, when that was loaded."
 )
 EMPTY_OBJECT = "bench_empty.bpf.o"
 
@@ -33,6 +34,7 @@ class Cost:
     runs_per_transaction: float
     ns_per_run: float
     empty_ns: float
+    instructions: int  # that the verifier walked
 
     @property
     def own_ns(self):
@@ -59,20 +61,23 @@ class EmptyProgram:
 
 def costs_of(contender, worker, path, scenario, mode, seconds, empty_ns):
     """What every program that ran under this work cost."""
-    before = contender.program_runs()
+    before, verified = contender.program_runs(), contender.verified()
     transactions = worker.run(path, mode, seconds)["transactions"]
     for key, (runs, time_ns) in contender.program_runs().items():
         runs, time_ns = runs - before[key][0], time_ns - before[key][1]
         # Fewer than one run in a hundred transactions is other traffic, such as ARP; the collector has a clock.
         if runs * 100 > transactions and key[1] != "cnet_gc":
-            yield Cost(scenario, mode, key[1], runs / transactions, time_ns / runs, empty_ns)
+            yield Cost(
+                scenario, mode, key[1], runs / transactions, time_ns / runs, empty_ns, verified[key[1]]
+            )
 
 
 def own_spreads(costs):
-    """((scenario, mode, program), runs a transaction, spread of its own ns a run) of each."""
+    """((scenario, mode, program, instructions), runs a transaction, spread of its own ns a run) of each."""
     groups = {}
     for cost in costs:
-        groups.setdefault((cost.scenario, cost.mode, cost.program), []).append(cost)
+        key = cost.scenario, cost.mode, cost.program, cost.instructions
+        groups.setdefault(key, []).append(cost)
     for key, group in groups.items():
         runs = spread([cost.runs_per_transaction for cost in group]).median
         yield key, runs, spread([cost.own_ns for cost in group])
@@ -86,10 +91,12 @@ def table(costs):
             f"{runs:.2f}",
             f"{own.median * runs:.0f}",
             f"{own.median:.0f} ({own.low:.0f}..{own.high:.0f})",
+            f"{instructions:,}",
         ]
-        for (scenario, mode, program), runs, own in own_spreads(costs)
+        for (scenario, mode, program, instructions), runs, own in own_spreads(costs)
     ]
-    return Table("work", ["work", "program", "runs a transaction", "ns a transaction", "ns a run"], rows)
+    columns = ["work", "program", "runs a transaction", "ns a transaction", "ns a run", "verifier's instructions"]
+    return Table("work", columns, rows)
 
 
 def measure(options, lab, everything, bin_dir, say):

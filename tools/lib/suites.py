@@ -6,6 +6,7 @@ one test's result. Everything they print goes to build/test-logs.
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -25,6 +26,7 @@ LOGS = BUILD / "test-logs"
 SHOWN_FAILURES = 10
 SHOWN_LINES = 30
 TOGETHER = 3
+PROGRAM_NS = "program_ns:"  # a test's property of that name is shown in the end
 
 
 @dataclasses.dataclass
@@ -265,6 +267,23 @@ def commands(suite, xml_of):
             yield name, [*prefix, *command], xml
 
 
+def program_times(xml):
+    """(work and program, nanoseconds a run) that a test has measured."""
+    with contextlib.suppress(ElementTree.ParseError):
+        for element in ElementTree.parse(xml).iter("property"):
+            if element.get("name").startswith(PROGRAM_NS):
+                yield element.get("name").removeprefix(PROGRAM_NS), element.get("value")
+
+
+def show_program_times(suites):
+    """Reported, and nothing more: what is gated is the verifier's instructions."""
+    times = [time for suite in suites for xml in sorted((LOGS / suite.name).glob("*.xml")) for time in program_times(xml)]
+    if times:
+        print("\nnanoseconds that BPF programs took a run, beside whatever else ran")
+    for what, nanoseconds in times:
+        print(f"{what:40}{nanoseconds:>6}")
+
+
 def run_suite(suite):
     print(f"== {suite.name}: {suite.what}", flush=True)
     log_path = LOGS / f"{suite.name}.log"
@@ -287,7 +306,7 @@ def counts(cases):
 
 
 def show(suite, cases, seconds):
-    print(f"{suite.name:14} {counts(cases)}, {seconds:.0f} s", flush=True)
+    print(f"{suite.name:17} {counts(cases)}, {seconds:.0f} s", flush=True)
     for case in cases:
         if case.outcome == "skipped":
             print(f"    skipped {case.name}: {' '.join(case.detail.split())}")
@@ -348,7 +367,7 @@ def main():
     args = parser.parse_args()
     if args.list:
         for suite in SUITES:
-            print(f"{suite.name:14} {suite.what}{' (--long)' if suite.long_only else ''}")
+            print(f"{suite.name:17} {suite.what}{' (--long)' if suite.long_only else ''}")
         return 0
 
     # Whoever limits the time ends this by SIGTERM: nothing of it may go on, as with Ctrl-C.
@@ -358,9 +377,10 @@ def main():
     LOGS.mkdir(parents=True, exist_ok=True)
     results = run_all(suites, Builds(suites))
 
+    show_program_times([suite for suite, _, seconds in results if seconds])
     print("\n== summary")
     for suite, cases, seconds in results:
-        print(f"{suite.name:14} {counts(cases)}, {seconds:.0f} s")
+        print(f"{suite.name:17} {counts(cases)}, {seconds:.0f} s")
     print(f"took {(time.monotonic() - started) / 60:.1f} min; logs in {os.path.relpath(LOGS, ROOT)}/")
     everything = [case for _, cases, _ in results for case in cases]
     print(counts(everything))
