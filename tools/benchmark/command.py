@@ -20,7 +20,10 @@ QUICK = {"rounds": 3, "seconds": 0.12, "endpoints": 100}
 DEFAULT = {"rounds": 9, "seconds": 0.5, "endpoints": 1000}
 HIGHEST_PRIORITY = -20
 
-PROGRAMS = ("empty", "redirect", "redirect_out", "vxlan_in", "vxlan_out", "flow_vxlan_out", "xdp_drop", "xdp_pass", "sockmap")
+PROGRAMS = (
+    "empty", "redirect", "redirect_out", "nat_in", "nat_out", "vxlan_in", "vxlan_out", "vxlan_neigh_out", "flow_vxlan_out",
+    "xdp_drop", "xdp_pass", "sockmap",
+)
 
 STUDIES = {
     "udp": udp,

@@ -16,7 +16,14 @@ from .kernel_paths import (
     Wire,
 )
 from .overlay_paths import CnetOverlay, FlowVxlan, MacvlanAcross, Vxlan
-from .redirect_path import BareRedirect, BareRedirectAcross, BareVxlan
+from .redirect_path import (
+    BareNat,
+    BareRedirect,
+    BareRedirectAcross,
+    BareRedirectPort,
+    BareVxlan,
+    BareVxlanByNeighbour,
+)
 from .sockmap_path import Sockmap
 
 US = "cnet"
@@ -43,7 +50,7 @@ class Aim:
 class Scenario:
     name: str
     title: str
-    limit: str  # the contender that nobody can beat
+    limit: str  # what the others are a share of
     again: str  # the limit built a second time: what differs between the two is noise
     contenders: list
     aims: list
@@ -130,6 +137,7 @@ def _overlay(bin_dir):
             FlowVxlan("flow-vxlan", "flow-based vxlan", bin_dir),
             BareRedirectAcross("redirect", "bpf_redirect, no VXLAN", bin_dir),
             BareVxlan("adjust-room", "the same + adjust_room", bin_dir),
+            BareVxlanByNeighbour("neigh", "the same + redirect_neigh", bin_dir),
             CnetOverlay(US, "cnet-bpf", bin_dir),
         ],
         [
@@ -180,6 +188,8 @@ def scenarios(bin_dir, others):
                 LegacyIptablesPort("iptables-legacy", "iptables-legacy", others),
                 IptablesPort("iptables", "iptables-nft as Docker", others),
                 NftablesPort("nftables", "nftables map", others),
+                BareRedirectPort("redirect", "bpf_redirect, no NAT", bin_dir),
+                BareNat("bare-nat", "the same, one port translated", bin_dir),
                 CnetPort(US, us, cnet),
             ],
             [Aim("crr", "nftables", 1.30)],
