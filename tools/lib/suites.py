@@ -101,6 +101,9 @@ SUITES = [
           select="bpf", targets=("bpf_tests",), long_only=True),
     Suite("bpf-clang-19", "BPF programs built by clang-19", "ctest", build="bpf-clang-19",
           select="bpf", targets=("bpf_tests",), long_only=True),
+    *(Suite(f"verifier-{clang}", f"what {clang} built, loaded, attached and within the verifier's budget", "pytest",
+            build=f"bpf-{clang}", select="tests/netns/test_kernels.py", targets=EXECUTABLES, long_only=True)
+      for clang in ("clang-14", "clang-19")),
 ]
 
 
