@@ -193,9 +193,21 @@ def test_costs_of_programs(tmp_path, record_property):
         ("overlay", "cnet_endpoint"),
         ("overlay", "cnet_uplink"),
         ("overlay", "cnet_uplink_egress"),
+        ("masquerade", "cnet_endpoint"),
+        ("masquerade", "cnet_uplink"),
+        ("masquerade", "cnet_uplink_egress"),
+        ("from-host", "cnet_endpoint"),
+        ("from-host", "cnet_hostport"),
+        ("published-xdp", "cnet_endpoint"),
+        ("published-xdp", "cnet_uplink"),
+        ("published-xdp", "cnet_uplink_egress"),
+        ("published-xdp", "cnet_uplink_xdp"),
+        ("adopted", "cnet_bridgeport"),
+        ("adopted-host", "cnet_bridge"),
+        ("adopted-host", "cnet_bridgeport"),
     }
     for run in runs:
-        per_transaction = 2 if run["scenario"] in ("same-host", "overlay") else 1
+        per_transaction = 2 if run["scenario"] in ("same-host", "overlay", "adopted") else 1
         assert run["runs_per_transaction"] == pytest.approx(per_transaction, rel=0.1)
         assert run["instructions"] > 1000
     with open(STATISTICS, encoding="ascii") as file:

@@ -8,6 +8,7 @@ import subprocess
 
 from .api import Api
 from .kernel_paths import (
+    BRIDGE,
     FIRST,
     GATEWAY,
     HOST,
@@ -17,6 +18,8 @@ from .kernel_paths import (
     SECOND,
     SUBNET,
     UPLINK,
+    add_container,
+    bridge_host,
     wired_host,
 )
 from .lab import BenchError, poll
@@ -214,3 +217,50 @@ class CnetUplink(CnetContender):
 
     def _path(self, cnet):
         return Path(cnet.host, cnet.outside, OUTSIDE, SERVER_PORT, SERVER_PORT)
+
+
+class CnetMasquerade(CnetContender):
+    """A container's own connection to outside."""
+
+    ways = (("endpoint", "snat"), ("uplink", "snat_reply"))
+
+    def _path(self, cnet):
+        return Path(cnet.first, cnet.outside, OUTSIDE, SERVER_PORT, SERVER_PORT)
+
+
+class CnetFromHost(CnetContender):
+    """A process of the host and a container."""
+
+    ways = (("hostport", "switched"),)
+
+    def _path(self, cnet):
+        return Path(cnet.host, cnet.first, FIRST, SERVER_PORT, SERVER_PORT)
+
+
+class CnetPortByXdp(CnetPort):
+    """A published port behind an uplink with XDP, which passes what is not refused."""
+
+    def _path(self, cnet):
+        cnet.daemon.cli("uplink", "set", UPLINK, "--xdp", "native")
+        return super()._path(cnet)
+
+
+class CnetAdopted(Contender):
+    """Two containers on a bridge that somebody else made; `from_host`: the host and one of them."""
+
+    def __init__(self, name, label, bin_dir, from_host=False):
+        super().__init__(name, label)
+        self._bin, self._from_host = bin_dir, from_host
+
+    def build(self, lab):
+        host, _ = wired_host(lab, bridge_host(lab, netfilter=False))
+        ends = [add_container(lab, host, f"veth{number}", address) for number, address in enumerate((FIRST, SECOND))]
+        self._daemon = Cnetd(lab, self._bin, host, self.name)
+        self._daemon.cli("adopt", BRIDGE)
+        return Path(host if self._from_host else ends[0], ends[1], SECOND, SERVER_PORT, SERVER_PORT)
+
+    def program_runs(self):
+        return self._daemon.program_runs()
+
+    def verified(self):
+        return self._daemon.verified()

@@ -8,6 +8,7 @@ afterwards (bpf_redirect_peer's delivery) is not in these figures.
 import dataclasses
 
 from .bpf import Program, statistics_on
+from .cnet_paths import CnetAdopted, CnetFromHost, CnetHost, CnetMasquerade, CnetPortByXdp
 from .kernel_paths import BareVeth
 from .lab import BenchError, Lab
 from .ratios import spread
@@ -99,6 +100,19 @@ def table(costs):
     return Table("work", columns, rows)
 
 
+def more(bin_dir):
+    """Programs that no scenario has: label -> contender."""
+    host, by_xdp = CnetHost(bin_dir, label="more"), CnetHost(bin_dir, label="by-xdp")
+    contenders = [
+        CnetMasquerade("masquerade", "container to outside", host),
+        CnetFromHost("from-host", "host to container", host),
+        CnetPortByXdp("published-xdp", "published port, XDP on the uplink", by_xdp),
+        CnetAdopted("adopted", "on an adopted bridge", bin_dir),
+        CnetAdopted("adopted-host", "host to an adopted bridge", bin_dir, from_host=True),
+    ]
+    return {contender.name: contender for contender in contenders}
+
+
 def measure(options, lab, everything, bin_dir, say):
     worker = Worker(bin_dir / "cnet-bench-worker", options.cpu, options.nice)
     empty = EmptyProgram(lab, bin_dir / EMPTY_OBJECT)
@@ -106,6 +120,9 @@ def measure(options, lab, everything, bin_dir, say):
         scenario.name: next(one for one in scenario.contenders if one.name == US)
         for scenario in everything
     }
+    # Not where scenarios were named.
+    if len(options.scenario) < 2:
+        ours.update(more(bin_dir))
     paths = {scenario: contender.build(lab) for scenario, contender in ours.items()}
     modes = [mode for mode in options.modes if mode != "streams"]
     for number in range(options.rounds):
