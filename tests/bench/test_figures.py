@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from benchmark import plots
+from benchmark.flood import kept_table
 from benchmark.lab import BenchError
 from benchmark.measure import Measurement, aim_results
 from benchmark.path import Contender, Path
@@ -179,6 +180,16 @@ def test_a_study_has_no_number_of_what_failed():
     assert contest.spread(bad, "key", "per_second") is None
     assert [sample["contender"] for sample in contest.all_samples()] == ["good", "good"]
     assert contest.all_errors() == ["fake: bad: a wrong byte came back"]
+
+
+def test_what_is_kept_beside_a_flood_is_of_the_same_round():
+    """The machine slows down threefold in the middle; each round's share does not see it."""
+    contest, one = Contest("fake", [Fake("one", [])]), Fake("one", [])
+    contest.build(None, lambda _: None)
+    for alone, beside in ((100, 90), (30, 27), (110, 88)):
+        contest.add(one, (None, 0), {"per_second": alone})
+        contest.add(one, ("client", 100_000), {"per_second": beside})
+    assert kept_table(contest, "client", [100_000]).rows == [["the one", "0.90 (0.80..0.90)"]]
 
 
 def test_a_study_as_text():

@@ -247,8 +247,7 @@ def drops_table(contest):
 def kept_table(contest, kind, offered):
     rows = []
     for contender, _ in contest.running():
-        alone = contest.spread(contender, (None, 0), "per_second").median
-        kept = [contest.spread(contender, (kind, rate), "per_second").median / alone for rate in offered]
-        rows.append([contender.label, *(f"{share:.2f}" for share in kept)])
+        kept = [contest.share(contender, (kind, rate), (None, 0)) for rate in offered]
+        rows.append([contender.label, *(f"{one.median:.2f} ({one.low:.2f}..{one.high:.2f})" for one in kept)])
     columns = [f"kept of {MODE}: {KINDS[kind]}", *(f"beside {rate:,} a second" for rate in offered)]
     return Table(columns[0], columns, rows)

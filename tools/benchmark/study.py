@@ -93,10 +93,14 @@ class Contest:
 
     def ratio(self, contender, other, key, what="per_second"):
         """Of samples of the same rounds: both have as many, since one that fails has none."""
-        values, others = (
-            [sample[what] for sample in self.samples[one.name, key]] for one in (contender, other)
-        )
-        return ratio(values, others)
+        return ratio(self._series(contender, key, what), self._series(other, key, what))
+
+    def share(self, contender, key, of_key, what="per_second"):
+        """Of what the same contender had under another key in the same rounds."""
+        return ratio(self._series(contender, key, what), self._series(contender, of_key, what))
+
+    def _series(self, contender, key, what):
+        return [sample[what] for sample in self.samples[contender.name, key]]
 
     def all_samples(self):
         return [
