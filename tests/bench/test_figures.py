@@ -106,6 +106,7 @@ def test_aims():
     assert [aim.met for aim in aim_results(measurement, "cnet")] == [True, False]
     text = as_text(measurement, MACHINE, SETTINGS, [])
     assert "0.970 (0.960..0.990)" in text
+    assert "1.00     2.00     3.00" in text
     assert "MISSED by 1.0 %" in text
 
 

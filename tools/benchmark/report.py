@@ -84,7 +84,7 @@ def heading(machine, settings):
 
 def _table(measurement, scenario, mode):
     yield (
-        f"  {mode:{LABEL_WIDTH}} {'per second':>10} {'p50 us':>8} {'p99 us':>8}   "
+        f"  {mode:{LABEL_WIDTH}} {'per second':>10} {'p50 us':>8} {'p99 us':>8} {'p99.9':>8}   "
         f"{'of ' + scenario.limit:24} {'cnet-bpf : it':24}"
     )
     for contender in scenario.contenders:
@@ -101,7 +101,7 @@ def _figures(measurement, scenario, mode, contender):
     rate = measurement.spread(scenario, mode, contender.name)
     latencies = [
         measurement.spread(scenario, mode, contender.name, what).median
-        for what in ("p50_us", "p99_us")
+        for what in ("p50_us", "p99_us", "p999_us")
     ]
     to_limit = to_us = None
     if contender.name != scenario.limit:
@@ -109,7 +109,7 @@ def _figures(measurement, scenario, mode, contender):
     if contender.name != US:
         to_us = measurement.ratio(scenario, mode, US, contender.name)
     return (
-        f"{rate.median:10,.0f} {latencies[0]:8.2f} {latencies[1]:8.2f}   "
+        f"{rate.median:10,.0f} {latencies[0]:8.2f} {latencies[1]:8.2f} {latencies[2]:8.2f}   "
         f"{_ratio(to_limit):24} {_ratio(to_us):24}"
     )
 
