@@ -103,9 +103,9 @@ class PlainHost:
 class Endpoint:
     """A container of an overlay network, of either family."""
 
-    def __init__(self, host, name, network="over"):
+    def __init__(self, host, name, network="over", options=()):
         self.namespace = Namespace(name)
-        made = host.cli("endpoint", "create", network, name, "--netns", self.namespace.path)
+        made = host.cli("endpoint", "create", network, name, "--netns", self.namespace.path, *options)
         addresses = [one.split("/")[0] for one in made["addresses"]]
         self.address = next(one for one in addresses if ":" not in one)
         self.address6 = next((one for one in addresses if ":" in one), None)

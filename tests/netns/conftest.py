@@ -92,8 +92,8 @@ def underlay():
 def endpoint():
     made = []
 
-    def make(host, name, network="over"):
-        made.append(Endpoint(host, name, network))
+    def make(host, name, network="over", options=()):
+        made.append(Endpoint(host, name, network, options))
         return made[-1]
 
     yield make

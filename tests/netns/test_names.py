@@ -335,11 +335,15 @@ def test_names_of_other_hosts(make_cluster, endpoint):
     _, (one, two) = make_cluster()
     one.cli("network", "create", "over", "--vni", "auto", "--subnet", "10.99.0.0/24", "--subnet", "fd00:99::/64")
     wait_until(lambda: two.cli("network", "list"), what="the network on the other host")
-    alpha, beta = endpoint(one, "alpha"), endpoint(two, "beta")
-    for asker, other in ((alpha, beta), (beta, alpha)):
-        known(asker.namespace, other.name, [other.address], "10.99.0.1")
-    two.cli("endpoint", "delete", "beta")
-    wait_until(
-        lambda: not ask(alpha.namespace, "10.99.0.1", "beta", timeout=20).records,
-        what="the name's end",
+    alpha, beta = (
+        endpoint(host, name, options=("--alias", f"{name}-too")) for host, name in ((one, "alpha"), (two, "beta"))
     )
+    for asker, other in ((alpha, beta), (beta, alpha)):
+        for name in (other.name, f"{other.name}-too"):
+            known(asker.namespace, name, [other.address], "10.99.0.1")
+    two.cli("endpoint", "delete", "beta")
+    for name in ("beta", "beta-too"):
+        wait_until(
+            lambda name=name: not ask(alpha.namespace, "10.99.0.1", name, timeout=20).records,
+            what=f"the end of the name {name}",
+        )
