@@ -18,9 +18,11 @@ from harness.sockets import (
     Stream,
     TcpServer,
     UdpServer,
+    echo_once,
     hash_back,
     open_socket,
     send_and_compare,
+    tcp_connect,
     tcp_talk,
     udp_icmp_error,
     udp_talk,
@@ -85,13 +87,16 @@ def test_running_connections_stay_with_the_kernel(host, world, lab):
         before = stream.sent
         wait_until(lambda: stream.sent > before, what="the stream")
         host.cli("adopt", lab.name, "--masquerade", "on")
-        assert tcp_talk(two.namespace, outside.FAR, another.port) == "echoed"
+        begun = tcp_connect(two.namespace, outside.FAR, another.port)
+        assert echo_once(begun)
         host.restart()
         before = stream.sent
         wait_until(lambda: stream.sent > before + (1 << 20), what="the stream going on")
         assert {row["src"] for row in flows(host)} == {two.address}
-        assert [row["src"] for row in host.cli("release", lab.name)["ended"]] in ([two.address], [])
+        ended = [(row["src"], row["src_port"]) for row in host.cli("release", lab.name)["ended"]]
+        assert ended == [(two.address, begun.getsockname()[1])]
         stream.stop()
+        begun.close()
     assert ping(one.namespace, outside.FAR) == "reply"
     assert host.cli("ct", "list") == []
 
