@@ -3,11 +3,16 @@
     [near] 198.18.0.2 --- 198.18.0.1 the host, podman, cnetd --- network web --- [containers]
 """
 
+import json
+import os
+
 import pytest
 
 from harness import podman as engine
 from harness import world as outside
+from harness.adopted_docker import Requests, serves
 from harness.chroot import why_no_exec
+from harness.cni import DEBIAN_PLUGINS
 from harness.wait import wait_until
 
 NETWORK = {
@@ -83,3 +88,32 @@ def test_names_of_containers(podman):
         found = podman.run("exec", "front", "/bin/nslookup", "-type=a", name)
         assert "10.88.9.3" in found, found
         assert "served" in podman.run("exec", "front", "/bin/wget", "-q", "-O", "-", f"http://{name}/")
+
+
+@pytest.mark.skipif(not os.path.exists(f"{DEBIAN_PLUGINS}/portmap"), reason="no reference CNI plugins")
+def test_a_bridge_of_podmans_own(host, world, podman):
+    """Made by its plugins bridge, portmap and firewall; frames go past it while it is adopted, and no request fails."""
+    podman.run("network", "create", "--subnet", "10.88.10.0/24", "own")
+    bridge = json.loads(podman.run("network", "inspect", "own"))[0]["network_interface"]
+    podman.run("run", "-d", "--name", "one", "--network", "own", *SERVE)
+    podman.run("run", "-d", "--name", "two", "--network", "own", "--ip", "10.88.10.7", "-p", "8080:80", *SERVE)
+    serves(world.near, "served", outside.HOST, 8080)
+    asking = (Requests("served", podman.inside_of("one"), "10.88.10.7"), Requests("served", world.near, outside.HOST, 8080))
+
+    def past():
+        """Frames between ports, and from the host, that go past the bridge while both are answered."""
+        before = [host.drops("switched", hook) for hook in ("bridge_port", "bridge")]
+        for one in asking:
+            one.goes_on()
+        return [host.drops("switched", hook) - was for hook, was in zip(("bridge_port", "bridge"), before)]
+
+    assert past() == [0, 0]
+    made = host.cli("adopt", bridge)
+    assert len(made["ports"]) == 2 and not any(port["left"] for port in made["ports"])
+    assert all(count > 0 for count in past())
+    host.restart()
+    assert all(count > 0 for count in past())
+    assert host.cli("release", bridge)["ended"] == []
+    assert past() == [0, 0] and host.cli("adopt") == []
+    for one in asking:
+        one.stop()

@@ -8,14 +8,16 @@ import shutil
 import subprocess
 import tarfile
 
+from .cni import DEBIAN_PLUGINS
 from .engine import cni_plugin, why_missing
+from .netns import Namespace
 
 APPLETS = ("sh", "cat", "sleep", "ip", "wget", "httpd", "nc", "nslookup")
 
 CONTAINERS_CONF = """\
 [network]
 network_backend = "cni"
-cni_plugin_dirs = ["{plugins}"]
+cni_plugin_dirs = ["{plugins}", "{debian}"]
 network_config_dir = "{networks}"
 default_network = "web"
 [engine]
@@ -43,7 +45,7 @@ class Podman:
         self._write(plugins, "cnet", cni_plugin(host))
         os.chmod(os.path.join(plugins, "cnet"), 0o755)
         self._write(networks, "50-web.conflist", json.dumps(network))
-        config = CONTAINERS_CONF.format(plugins=plugins, networks=networks)
+        config = CONTAINERS_CONF.format(plugins=plugins, debian=DEBIAN_PLUGINS, networks=networks)
         storage = "[storage]\ndriver = \"vfs\"\ngraphroot = \"{0}/graph\"\nrunroot = \"{0}/run\"\n"
         self.environment = {
             **os.environ,
@@ -80,6 +82,11 @@ class Podman:
         done = self.raw(*arguments)
         assert done.returncode == 0, f"podman {' '.join(arguments)}: {done.stderr}"
         return done.stdout.strip()
+
+    def inside_of(self, container):
+        """The network namespace of a running container."""
+        (made,) = json.loads(self.run("inspect", container))
+        return Namespace.existing(made["NetworkSettings"]["SandboxKey"])
 
     def close(self):
         """Ends every container; what podman mounted goes too."""
