@@ -132,16 +132,12 @@ Result<Json> NetworkDriver::create_network(const Reader& request) {
         return empty_answer(status);
     }
     spec.docker->id = *id;
-    // One that all hosts have is here already when another host's Docker has made it.
-    for (const NetworkView& view : controller_.networks()) {
-        if (options->network.empty() && spec.vni && view.network.clustered &&
-            view.network.vni == *spec.vni)
-            options->network = view.network.name;
-    }
     if (options->network.empty()) {
         if (spec.name.empty()) spec.name = name_of(*id);
         auto made = controller_.create_network(spec);
-        return empty_answer(made ? Status() : made.error());
+        if (made) return Json::object();
+        options->network = shared_network(spec);
+        if (options->network.empty()) return made.error();
     }
     auto existing = controller_.network(options->network);
     if (!existing) return existing.error();
@@ -149,6 +145,16 @@ Result<Json> NetworkDriver::create_network(const Reader& request) {
     spec.docker->made = false;
     if (status) status = controller_.set_docker(options->network, spec.docker);
     return empty_answer(status);
+}
+
+// One that all hosts have is here already when another host's Docker has made it, a moment ago or
+// at the same time: who could not make it has heard of it.
+std::string NetworkDriver::shared_network(const NetworkSpec& spec) const {
+    for (const NetworkView& view : controller_.networks()) {
+        if (spec.vni && view.network.clustered && view.network.vni == *spec.vni)
+            return view.network.name;
+    }
+    return {};
 }
 
 Result<Json> NetworkDriver::delete_network(const Reader& request) {

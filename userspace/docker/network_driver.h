@@ -29,6 +29,7 @@ public:
     Result<Json> refuse_swarm(const Reader& request);
 
 private:
+    std::string shared_network(const control::NetworkSpec& spec) const;
     Status unpublish_all(const std::string& endpoint);
 
     control::Controller& controller_;
