@@ -31,6 +31,39 @@ def install(directory):
     return directory
 
 
+# Asks as Docker does, which leaves the host empty, and prints how often it was answered.
+ASK = """
+import os, socket, sys
+answered = 0
+while not os.path.exists(sys.argv[1]):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(60)
+        one.connect("/run/docker/plugins/cnet.sock")
+        one.sendall(b"POST /Plugin.Activate HTTP/1.1\\r\\nHost:\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+        answer = b"".join(iter(lambda: one.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 200") and b"NetworkDriver" in answer, answer
+    answered += 1
+print(answered)
+"""
+
+
+class Askers:
+    """Processes that ask Docker's socket of a machine again and again, each time by a connection of their own."""
+
+    def __init__(self, machine, count=4):
+        self._machine, self._enough = machine, "/run/enough"
+        machine.run("rm", "-f", self._enough)
+        self._asking = [machine.spawn("/usr/bin/python3", "-c", ASK, self._enough) for _ in range(count)]
+
+    def stop(self):
+        """How often all of them were answered; none may have failed."""
+        self._machine.run("touch", self._enough)
+        said = [one.communicate(timeout=120)[0] for one in self._asking]
+        self._machine.run("rm", self._enough)
+        assert [one.returncode for one in self._asking] == [0] * len(said), "\n".join(said)
+        return sum(int(one) for one in said)
+
+
 class Machine:
     def __init__(self, installed=True):
         """With the install tree, or with nothing of ours and a /usr that can be written to."""

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from harness.wait import wait_until
-from machine import Machine
+from machine import Askers, Machine
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 FILES = ["/usr/sbin/cnetd", "/usr/bin/cnet-bpf", "/usr/lib/cni/cnet", "/usr/lib/netavark/cnet", "/etc/cnet/cnetd.toml",
@@ -105,9 +105,11 @@ def test_exposure(bare):
 def test_upgrade_under_traffic(bare):
     pid = bare.show("cnetd.service", "MainPID")
     stream = bare.spawn("ip", "netns", "exec", "left", "ping", "-n", "-i", "0.01", "-c", "300", "-W", "1", "10.77.0.1")
+    asking = Askers(bare)
     install(bare)
     wait_until(lambda: bare.show("cnetd.service", "ActiveState") == "active"
                and bare.show("cnetd.service", "MainPID") not in ("0", pid), 60, "the new cnetd")
+    assert asking.stop() > 100
     text, _ = stream.communicate(timeout=120)
     sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", text).groups())
     assert sent == received == 300

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from harness.wait import wait_until
+from machine import Askers
 
 SUBNET = "10.77.0.0/24"
 
@@ -134,3 +135,10 @@ def test_dockers_socket_starts_the_daemon_too(machine):
                 "POST", "http://x/Plugin.Activate")
     assert json.loads(machine.run(*activate)) == {"Implements": ["NetworkDriver", "IpamDriver"]}
     assert state(machine) == "active" and status(machine)["networks"] == 1
+
+
+def test_nobody_is_refused_while_it_restarts(machine):
+    asking = Askers(machine)
+    for _ in range(5):
+        machine.run("systemctl", "restart", "cnetd")
+    assert asking.stop() > 100

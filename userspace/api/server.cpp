@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -140,7 +141,7 @@ struct Server::Callbacks {
         auto& server = *static_cast<Server*>(cls);
         if (!*state) {
             *state = new PendingRequest;
-            server.extend_deadline(connection);
+            server.note_progress(connection, false);
             auto length = announced_length(connection);
             bool hopeless = length && *length > kBodyLimit &&
                             (expects_continue(connection) || *length > kDrainLimit);
@@ -161,14 +162,14 @@ struct Server::Callbacks {
         auto known = server.connections_.find(connection);
         if (known != server.connections_.end()) request.peer_uid = known->second.peer_uid;
         return send_response(connection, server.handler_(request),
-                             [&server, connection] { server.extend_deadline(connection); });
+                             [&server, connection] { server.note_progress(connection, false); });
     }
 
     static void on_completed(void* cls, MHD_Connection* connection, void** state,
                              MHD_RequestTerminationCode) {
         delete static_cast<PendingRequest*>(*state);
         *state = nullptr;
-        static_cast<Server*>(cls)->extend_deadline(connection);
+        static_cast<Server*>(cls)->note_progress(connection, true);
     }
 
     static void on_connection(void* cls, MHD_Connection* connection, void**,
@@ -262,6 +263,19 @@ void Server::run() {
     cut_off_late_connections();
 }
 
+void Server::finish(std::chrono::milliseconds limit) {
+    const UniqueFd listener(MHD_quiesce_daemon(daemon_));
+    const auto end = Clock::now() + limit;
+    auto waits = [](const auto& entry) { return !entry.second.answered; };
+    while (std::ranges::any_of(connections_, waits)) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+        if (left.count() <= 0) return;
+        pollfd news{poll_fd_, POLLIN, 0};
+        (void)poll(&news, 1, static_cast<int>(std::min(left, timeout().value_or(left)).count()));
+        run();
+    }
+}
+
 void Server::add_connection(MHD_Connection* connection) {
     const MHD_ConnectionInfo* info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -276,10 +290,11 @@ void Server::add_connection(MHD_Connection* connection) {
     connections_[connection] = {fd, uid, Clock::now() + options_.request_timeout};
 }
 
-void Server::extend_deadline(MHD_Connection* connection) {
+void Server::note_progress(MHD_Connection* connection, bool answered) {
     auto found = connections_.find(connection);
-    if (found != connections_.end())
-        found->second.deadline = Clock::now() + options_.request_timeout;
+    if (found == connections_.end()) return;
+    found->second.deadline = Clock::now() + options_.request_timeout;
+    found->second.answered = answered;
 }
 
 void Server::cut_off_late_connections() {

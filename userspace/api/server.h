@@ -54,6 +54,10 @@ public:
     std::optional<std::chrono::milliseconds> timeout() const;
     void run();
 
+    // Answers who is connected and has no answer yet, for so long at most, and takes nobody new: a
+    // socket that somebody else holds too keeps them for the next server. Then comes the end.
+    void finish(std::chrono::milliseconds limit);
+
 private:
     struct Callbacks; // what libmicrohttpd calls
 
@@ -61,13 +65,14 @@ private:
         int fd;
         uid_t peer_uid;
         std::chrono::steady_clock::time_point deadline;
+        bool answered = false; // nothing more has been asked since
     };
 
     Server(Handler handler, const ServerOptions& options)
         : handler_(std::move(handler)), options_(options) {}
 
     void add_connection(MHD_Connection* connection);
-    void extend_deadline(MHD_Connection* connection);
+    void note_progress(MHD_Connection* connection, bool answered);
     void cut_off_late_connections();
 
     Handler handler_;

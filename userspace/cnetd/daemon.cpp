@@ -21,6 +21,7 @@ using std::chrono::steady_clock;
 // Links rarely change alone: an endpoint is half a dozen notifications.
 constexpr microseconds kLinksDelay = 50ms;
 constexpr microseconds kLinksDelayMax = 2s;
+constexpr std::chrono::milliseconds kLastAnswers = 1s;
 constexpr microseconds kHastySweep = 1s; // while the connection table fills up
 // DHCP messages at a time: one transaction of the store for all of them.
 constexpr size_t kDhcpBatch = 64;
@@ -289,6 +290,10 @@ Status Daemon::run() {
     tell_systemd();
     Status status = loop_->run();
     sd_notify(0, "STOPPING=1");
+    // Who has come this far would get no answer; who is still in the socket's queue is the next
+    // cnetd's.
+    for (const auto* server : {&server_, &docker_server_})
+        if (*server) (*server)->finish(kLastAnswers);
     log_info("cnetd stops; the data path stays");
     return status;
 }

@@ -85,6 +85,11 @@ public:
         return true;
     }
 
+    bool has_answer() const {
+        pollfd wait{fd_.get(), POLLIN, 0};
+        return poll(&wait, 1, 0) == 1;
+    }
+
     // One answer, or what came before the server closed.
     std::string receive() {
         std::string text;

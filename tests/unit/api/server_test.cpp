@@ -280,6 +280,47 @@ TEST_F(ListenUnix, ReplacesAStaleSocket) {
     EXPECT_TRUE(Client(path).connected());
 }
 
+void run_for_news(Server& server) {
+    pollfd news{server.poll_fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&news, 1, kPatienceMs), 1);
+    server.run();
+}
+
+int ask(Server& server, Client& client) {
+    client.send_text(kGet);
+    while (!client.has_answer() && !testing::Test::HasFatalFailure())
+        run_for_news(server);
+    return status_of(client.receive());
+}
+
+TEST_F(ListenUnix, WhoIsConnectedIsAnsweredBeforeTheEndAndOthersByTheNext) {
+    auto path = directory_ / "s";
+    auto listener = listen_unix(path, {});
+    ASSERT_TRUE(listener) << listener.error().message();
+    UniqueFd kept(dup(listener->get())); // as systemd does
+    auto server = Server::open(std::move(*listener), echo);
+    ASSERT_TRUE(server) << server.error().message();
+    Client idle(path);
+    EXPECT_EQ(ask(**server, idle), 200);
+    Client early(path);
+    run_for_news(**server);
+    early.send_text(kGet);
+    (*server)->finish(std::chrono::milliseconds(kPatienceMs));
+    Client late(path);
+    server->reset();
+    EXPECT_EQ(status_of(early.receive()), 200);
+    EXPECT_EQ(idle.receive(), "");
+
+    auto next = Server::open(std::move(kept), echo);
+    ASSERT_TRUE(next) << next.error().message();
+    EXPECT_EQ(ask(**next, late), 200);
+    Client silent(path);
+    run_for_news(**next);
+    (*next)->finish(std::chrono::milliseconds(10)); // it is not waited for any longer
+    next->reset();
+    EXPECT_EQ(silent.receive(), "");
+}
+
 TEST_F(ListenUnix, LeavesAFileThatIsNoSocket) {
     auto path = directory_ / "s";
     UniqueFd file(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
