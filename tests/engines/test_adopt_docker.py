@@ -8,7 +8,7 @@ import pytest
 from harness import adopted_docker as adopted
 from harness import docker as engine
 from harness import world as outside
-from harness.adopted_docker import Requests, page, serves
+from harness.adopted_docker import Requests, closed, page, serves
 from harness.sockets import TcpServer, tcp_talk
 from harness.wait import wait_until
 
@@ -301,6 +301,26 @@ def test_rules_that_can_say_no(ruled):
     finally:
         rule(ruled, "-D", *drop)
     ruled.docker.run("network", "rm", "front")
+    ruled.serves("bridge", 2)
+    assert ruled.talks("app", "web") > 0
+
+
+def test_chains_of_nftables_that_can_say_no(ruled):
+    """iptables-save does not show them."""
+    ruled.docker.serve("web")
+    ruled.docker.serve("app")
+    ruled.serves("bridge", 2)
+    assert ruled.talks("app", "web") > 0
+    forward = "type filter hook forward priority 0; policy accept;"
+    ruled.host.namespace.run(
+        "nft", f"table inet guard {{ chain forward {{ {forward} ip saddr {ruled.address('app')} drop; }}; }}"
+    )
+    try:
+        ruled.leaves("bridge", "chain forward of table guard")
+        assert closed(ruled.docker.inside_of("app"), ruled.address("web"))
+    finally:
+        ruled.host.namespace.run("nft", "delete table inet guard")
+    ruled.docker.run("network", "create", "front")  # news, so that it is looked at once
     ruled.serves("bridge", 2)
     assert ruled.talks("app", "web") > 0
 

@@ -71,9 +71,10 @@ class AdoptedDocker:
         wait_until(served, what=f"{ports} ports of {network} being served")
 
     def leaves(self, network, why):
-        """Waits until the network is left to its bridge, for this reason."""
+        """Waits until the network is left to its bridge, for this reason: of rules nothing tells, so for the next look."""
         wait_until(
             lambda: why in ((self.bridge(network) or {}).get("left") or ""),
+            timeout=60,
             what=f"{network} being left because of {why}",
         )
 

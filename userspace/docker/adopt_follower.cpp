@@ -149,6 +149,7 @@ DockerNews AdoptFollower::look_at(const std::string& info) const {
         else
             answers.unknown = saved.error().message();
     }
+    answers.chains = netlink::read_hooked_chains();
     // One that has ended meanwhile has no page, and no ports.
     for (const std::string& id : containers_to_ask(answers))
         if (auto page = ask_engine(socket_, "/containers/" + id + "/json", stop, deadline))

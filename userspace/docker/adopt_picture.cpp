@@ -20,11 +20,13 @@ struct Firewall {
     Rules rules6;
     bool dockers = false;  // it does NAT and isolation by itself
     bool nftables = false; // by rules that iptables-save does not show
+    std::string hidden;    // somebody else's that it does not show
     std::string unknown;
 
     std::string refusal(const std::string& bridge) const {
         if (!unknown.empty()) return unknown;
         if (nftables) return "Docker's rules are nftables', which nobody reads here";
+        if (!hidden.empty()) return hidden;
         const std::string refusal = rules4.refusal(bridge);
         return refusal.empty() ? rules6.refusal(bridge) : refusal;
     }
@@ -46,6 +48,9 @@ Result<Firewall> firewall_of(const Answers& answers) {
     Firewall firewall;
     firewall.rules4 = Rules::parse(answers.rules4);
     firewall.rules6 = Rules::parse(answers.rules6);
+    firewall.hidden = answers.chains
+                          ? hidden_refusal(*answers.chains, firewall.rules4, firewall.rules6)
+                          : answers.chains.error().message();
     firewall.unknown = answers.unknown;
     firewall.nftables = driver.starts_with("nftables");
     // What nobody knows is better left to whoever has done it so far.
@@ -124,7 +129,7 @@ control::AdoptedBridge bridge_of(const Reader& network, const Firewall& firewall
     else if (is_off(options, "enable_icc"))
         docker.left = "containers may not talk, but for links (icc is off)";
     if (std::string rule = firewall.refusal(adopted.bridge); !rule.empty())
-        docker.filtered = "iptables sees its frames (br_netfilter) and may refuse them: " + rule;
+        docker.filtered = "netfilter sees its frames (br_netfilter) and may refuse them: " + rule;
     return adopted;
 }
 

@@ -1,4 +1,4 @@
-// From what Docker and iptables say to what is to be adopted. Pure.
+// From what Docker, iptables and nftables say to what is to be adopted. Pure.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/control/views.h"
+#include "userspace/netlink/nftables.h"
 
 namespace cnet::docker {
 
@@ -19,6 +20,7 @@ struct Answers {
     std::string rules6;     // ip6tables-save
     std::string unknown;    // why one of these two could not be had; empty: it could
     std::vector<std::string> inspected = {}; // GET /containers/ID/json of containers_to_ask()
+    Result<std::vector<netlink::HookedChain>> chains = std::vector<netlink::HookedChain>();
 };
 
 // Running containers on a routed network: the list of all has none of what they publish there (from

@@ -1,5 +1,9 @@
 #include "userspace/docker/adopt_rules.h"
 
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -134,6 +138,7 @@ private:
 
 Rules Rules::parse(std::string_view saved) {
     Rules rules;
+    rules.are_nftables_ = saved.find("(nf_tables)") != saved.npos;
     Table* table = nullptr;
     while (!saved.empty()) {
         const std::string_view line = take_line(saved);
@@ -157,6 +162,27 @@ std::string Rules::refusal(const std::string& bridge) const {
         if (table == tables_.end()) continue;
         const Fate fate = Walk(table->second, bridge).through(std::string(passed.chain));
         if (!fate.refusal.empty()) return std::string(passed.table) + ": " + fate.refusal;
+    }
+    return {};
+}
+
+bool Rules::has(const netlink::HookedChain& chain) const {
+    auto table = tables_.find(chain.table);
+    return are_nftables_ && table != tables_.end() && table->second.contains(chain.name);
+}
+
+std::string hidden_refusal(const std::vector<netlink::HookedChain>& chains, const Rules& rules4,
+                           const Rules& rules6) {
+    for (const netlink::HookedChain& chain : chains) {
+        const bool is_ip = chain.family == NFPROTO_IPV4 || chain.family == NFPROTO_IPV6 ||
+                           chain.family == NFPROTO_INET;
+        const bool is_passed = chain.hook == NF_INET_PRE_ROUTING || chain.hook == NF_INET_FORWARD ||
+                               chain.hook == NF_INET_POST_ROUTING;
+        if (!is_ip || !is_passed || chain.type == "nat") continue;
+        if (chain.family == NFPROTO_IPV4 && rules4.has(chain)) continue;
+        if (chain.family == NFPROTO_IPV6 && rules6.has(chain)) continue;
+        if (chain.drops || chain.has_rules)
+            return "nftables: chain " + chain.name + " of table " + chain.table;
     }
     return {};
 }

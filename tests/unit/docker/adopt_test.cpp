@@ -242,6 +242,10 @@ TEST_F(AdoptPicture, RulesThatNobodyReadsAreRules) {
     EXPECT_FALSE(only(network("a", id, {})).masquerade);
     EXPECT_NE(only(network("a", id, {})).docker->filtered.find("iptables-save fails"),
               std::string::npos);
+    answers.unknown = {};
+    answers.chains = Error(ErrorKind::kSystem, "no chains");
+    EXPECT_NE(only(network("a", id, {})).docker->filtered.find("no chains"), std::string::npos);
+    EXPECT_TRUE(only(network("a", id, {})).masquerade) << "whose they are is not in question";
 }
 
 Json attachment(const std::string& id, const std::string& address,

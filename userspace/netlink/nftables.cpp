@@ -1,0 +1,50 @@
+#include "userspace/netlink/nftables.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netlink/netlink.h>
+
+#include "userspace/netlink/question.h"
+#include "userspace/netlink/socket.h"
+
+namespace cnet::netlink {
+namespace {
+
+void read_chain(nlmsghdr* message, std::vector<HookedChain>& chains) {
+    const Attributes<NFTA_CHAIN_MAX> in(message, sizeof(nfgenmsg));
+    if (!in.find(NFTA_CHAIN_HOOK)) return; // others lead there
+    HookedChain chain;
+    chain.family = static_cast<nfgenmsg*>(nlmsg_data(message))->nfgen_family;
+    chain.table = in.text(NFTA_CHAIN_TABLE);
+    chain.name = in.text(NFTA_CHAIN_NAME);
+    chain.type = in.text(NFTA_CHAIN_TYPE);
+    chain.hook = ntohl(Attributes<NFTA_HOOK_MAX>(in.find(NFTA_CHAIN_HOOK)).u32(NFTA_HOOK_HOOKNUM));
+    chain.drops = in.find(NFTA_CHAIN_POLICY) && ntohl(in.u32(NFTA_CHAIN_POLICY)) == NF_DROP;
+    // Nothing leads to such a chain, so what uses it are its rules.
+    chain.has_rules = in.u32(NFTA_CHAIN_USE) != 0;
+    chains.push_back(std::move(chain));
+}
+
+} // namespace
+
+Result<std::vector<HookedChain>> read_hooked_chains() {
+    const char* attempted = "list nftables' chains";
+    const Socket socket(nl_socket_alloc());
+    if (!socket) return Error::system(attempted, ENOMEM);
+    if (const int code = nl_connect(socket.get(), NETLINK_NETFILTER); code < 0)
+        return nl_error(attempted, code);
+    nfgenmsg header{};
+    header.nfgen_family = NFPROTO_UNSPEC;
+    header.version = NFNETLINK_V0;
+    const Question question =
+        make_question((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, NLM_F_DUMP, header);
+    std::vector<HookedChain> chains;
+    auto status = ask(socket.get(), question, attempted,
+                      [&](nlmsghdr* message) { read_chain(message, chains); });
+    if (!status && status.error().errno_value() != EINVAL) return status.error();
+    return chains;
+}
+
+} // namespace cnet::netlink

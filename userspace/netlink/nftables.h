@@ -1,0 +1,29 @@
+// The chains of nftables that packets come through by themselves, those that the iptables of today
+// makes included.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+
+namespace cnet::netlink {
+
+struct HookedChain {
+    uint8_t family = 0; // NFPROTO_*
+    std::string table;
+    std::string name;
+    std::string type;   // "filter", "nat", "route"
+    uint32_t hook = 0;  // NF_INET_*, or what it is in another family
+    bool drops = false; // by policy
+    bool has_rules = false;
+
+    bool operator==(const HookedChain&) const = default;
+};
+
+// Of every family, in the namespace that the calling thread is in. A kernel without nftables has
+// none.
+Result<std::vector<HookedChain>> read_hooked_chains();
+
+} // namespace cnet::netlink
