@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import select
 import socket
 import struct
@@ -118,3 +119,14 @@ def ping(namespace, address, ttl=64, size=56, timeout=PATIENCE):
             return pinger.result(timeout)
 
     return unless_dropped(once)
+
+
+def lost(text):
+    """How many requests of a ping(8) that SIGINT ended have no answer, by all that it printed: an answer out of turn or
+    a second one is an AssertionError. The last request may have been under way.
+    """
+    answered = [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", text)]
+    assert answered == sorted(set(answered)), text
+    sent = int(re.search(r"(\d+) packets transmitted", text).group(1))
+    assert answered, text
+    return sent - len(answered) - (answered[-1] == sent - 1)

@@ -107,7 +107,7 @@ def test_macs_and_packets(host, alpha, lan, monitor):
     macs, packets = monitor("macs"), monitor("packets", "proto", "icmp", "network", "red")
     # Its first frames may have come before somebody looked.
     host.cli("fdb", "flush", "red")
-    assert ping(lan.namespace, alpha.address)
+    assert ping(lan.namespace, alpha.address) == "reply"
     (learned,) = macs.sees(events=["mac_new"])[:1]
     assert learned["device"] == lan.device and learned["endpoint"] is None
     assert {one["hook"] for one in packets.sees(reason="switched")} == {"endpoint"}

@@ -13,10 +13,13 @@ import subprocess
 
 import pytest
 
+from harness.doctor import ALL_WELL, WARNINGS, complaints_in
+from harness.icmp import lost
 from harness.wait import wait_until
 from machine import Askers, Machine
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
+CONFIGURATION, OTHER_DEFAULT = "/etc/cnet/cnetd.toml", "# another default"
 FILES = ["/usr/sbin/cnetd", "/usr/bin/cnet-bpf", "/usr/lib/cni/cnet", "/usr/lib/netavark/cnet", "/etc/cnet/cnetd.toml",
          "/usr/lib/systemd/system/cnetd.service", "/usr/share/man/man8/cnet-bpf.8", "/usr/share/man/man5/cnetd.toml.5",
          "/usr/share/bash-completion/completions/cnet-bpf", "/usr/share/zsh/vendor-completions/_cnet-bpf",
@@ -55,9 +58,18 @@ def bare(package):
         made.close()
 
 
-def install(machine):
-    # The libraries are there, and the database does not know them.
-    machine.run("dpkg", "--force-depends", "--install", "/shared/cnet-bpf.deb", timeout=180)
+def install(machine, package="cnet-bpf.deb"):
+    # The libraries are there, and the database does not know them. dpkg's questions get the answer that is the default.
+    machine.run("dpkg", "--force-depends", "--force-confdef", "--install", f"/shared/{package}", timeout=180)
+
+
+def with_other_defaults(package, folder):
+    """The package, but for one line of its configuration file."""
+    tree = folder / "tree"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    path = tree / CONFIGURATION.removeprefix("/")
+    path.write_text(f"{path.read_text()}{OTHER_DEFAULT}\n")
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, folder / "other.deb"], check=True, capture_output=True)
 
 
 def files(machine):
@@ -88,7 +100,10 @@ def test_install(bare, before):
         assert bare.run("systemctl", "is-enabled", unit) == "enabled"
     wait_until(lambda: bare.show("cnetd.service", "ActiveState") == "active", 60, "cnetd starting")
     assert bare.run("getent", "group", "cnet")
-    assert bare.run("cnet-bpf", "doctor", check=False) is not None
+    examined = bare.attempt("cnet-bpf", "-j", "doctor")
+    answer = json.loads(examined.stdout)
+    assert examined.returncode == (WARNINGS if answer["warnings"] else ALL_WELL), answer
+    assert complaints_in(answer) == []
     bare.run("cnet-bpf", "network", "create", "net", "--subnet", "10.77.0.0/24")
     bare.run("cnet-bpf", "sandbox", "create", "left")
     bare.run("cnet-bpf", "endpoint", "create", "net", "left", "--netns", "left")
@@ -104,22 +119,35 @@ def test_exposure(bare):
 
 def test_upgrade_under_traffic(bare):
     pid = bare.show("cnetd.service", "MainPID")
-    stream = bare.spawn("ip", "netns", "exec", "left", "ping", "-n", "-i", "0.01", "-c", "300", "-W", "1", "10.77.0.1")
-    asking = Askers(bare)
-    install(bare)
-    wait_until(lambda: bare.show("cnetd.service", "ActiveState") == "active"
-               and bare.show("cnetd.service", "MainPID") not in ("0", pid), 60, "the new cnetd")
-    assert asking.stop() > 100
-    text, _ = stream.communicate(timeout=120)
-    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", text).groups())
-    assert sent == received == 300
-    assert json.loads(bare.run("cnet-bpf", "-j", "status"))["endpoints"] == 1
+    with bare.spawn("ip", "netns", "exec", "left", "sh", "-c",
+                    "echo $$ && exec ping -n -i 0.01 10.77.0.1 >/tmp/pings") as stream:
+        pinging = stream.stdout.readline().strip()
+        try:
+            asking = Askers(bare)
+            install(bare)
+            wait_until(lambda: bare.show("cnetd.service", "ActiveState") == "active"
+                       and bare.show("cnetd.service", "MainPID") not in ("0", pid), 60, "the new cnetd")
+            assert asking.stop() > 100
+            assert json.loads(bare.run("cnet-bpf", "-j", "status"))["endpoints"] == 1
+            so_far = len(bare.run("cat", "/tmp/pings"))
+            wait_until(lambda: len(bare.run("cat", "/tmp/pings")) > so_far, 60, "the ping going on")
+            assert stream.poll() is None, "the traffic ended before the upgrade did"
+        finally:
+            bare.attempt("kill", "-INT", pinging)
+    assert lost(bare.run("cat", "/tmp/pings")) == 0
 
 
-def test_conffile_stays_as_it_was_changed(bare):
-    bare.run("sh", "-c", "echo '# mine' >>/etc/cnet/cnetd.toml")
+def test_conffile_stays_as_it_was_changed(bare, package, tmp_path):
+    """A new default comes to who changed nothing, and lies beside the file of who did."""
+    with_other_defaults(package, tmp_path)
+    shutil.copy(tmp_path / "other.deb", bare.shared)
+    install(bare, "other.deb")
+    assert OTHER_DEFAULT in bare.run("cat", CONFIGURATION)
+    bare.run("sh", "-c", f"echo '# mine' >>{CONFIGURATION}")
     install(bare)
-    assert "# mine" in bare.run("cat", "/etc/cnet/cnetd.toml")
+    mine = bare.run("cat", CONFIGURATION)
+    assert OTHER_DEFAULT in mine and "# mine" in mine
+    assert OTHER_DEFAULT not in bare.run("cat", f"{CONFIGURATION}.dpkg-dist")
 
 
 def test_remove_takes_everything_off_the_host(bare, before):
