@@ -1,13 +1,18 @@
 """A daemon that is killed at a given step of what it does, and what a host looks like then."""
 
 import collections
+import contextlib
 import glob
 import os
 import re
 import signal
+import sqlite3
 
 from .host import BIN, pins
 from .netns import Process
+from .wait import wait_until
+
+SETTLED_S = 30
 
 # What the kernel or the daemon numbers anew each time.
 NUMBERED = re.compile(r"\b(cn(?:et|gw|hp|ep))[0-9a-f]+")
@@ -17,6 +22,8 @@ NUMBERS = re.compile(r"\d+")
 VOLATILE = {"id", "ifindex", "network_id", "endpoint_id", "age_s", "created", "age"}
 # Maps of what packets bring about.
 OF_TRAFFIC = {"cnet_ct", "cnet_fdb", "cnet_frag", "cnet_frag_held", "cnet_counters", "cnet_icmp_rate", "cnet_watch_cpu"}
+# How many the daemon opens when it first needs them, and keeps: one a family.
+KEPT_OPEN = {"/proc/sys/net/ipv#/conf": 2}
 
 
 class KillAt:
@@ -65,7 +72,7 @@ def _descriptors(host):
             kinds[NUMBERS.sub("#", os.readlink(path).replace(host.root, ""))] += 1
         except OSError:
             continue  # closed meanwhile
-    return dict(kinds)
+    return {kind: count for kind, count in kinds.items() if count > KEPT_OPEN.get(kind, 0)}
 
 
 def _files(host):
@@ -87,6 +94,12 @@ def _links(host):
     return sorted(rows)
 
 
+def _pools(host):
+    """Docker's pools and addresses, which nothing lists."""
+    with contextlib.closing(sqlite3.connect(f"file:{host.root}/lib/cnetd.sqlite?mode=ro", uri=True)) as store:
+        return sorted(row for table in ("docker_pools", "docker_addresses") for row in store.execute(f"SELECT * FROM {table}"))
+
+
 def picture(host):
     """What users and the kernel have of a host, without what is numbered anew each time."""
     with open("/proc/self/mounts", encoding="utf-8") as file:
@@ -95,6 +108,7 @@ def picture(host):
     state["fdb"] = [row for row in state["fdb"] if row["type"] != "learned"]
     return {
         "api": _plain(state),
+        "docker": {"state": host.api("GET", "/v1/adopted/docker")[1]["state"], "pools": _pools(host)},
         "links": _links(host),
         "routes": [re.sub(r" linkdown\b", "", line) for six in ("-4", "-6")
                    for line in _lines(host, "ip", six, "route", "show", "table", "all")],
@@ -123,3 +137,29 @@ def difference(one, other):
                         for side, rest in ((was, now), (now, was)))
         found[key] = (was, now)
     return found
+
+
+def settled(host, *expected, look=picture):
+    """The picture, once it is one of those that there may be."""
+    seen = []
+
+    def is_expected():
+        seen[:] = [look(host)]
+        return seen[0] in expected
+
+    try:
+        wait_until(is_expected, SETTLED_S)
+    except AssertionError:
+        differences = [difference(one, seen[0]) for one in expected]
+        raise AssertionError(f"none of these: {differences}") from None
+    return seen[0]
+
+
+@contextlib.contextmanager
+def mended(host, *says):
+    """What is broken within is repaired at its end: nothing was added or lost, and the log names what was done."""
+    before, so_far = picture(host), len(host.log())
+    yield
+    settled(host, before)
+    said = host.log()[so_far:]
+    assert not (missing := [words for words in says if words not in said]), f"{missing} not in the log: {said}"

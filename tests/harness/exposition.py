@@ -85,3 +85,15 @@ def parse(text):
         if family.type == "histogram":
             check_histogram(family)
     return families
+
+
+def read(host):
+    """What `cnet-bpf metrics` prints."""
+    argv, done = host.cli_raw("metrics", json_output=False)
+    assert done.returncode == 0, f"{argv}: {done.stderr}"
+    return parse(done.stdout)
+
+
+def link_lists(host):
+    """How often its daemon has read all links anew, because it started, a round was due or news were lost."""
+    return read(host)["cnet_link_lists_total"].value()

@@ -17,9 +17,10 @@ import pytest
 
 from harness import world as outside
 from harness.bpf_map import PinnedMap
-from harness.crash import difference, picture
+from harness.crash import difference, mended, picture, settled
 from harness.dhcp import send_answer
-from harness.doctor import complaints
+from harness.doctor import PROBLEMS, complaints, examine
+from harness.exposition import link_lists
 from harness.host import BIN, UNDER_ASAN, pins
 from harness.icmp import ping
 from harness.lan import Lan
@@ -89,7 +90,7 @@ def test_disk_full(scene):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
 
     host, world, alpha, beta = scene(before_start=small_disk)
-    folder = os.path.join(host.root, "lib")
+    folder, empty = os.path.join(host.root, "lib"), picture(host)
     with full(folder):
         before, number = picture(host), 0
         while host.cli_raw("sandbox", "create", f"filler{number}")[1].returncode == 0:
@@ -104,6 +105,9 @@ def test_disk_full(scene):
         assert difference(before["api"], picture(host)["api"]) == {}
     host.cli("sandbox", "create", "after")
     assert complaints(host) == []
+    for row in host.cli("sandbox", "list"):
+        host.cli("sandbox", "delete", row["name"])
+    settled(host, empty)
 
 
 def forget_pins(host):
@@ -121,32 +125,37 @@ def forget_bpffs(host):
 def test_pins_gone(scene, forget, alive):
     """Pins and bpffs come back, at the next round or with the next daemon, and so does everything that they held."""
     host, world, alpha, beta = scene()
-    if not alive:
-        host.kill9()
-    forget(host)
-    if not alive:
-        host.start()
-    is_well(host)
-    works(world, alpha, beta)
-    host.restart()
-    is_well(host)
-    works(world, alpha, beta)
+    with mended(host, *(("attach endpoint to", "pins below") if alive else ("write cnet_flood entry",))):
+        if not alive:
+            host.kill9()
+        forget(host)
+        if not alive:
+            host.start()
+        is_well(host)
+        works(world, alpha, beta)
+        host.restart()
+        is_well(host)
+        works(world, alpha, beta)
 
 
 def test_uplink_renamed(scene):
     host, world, alpha, beta = scene(SELDOM)
-    host.namespace.ip(f"link set {outside.UPLINK} down", f"link set {outside.UPLINK} name other0", "link set other0 up",
-                      f"route add default via {outside.NEAR}")
-    wait_until(lambda: host.has_uplink("other0"), PATIENCE, "the uplink under its new name")
-    assert not host.has_uplink(outside.UPLINK)
-    works(world, alpha, beta)
-    is_well(host)
+    with mended(host, "reconcile: "):
+        for old, new in ((outside.UPLINK, "other0"), ("other0", outside.UPLINK)):
+            host.namespace.ip(f"link set {old} down", f"link set {old} name {new}", f"link set {new} up",
+                              f"route add default via {outside.NEAR}")
+            wait_until(lambda new=new: host.has_uplink(new), PATIENCE, "the uplink under its new name")
+            assert not host.has_uplink(old)
+            works(world, alpha, beta)
+            is_well(host)
 
 
 def test_uplink_removed_and_added_again(scene):
     """A flow that lived goes on over the new device: the host's address is the same."""
     host, world, alpha, beta = scene(SELDOM)
-    with UdpServer(world.near, 7000), udp_connect(alpha.namespace, outside.NEAR, 7000, 4001) as flow:
+    with mended(host, "remove cnet_uplinks entry"), UdpServer(world.near, 7000), udp_connect(
+        alpha.namespace, outside.NEAR, 7000, 4001
+    ) as flow:
         assert udp_echo_once(flow)
         for _ in range(3):
             host.namespace.ip(f"link del {outside.UPLINK}")
@@ -166,14 +175,16 @@ def test_more_news_than_fit(scene):
     """Netlink's notifications are lost while the daemon does not read: what they were about is found all the same."""
     host, world, alpha, beta = scene(SELDOM)
     device = host.cli("endpoint", "show", "alpha")["host_ifname"]
-    host.namespace.ip("link add noise0 type veth peer name noise1")
-    repairs = host.cli("status")["reconcile"]["repairs"]
-    host.daemon.signal(signal.SIGSTOP)
-    host.namespace.ip(*[f"link set noise0 {state}" for _ in range(1500) for state in ("up", "down")])
-    host.namespace.ip(f"link del {device}", "link del noise0")
-    host.daemon.signal(signal.SIGCONT)
-    works(world, alpha, beta)
+    repairs, lists = host.cli("status")["reconcile"]["repairs"], link_lists(host)
+    with mended(host, f"create veth {device}"):
+        host.namespace.ip("link add noise0 type veth peer name noise1")
+        host.daemon.signal(signal.SIGSTOP)
+        host.namespace.ip(*[f"link set noise0 {state}" for _ in range(1500) for state in ("up", "down")])
+        host.namespace.ip(f"link del {device}", "link del noise0")
+        host.daemon.signal(signal.SIGCONT)
+        works(world, alpha, beta)
     assert host.cli("status")["reconcile"]["repairs"] > repairs
+    assert link_lists(host) > lists, "nothing was lost"
     is_well(host)
 
 
@@ -183,7 +194,7 @@ def test_no_memory(scene):
     the next one finds nothing half-done.
     """
     host, world, alpha, beta = scene(SELDOM)
-    acknowledged = []
+    acknowledged, refused, before = [], 0, picture(host)
     for number in range(8):
         name = f"box{number}"
         with open(f"/proc/{host.daemon.pid}/statm", encoding="ascii") as file:
@@ -194,13 +205,18 @@ def test_no_memory(scene):
                    for words in (("sandbox", "create", name), ("endpoint", "create", "red", name, "--netns", name)))
         ports = made and host.cli_raw("port", "publish", name, f"{9000 + 100 * number}-{9099 + 100 * number}:1-100")[1]
         acknowledged += [name] if made else []
+        refused += not made or ports.returncode != 0
         works(world, alpha, beta)
         host.restart()
         is_well(host)
         assert not ports or (ports.returncode == 0) <= (name in {row["endpoint"] for row in host.cli("port", "list")})
     names = {row["name"] for row in host.cli("endpoint", "list")}
     assert names >= set(acknowledged)
+    assert refused, "there was always enough"
     works(world, alpha, beta)
+    for row in host.cli("sandbox", "list"):
+        host.cli("sandbox", "delete", row["name"])
+    settled(host, before)
 
 
 @pytest.mark.skipif(UNDER_ASAN, reason="ASan must be the first library of a process")
@@ -221,7 +237,7 @@ def test_clock_stepped(scene, tmp_path):
 
     step(0)
     host, world, alpha, beta = scene("[reconcile]\nperiod_s = 1\nsweep_period_s = 1\n", before_start=fake_clock)
-    with Lan(host, alpha.network) as lan:
+    with mended(host), Lan(host, alpha.network) as lan:
         host.attach(alpha.network, lan.device)
         send_answer(lan.namespace, alpha.mac, "ack", alpha.network.address(100), 3600)
         wait_until(lease, PATIENCE, "the lease")
@@ -241,6 +257,7 @@ def test_clock_stepped(scene, tmp_path):
             assert udp_echo_once(flow)
             wait_until(lambda: lease() is None, PATIENCE, "the end of a lease that is over by the clock")
             works(world, alpha, beta)
+        host.cli("network", "detach", "red", lan.device)
     is_well(host)
 
 
@@ -248,6 +265,7 @@ def test_maps_of_another_version_that_cannot_be_taken_along(scene):
     """A daemon whose maps have no room for what those of another version hold says so and leaves them alone."""
     host, world, alpha, beta = scene(SELDOM)
     works(world, alpha, beta)
+    before = picture(host)
     host.stop()
     with PinnedMap(os.path.join(host.root, "bpf", "maps", "cnet_meta")) as meta:
         made = meta.lookup(struct.pack("=I", 0), 16)
@@ -267,6 +285,7 @@ def test_maps_of_another_version_that_cannot_be_taken_along(scene):
     host.start()
     works(world, alpha, beta)
     is_well(host)
+    settled(host, before)
 
 
 def test_programs_of_others_on_our_hooks(scene):
@@ -281,12 +300,37 @@ def test_programs_of_others_on_our_hooks(scene):
     before = host.namespace.run(*theirs).stdout
     ours = sorted(pins(host))
     assert before
-    for again in (host.restart, lambda: wait_for_round(host), lambda: (host.stop(), host.start())):
-        again()
-        works(world, alpha, beta)
-        assert host.namespace.run(*theirs).stdout == before and sorted(pins(host)) == ours
+    with mended(host):
+        for again in (host.restart, lambda: wait_for_round(host), lambda: (host.stop(), host.start())):
+            again()
+            works(world, alpha, beta)
+            assert host.namespace.run(*theirs).stdout == before and sorted(pins(host)) == ours
 
 
 def wait_for_round(host):
     runs = host.cli("status")["reconcile"]["runs"]
     wait_until(lambda: host.cli("status")["reconcile"]["runs"] > runs + 1, PATIENCE, "a round")
+
+
+def test_port_that_a_process_took(scene):
+    """While there was no daemon: the process keeps it, the daemon says so, and has it back once it is free."""
+    host, world, alpha, beta = scene()
+    before = picture(host)
+    host.kill9()
+    with TcpServer(host.namespace, 8080) as process, TcpServer(alpha.namespace, 80) as published:
+        host.start()
+        (row,) = host.cli("port", "list")
+        assert row["reservation"] == "none"
+        _, shown = host.cli_raw("-s", "port", "list", json_output=False)
+        head, line = shown.stdout.splitlines()
+        assert line[head.index("RESERVATION"):] == "none"
+        status, answer = examine(host)
+        (finding,) = [one for one in answer["findings"] if one["area"] == "port"]
+        assert (status, finding["severity"]) == (PROBLEMS, "problem")
+        assert finding["what"] == "port 8080/tcp of alpha is a process's of the host by now"
+        assert tcp_talk(world.near, outside.HOST, 8080) == "echoed"
+        assert len(process.peers) == 1 and published.peers == []
+    wait_until(lambda: host.cli("port", "list")[0]["reservation"] == "socket", PATIENCE, "the port being ours again")
+    works(world, alpha, beta)
+    is_well(host)
+    settled(host, before)

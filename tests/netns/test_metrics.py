@@ -16,6 +16,7 @@ import pytest
 
 from harness import api, exposition
 from harness import world as outside
+from harness.exposition import read
 from harness.host import REPOSITORY
 from harness.sockets import open_socket
 from harness.wait import wait_until
@@ -23,12 +24,6 @@ from harness.wait import wait_until
 DOCS = pathlib.Path(REPOSITORY, "docs")
 METRIC = re.compile(r"\bcnet_[a-z0-9_]+\b")
 FAST = "[reconcile]\nsweep_period_s = 1\nperiod_s = 1\n"
-
-
-def read(host):
-    argv, done = host.cli_raw("metrics", json_output=False)
-    assert done.returncode == 0, f"{argv}: {done.stderr}"
-    return exposition.parse(done.stdout)
 
 
 def get(connection, path="/metrics", method="GET"):

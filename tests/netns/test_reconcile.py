@@ -9,8 +9,9 @@ import subprocess
 
 import pytest
 
-from harness import exposition
 from harness import world as outside
+from harness.crash import mended
+from harness.exposition import link_lists
 from harness.icmp import ping
 from harness.netns import Namespace
 from harness.sockets import TcpServer, tcp_talk
@@ -49,38 +50,44 @@ def test_veth_deleted(host, world, pair):
     """The endpoint comes back with its MAC, its address and its published port."""
     alpha, beta = pair
     host.publish(alpha, 8080, 80)
-    host.namespace.ip(f"link del {device_of(host, alpha)}")
-    wait_until(replies(alpha.namespace, beta.address), ROUND, "the deleted veth being made anew")
-    assert alpha.namespace.mac("eth0") == alpha.mac
-    wait_until(replies(beta.namespace, alpha.address), ROUND, "the other direction")
-    with TcpServer(alpha.namespace, 80):
-        wait_until(
-            lambda: tcp_talk(world.near, outside.HOST, 8080, timeout=2) == "echoed",
-            ROUND,
-            "the published port working again",
-        )
+    device = device_of(host, alpha)
+    with mended(host, f"create veth {device}"):
+        host.namespace.ip(f"link del {device}")
+        wait_until(replies(alpha.namespace, beta.address), ROUND, "the deleted veth being made anew")
+        assert alpha.namespace.mac("eth0") == alpha.mac
+        wait_until(replies(beta.namespace, alpha.address), ROUND, "the other direction")
+        with TcpServer(alpha.namespace, 80):
+            wait_until(
+                lambda: tcp_talk(world.near, outside.HOST, 8080, timeout=2) == "echoed",
+                ROUND,
+                "the published port working again",
+            )
     assert host.cli("status")["reconcile"]["repairs"] >= 1
 
 
 def test_device_set_down(host, pair):
     alpha, beta = pair
-    host.namespace.ip(f"link set {device_of(host, alpha)} down")
-    wait_until(replies(alpha.namespace, beta.address), ROUND, "the device being set up again")
+    with mended(host, "configure eth0 in"):
+        host.namespace.ip(f"link set {device_of(host, alpha)} down")
+        wait_until(replies(alpha.namespace, beta.address), ROUND, "the device being set up again")
 
 
 def test_gateway_address_removed(host, red, pair):
     alpha, _ = pair
     port = host.cli("network", "show", "red")["host_port"]
-    host.namespace.ip(f"addr del {red.gateway}/24 dev {port}")
-    wait_until(replies(alpha.namespace, red.gateway), ROUND, "the gateway address coming back")
+    with mended(host, f"bring up host port {port}"):
+        host.namespace.ip(f"addr del {red.gateway}/24 dev {port}")
+        wait_until(replies(alpha.namespace, red.gateway), ROUND, "the gateway address coming back")
 
 
 def test_host_port_deleted(host, red, pair):
     alpha, beta = pair
-    host.namespace.ip(f"link del {host.cli('network', 'show', 'red')['host_port']}")
-    wait_until(replies(alpha.namespace, red.gateway), ROUND, "the host port being made anew")
-    wait_until(replies(host.namespace, beta.address), ROUND, "host to container")
-    wait_until(replies(beta.namespace, outside.NEAR), ROUND, "container to outside")
+    port = host.cli("network", "show", "red")["host_port"]
+    with mended(host, f"create veth {port}"):
+        host.namespace.ip(f"link del {port}")
+        wait_until(replies(alpha.namespace, red.gateway), ROUND, "the host port being made anew")
+        wait_until(replies(host.namespace, beta.address), ROUND, "host to container")
+        wait_until(replies(beta.namespace, outside.NEAR), ROUND, "container to outside")
 
 
 @pytest.mark.parametrize("family", [outside.IPV4, outside.IPV6], ids=str)
@@ -92,9 +99,10 @@ def test_forwarding_switched_off(make_host, make_world, family):
     red = host.network("red", "10.88.1.0/24")
     alpha = host.container(red, "alpha")
     of_family = f"net/{'ipv6' if family.v6 else 'ipv4'}/conf"
-    for value in (1, 0):
-        host.namespace.sysctl(f"{of_family}/all/forwarding", value)
-    wait_until(replies(alpha.namespace, family.near), 30, "the way out being open again")
+    with mended(host, "bring up host port"):
+        for value in (1, 0):
+            host.namespace.sysctl(f"{of_family}/all/forwarding", value)
+        wait_until(replies(alpha.namespace, family.near), 30, "the way out being open again")
     assert host.namespace.run("cat", f"/proc/sys/{of_family}/all/forwarding").stdout == "0\n"
 
 
@@ -115,34 +123,28 @@ def test_map_emptied(host, pair, name):
     ]
     entries = json.loads(bpftool(host, "map", "dump", "pinned", path))
     assert entries
-    for entry in entries:
-        bpftool(
-            host,
-            "map",
-            "delete",
-            "pinned",
-            path,
-            "key",
-            "hex",
-            *(byte.removeprefix("0x") for byte in entry["key"]),
+    with mended(host, f"write {name} entry"):
+        for entry in entries:
+            key = (byte.removeprefix("0x") for byte in entry["key"])
+            bpftool(host, "map", "delete", "pinned", path, "key", "hex", *key)
+        alpha.namespace.run("ip", "neigh", "flush", "dev", "eth0")
+        wait_until(replies(alpha.namespace, beta.address), ROUND, f"{name} being filled again")
+        wait_until(
+            lambda: len(json.loads(bpftool(host, "map", "dump", "pinned", path))) >= len(entries),
+            ROUND,
+            "every entry being back",
         )
-    alpha.namespace.run("ip", "neigh", "flush", "dev", "eth0")
-    wait_until(replies(alpha.namespace, beta.address), ROUND, f"{name} being filled again")
-    wait_until(
-        lambda: len(json.loads(bpftool(host, "map", "dump", "pinned", path))) >= len(entries),
-        ROUND,
-        "every entry being back",
-    )
 
 
 def test_map_entry_changed_while_dead(host, pair):
     """A daemon that starts finds what went wrong while there was none."""
     alpha, beta = pair
     device = device_of(host, alpha)
-    host.kill9()
-    host.namespace.ip(f"link del {device}")
-    host.start()
-    wait_until(replies(alpha.namespace, beta.address), ROUND, "the veth being made anew at start")
+    with mended(host, f"create veth {device}"):
+        host.kill9()
+        host.namespace.ip(f"link del {device}")
+        host.start()
+        wait_until(replies(alpha.namespace, beta.address), ROUND, "the veth being made anew at start")
 
 
 def test_namespace_vanished(host, red):
@@ -220,11 +222,6 @@ def test_interface_index_used_again(host, red, pair):
         assert ping(stranger, alpha.address, timeout=1.2) == "silent"
         assert ping(stranger, red.gateway, timeout=1.2) == "silent"
         host.namespace.ip("link del stray0")
-
-
-def link_lists(host):
-    _, done = host.cli_raw("metrics", json_output=False)
-    return exposition.parse(done.stdout)["cnet_link_lists_total"].value()
 
 
 def test_news_of_one_device_are_no_reason_to_read_all(make_host, make_world):
