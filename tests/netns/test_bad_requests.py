@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness.host import BIN, CnetHost
+from harness.host import BIN, CnetHost, pins
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 REFUSED, UNREACHABLE = 2, 4
@@ -136,6 +136,27 @@ def test_group_reads_and_does_not_change(open_root):
     done = open_root.namespace.run(*cli, *create, check=False)
     assert done.returncode == REFUSED and "uid 0" in done.stderr, done.stderr
     os.chown(open_root.socket, 0, 0)
+
+
+def test_pins_are_roots(open_root):
+    """Nobody else opens one, or dumps what it holds, wherever its directory lets him in."""
+    top, user = os.path.join(open_root.root, "bpf"), NOBODY
+    folders = [folder for folder, _, _ in os.walk(top)]
+    modes = {folder: os.stat(folder).st_mode & 0o7777 for folder in folders}
+    paths = [os.path.join(top, name) for name in pins(open_root)]
+    assert len(paths) > 20 and all(os.stat(path).st_uid == 0 for path in paths)
+    assert {os.stat(path).st_mode & 0o077 for path in paths} == {0}
+    try:
+        for folder in folders:
+            os.chmod(folder, 0o755)
+        opened = [path for path in paths if open_root.namespace.run(*user, "test", "-r", path, check=False).returncode == 0]
+        assert opened == []
+        dump = ["bpftool", "map", "dump", "pinned", os.path.join(top, "maps", "cnet_port")]
+        assert open_root.namespace.run(*dump).returncode == 0
+        assert open_root.namespace.run(*user, *dump, check=False).returncode != 0
+    finally:
+        for folder, mode in modes.items():
+            os.chmod(folder, mode)
 
 
 CONFIGURATIONS = {
