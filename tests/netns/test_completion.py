@@ -3,6 +3,7 @@
     [alpha] --- red, blue --- the host --- [near]
 """
 
+import shutil
 import subprocess
 import xml.etree.ElementTree
 
@@ -63,18 +64,29 @@ def test_names(host, red, alpha):
     assert complete(host, "network", "show", "") == []
 
 
-def test_scripts(host, red):
-    def script(shell):
-        _, done = host.cli_raw("completion", shell, json_output=False)
-        assert done.returncode == 0
-        return done.stdout
+# Who sources the script, and how it is asked: zsh completes on a terminal alone, so what it would call is called.
+COMMAND = {"bash": ["bash", "-c"], "zsh": ["zsh", "-fc"], "fish": ["fish", "--no-config", "-c"]}
+TYPED = {
+    "bash": 'COMP_WORDS=(cnet-bpf network show r); COMP_CWORD=3; _cnet_bpf; printf "%s\\n" "${COMPREPLY[@]}"',
+    "zsh": "words=(cnet-bpf network show r) CURRENT=4; _cnet_bpf",
+    "fish": "complete -C 'cnet-bpf network show r'",
+}
+BEFORE = {"zsh": 'compdef() { :; }; compadd() { print -l -- "${(@P)2}"; }; '}
 
-    for shell in ("zsh", "fish"):
-        assert "cnet-bpf __complete" in script(shell)
-    typed = 'COMP_WORDS=(cnet-bpf network show r); COMP_CWORD=3; _cnet_bpf; printf "%s\\n" "${COMPREPLY[@]}"'
-    done = subprocess.run(["bash", "-c", script("bash") + typed], capture_output=True, text=True, check=True,
-                          env={"PATH": f"{BIN}:/usr/bin:/bin", "CNET_ROOT": host.root})
-    assert done.stdout.split() == ["red"]
+
+@pytest.mark.parametrize("shell", COMMAND)
+def test_scripts(host, red, shell, tmp_path):
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    _, done = host.cli_raw("completion", shell, json_output=False)
+    assert done.returncode == 0
+    script = BEFORE.get(shell, "") + done.stdout
+    done = subprocess.run([*COMMAND[shell], script + TYPED[shell]], capture_output=True, text=True, check=True,
+                          env={"PATH": f"{BIN}:/usr/bin:/bin", "CNET_ROOT": host.root, "HOME": str(tmp_path)})
+    assert (done.stdout.split(), done.stderr) == (["red"], "")
+
+
+def test_of_no_other_shell(host):
     host.cli_fails(1, "bash, zsh or fish", "completion", "csh")
 
 
