@@ -15,6 +15,7 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
 from harness import world as outside
+from harness.doctor import complaints
 from harness.frames import Tap
 from harness.host import pins
 from harness.icmp import ping
@@ -60,6 +61,7 @@ def test_on_and_off(host, world):
     assert on_device(host) == ("native", program_id(host))
     (row,) = [row for row in host.cli("prog", "list") if row["name"] == "cnet_uplink_xdp"]
     assert [(one["device"], one["attach"]) for one in row["devices"]] == [(outside.UPLINK, "xdp")]
+    assert complaints(host) == [], "ours is nobody else's"
     host.restart()
     assert xdp_of(host) == ("native", True)
     assert on_device(host) == ("native", program_id(host))

@@ -68,14 +68,14 @@ void check_others(const netlink::LinkInfo& link, Findings& findings) {
         }
     }
     uint32_t xdp = 0;
-    if (bpf_xdp_query_id(static_cast<int>(link.ifindex), 0, &xdp) == 0 && xdp != 0) {
-        auto name = loader::program_name(xdp);
-        findings.warn("programs",
-                      "XDP program " + (name ? *name : std::string()) + " (" + std::to_string(xdp) +
-                          ") is on " + link.name,
-                      "it runs before ours and sees each packet first: ip link set dev " +
-                          link.name + " xdp off, if it is not meant to");
-    }
+    if (bpf_xdp_query_id(static_cast<int>(link.ifindex), 0, &xdp) != 0 || xdp == 0) return;
+    auto name = loader::program_name(xdp);
+    if (name && name->starts_with("cnet_")) return; // `uplink set --xdp native`
+    findings.warn("programs",
+                  "XDP program " + (name ? *name : std::string()) + " (" + std::to_string(xdp) +
+                      ") is on " + link.name,
+                  "it runs before ours and sees each packet first: ip link set dev " + link.name +
+                      " xdp off, if it is not meant to");
 }
 
 // Aggregates that were put together without regard to headers cannot be forwarded.
