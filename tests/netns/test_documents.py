@@ -16,7 +16,7 @@ ROOT = pathlib.Path(REPOSITORY)
 # Which commands the examples below a heading are of, in order.
 COMMANDS = {
     "network": ["network"], "sandbox": ["sandbox"], "endpoint": ["endpoint show www"], "port": ["port"],
-    "uplink": ["uplink"], "peer": ["peer"], "fdb, neigh": ["fdb", "neigh"], "ct, nat": ["ct list"],
+    "uplink": ["uplink"], "peer": ["peer"], "adopt, release": ["adopt"], "fdb, neigh": ["fdb", "neigh"], "ct, nat": ["ct list"],
     "drops": ["drops"], "doctor, dump": ["doctor"], "topology": ["topology"],
     "explain": [f"explain from www tcp {outside.NEAR}:443"], "map": ["map"], "prog": ["prog"],
 }
@@ -69,8 +69,11 @@ def shown(host, world):
     host.cli("peer", "add", "198.18.0.9", "--name", "two")
     host.namespace.ip("link add tap0 type veth peer name tap1")
     host.cli("network", "attach", "web", "tap0")
+    host.namespace.ip("link add lab0 type bridge", "link add veth1 type veth peer name veth2", "link set veth1 master lab0")
+    host.cli("adopt", "lab0")
     host.namespace.run("nsenter", f"--net={host.root}/run/netns/a", "ping", "-c", "1", "-W", "5", outside.NEAR)
     yield host
+    host.cli("release", "lab0")
     host.cli("network", "detach", "web", "tap0")
     host.cli("peer", "delete", "198.18.0.9")
 
