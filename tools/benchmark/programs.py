@@ -124,7 +124,8 @@ def measure(options, lab, everything, bin_dir, say):
     if len(options.scenario) < 2:
         ours.update(more(bin_dir))
     paths = {scenario: contender.build(lab) for scenario, contender in ours.items()}
-    modes = [mode for mode in options.modes if mode != "streams"]
+    quick = options.quick and not options.mode
+    modes = ["rr"] if quick else [mode for mode in options.modes if mode != "streams"]
     for number in range(options.rounds):
         for mode in modes:
             say(f"round {number + 1} of {options.rounds}: programs, {mode}")
