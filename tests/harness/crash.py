@@ -139,6 +139,18 @@ def difference(one, other):
     return found
 
 
+def standing(host, look=picture, ready=lambda seen: True):
+    """The picture, once it stays as it is: what a start or a change brings about may take a moment."""
+    seen = [None] * 3
+
+    def stands():
+        seen[:] = [*seen[1:], look(host)]
+        return seen[0] == seen[1] == seen[2] and ready(seen[2])
+
+    wait_until(stands, SETTLED_S, "a picture that stays")
+    return seen[2]
+
+
 def settled(host, *expected, look=picture):
     """The picture, once it is one of those that there may be."""
     seen = []
@@ -158,7 +170,7 @@ def settled(host, *expected, look=picture):
 @contextlib.contextmanager
 def mended(host, *says):
     """What is broken within is repaired at its end: nothing was added or lost, and the log names what was done."""
-    before, so_far = picture(host), len(host.log())
+    before, so_far = standing(host), len(host.log())
     yield
     settled(host, before)
     said = host.log()[so_far:]

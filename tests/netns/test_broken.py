@@ -17,7 +17,7 @@ import pytest
 
 from harness import world as outside
 from harness.bpf_map import PinnedMap
-from harness.crash import difference, mended, picture, settled
+from harness.crash import difference, mended, picture, settled, standing
 from harness.dhcp import send_answer
 from harness.doctor import PROBLEMS, complaints, examine
 from harness.exposition import link_lists
@@ -90,7 +90,7 @@ def test_disk_full(scene):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
 
     host, world, alpha, beta = scene(before_start=small_disk)
-    folder, empty = os.path.join(host.root, "lib"), picture(host)
+    folder, empty = os.path.join(host.root, "lib"), standing(host)
     with full(folder):
         before, number = picture(host), 0
         while host.cli_raw("sandbox", "create", f"filler{number}")[1].returncode == 0:
@@ -194,7 +194,7 @@ def test_no_memory(scene):
     the next one finds nothing half-done.
     """
     host, world, alpha, beta = scene(SELDOM)
-    acknowledged, refused, before = [], 0, picture(host)
+    acknowledged, refused, before = [], 0, standing(host)
     for number in range(8):
         name = f"box{number}"
         with open(f"/proc/{host.daemon.pid}/statm", encoding="ascii") as file:
@@ -265,7 +265,7 @@ def test_maps_of_another_version_that_cannot_be_taken_along(scene):
     """A daemon whose maps have no room for what those of another version hold says so and leaves them alone."""
     host, world, alpha, beta = scene(SELDOM)
     works(world, alpha, beta)
-    before = picture(host)
+    before = standing(host)
     host.stop()
     with PinnedMap(os.path.join(host.root, "bpf", "maps", "cnet_meta")) as meta:
         made = meta.lookup(struct.pack("=I", 0), 16)
@@ -315,7 +315,7 @@ def wait_for_round(host):
 def test_port_that_a_process_took(scene):
     """While there was no daemon: the process keeps it, the daemon says so, and has it back once it is free."""
     host, world, alpha, beta = scene()
-    before = picture(host)
+    before = standing(host)
     host.kill9()
     with TcpServer(host.namespace, 8080) as process, TcpServer(alpha.namespace, 80) as published:
         host.start()

@@ -95,6 +95,7 @@ def test_forwarding_switched_off(make_host, make_world, family):
     """A sysctl of the whole host takes forwarding from our ports too: they get it back at once."""
     host = make_host("[reconcile]\nperiod_s = 3600\n")
     make_world(host).learn_ipv6()
+    wait_until(lambda: outside.IPV6.host in str(host.cli("uplink", "list")), what="the uplink's IPv6 address")
     host.v6 = family.v6
     red = host.network("red", "10.88.1.0/24")
     alpha = host.container(red, "alpha")

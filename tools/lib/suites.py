@@ -90,7 +90,7 @@ SUITES = [
           select="tests/netns/test_full_table.py", targets=EXECUTABLES, limit_s=1800, long_only=True, at_a_time=1,
           env={"CNET_FULL_TABLE": "1000000"}),
     Suite("crash", "a daemon killed at every step of every command", "pytest", select="tests/netns/test_crash.py",
-          targets=NETNS_EXECUTABLES, limit_s=3600, long_only=True, env={"CNET_CRASH": "long"}),
+          targets=NETNS_EXECUTABLES, limit_s=7200, long_only=True, env={"CNET_CRASH": "long"}),
     Suite("soak", "half an hour of changes, restarts and upgrades under traffic", "pytest",
           select="tests/netns/test_soak.py", targets=EXECUTABLES, limit_s=3600, long_only=True,
           env={"CNET_SOAK_S": "1800"}),
