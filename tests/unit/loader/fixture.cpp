@@ -11,6 +11,7 @@
 #include "loader/probe.h"
 #include "loader_test_earlier.skel.h"
 #include "loader_test_first.skel.h"
+#include "loader_test_later.skel.h"
 #include "loader_test_other_layout.skel.h"
 #include "loader_test_refused.skel.h"
 #include "loader_test_second.skel.h"
@@ -35,6 +36,9 @@ ObjectImage second_image() {
 }
 ObjectImage earlier_image() {
     return image("earlier", loader_test_earlier_bpf__elf_bytes);
+}
+ObjectImage later_image() {
+    return image("later", loader_test_later_bpf__elf_bytes);
 }
 ObjectImage other_layout_image() {
     return image("other_layout", loader_test_other_layout_bpf__elf_bytes);

@@ -47,6 +47,7 @@ protected:
 ObjectImage first_image();
 ObjectImage second_image();
 ObjectImage earlier_image(); // maps alone
+ObjectImage later_image();   // maps alone
 ObjectImage other_layout_image();
 ObjectImage refused_image();
 
