@@ -95,7 +95,7 @@ Status Watch::open(const std::filesystem::path& pins) {
 
 Status Watch::claim() {
     for (uint32_t place = 0; place < CNET_WATCHERS; place++) {
-        uint64_t seen = __atomic_load_n(&state_->watchers[place].until_ns, __ATOMIC_ACQUIRE);
+        __u64 seen = __atomic_load_n(&state_->watchers[place].until_ns, __ATOMIC_ACQUIRE);
         if (seen > clock_ns(CLOCK_MONOTONIC)) continue;
         if (!__atomic_compare_exchange_n(&state_->watchers[place].until_ns, &seen, lease_end_ns(),
                                          false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
