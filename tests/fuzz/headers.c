@@ -33,6 +33,7 @@ static long loop(__u32 times, long (*each)(__u32, void*), void* data, __u64 flag
 #define bpf_skb_load_bytes load_bytes
 #define bpf_loop loop
 #include "bpf/lib/eth.h"
+#include "bpf/lib/vxlan_hdr.h"
 
 static int parse_ip(struct frame* frame, struct cnet_pkt* pkt, __u32 l2_len, void* data) {
     void* end = (uint8_t*)data + frame->bytes;
@@ -79,4 +80,46 @@ struct parsed parse_headers(const uint8_t* bytes, size_t size, bool has_l2) {
     parsed.ip_bytes = pkt.ip_len;
     free(memory);
     return parsed;
+}
+
+static void fill_inside(const struct tunnel* tunnel, size_t inner_bytes,
+                        struct vxlan_inside* inside) {
+    vxlan_udp(&inside->udp, bpf_htons(tunnel->src_port), bpf_htons(tunnel->dst_port),
+              sizeof(inside->udp) + sizeof(inside->vxlan) + inner_bytes);
+    vxlan_fill(&inside->vxlan, tunnel->vni);
+}
+
+size_t tunnel_head(const struct tunnel* tunnel, size_t inner_bytes, uint8_t* to) {
+    const __u32 udp_bytes = sizeof(struct udphdr) + sizeof(struct vxlan_hdr) + inner_bytes;
+    union cnet_addr src, dst;
+    struct vxlan4_head head4;
+    struct vxlan6_head head6;
+
+    memcpy(&src, tunnel->src, sizeof(src));
+    memcpy(&dst, tunnel->dst, sizeof(dst));
+    if (tunnel->v6) {
+        vxlan6_outer(&head6, &src, &dst, udp_bytes, tunnel->ecn);
+        fill_inside(tunnel, inner_bytes, &head6.inside);
+        memcpy(to, &head6, sizeof(head6) - ETH_HLEN);
+        return sizeof(head6) - ETH_HLEN;
+    }
+    vxlan4_outer(&head4, &src, &dst, sizeof(head4.ip) + udp_bytes, tunnel->ecn);
+    fill_inside(tunnel, inner_bytes, &head4.inside);
+    memcpy(to, &head4, sizeof(head4) - ETH_HLEN);
+    return sizeof(head4) - ETH_HLEN;
+}
+
+uint16_t tunnel_source_port(uint32_t hash) {
+    return bpf_ntohs(vxlan_source_port(hash));
+}
+
+bool read_vxlan(const uint8_t header[8], uint32_t* vni) {
+    struct vxlan_hdr vxlan;
+
+    memcpy(&vxlan, header, sizeof(vxlan));
+    return vxlan_read(&vxlan, vni);
+}
+
+uint8_t traffic_class(const uint8_t* ip) {
+    return ip_traffic_class(ip);
 }
