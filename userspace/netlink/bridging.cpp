@@ -2,7 +2,6 @@
 
 #include <netinet/in.h> // before the kernel's own, which then leave out what it has
 
-#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/netfilter.h>
@@ -18,72 +17,17 @@
 
 #include <cstring>
 #include <memory>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "userspace/base/unique_fd.h"
+#include "userspace/netlink/bridging_message.h"
 #include "userspace/netlink/question.h"
 #include "userspace/netlink/socket.h"
 #include "userspace/netlink/sysctl.h"
 
 namespace cnet::netlink {
 namespace {
-
-constexpr uint32_t kUserHz = 100; // clock_t, in which the kernel counts a bridge's times
-
-using LinkAttributes = Attributes<IFLA_TARGET_NETNSID>;
-using KindAttributes = Attributes<IFLA_INFO_MAX>;
-
-BridgeInfo to_bridge(nlattr* data) {
-    const Attributes<IFLA_BR_MAX> in(data);
-    BridgeInfo info;
-    info.vlan_filtering = in.u8(IFLA_BR_VLAN_FILTERING) != 0;
-    info.stp = in.u32(IFLA_BR_STP_STATE) != 0;
-    info.calls_netfilter = in.u8(IFLA_BR_NF_CALL_IPTABLES) || in.u8(IFLA_BR_NF_CALL_IP6TABLES);
-    info.ageing_s = in.u32(IFLA_BR_AGEING_TIME) / kUserHz;
-    info.forward_delay_s = in.u32(IFLA_BR_FORWARD_DELAY) / kUserHz;
-    return info;
-}
-
-BridgePortInfo to_port(nlattr* data) {
-    const Attributes<IFLA_BRPORT_MAX> in(data);
-    BridgePortInfo info;
-    info.forwarding = in.u8(IFLA_BRPORT_STATE) == BR_STATE_FORWARDING;
-    info.learning = in.u8(IFLA_BRPORT_LEARNING) != 0;
-    info.isolated = in.u8(IFLA_BRPORT_ISOLATED) != 0;
-    info.locked = in.u8(IFLA_BRPORT_LOCKED) != 0;
-    info.has_backup = in.find(IFLA_BRPORT_BACKUP_PORT) != nullptr;
-    return info;
-}
-
-// A veth's far end: its index there, and the number of the namespace as seen from here.
-struct FarEnd {
-    uint32_t port;
-    uint32_t ifindex;
-    uint32_t netns_id;
-};
-
-struct LinkReader {
-    const std::set<uint32_t>& wanted;
-    Bridging& found;
-    std::vector<FarEnd> far_ends;
-
-    void read(nlmsghdr* message) {
-        if (message->nlmsg_type != RTM_NEWLINK) return;
-        const auto ifindex =
-            static_cast<uint32_t>(static_cast<ifinfomsg*>(nlmsg_data(message))->ifi_index);
-        const LinkAttributes link(message, sizeof(ifinfomsg));
-        const KindAttributes kind(link.find(IFLA_LINKINFO));
-        if (wanted.contains(ifindex) && kind.text(IFLA_INFO_KIND) == "bridge")
-            found.bridges[ifindex] = to_bridge(kind.find(IFLA_INFO_DATA));
-        if (!wanted.contains(link.u32(IFLA_MASTER)) || kind.text(IFLA_INFO_SLAVE_KIND) != "bridge")
-            return;
-        BridgePortInfo& port = found.ports[ifindex] = to_port(kind.find(IFLA_INFO_SLAVE_DATA));
-        port.shaped = link.text(IFLA_QDISC) != "noqueue" && kind.text(IFLA_INFO_KIND) == "veth";
-        if (kind.text(IFLA_INFO_KIND) == "veth" && link.find(IFLA_LINK_NETNSID))
-            far_ends.push_back({ifindex, link.u32(IFLA_LINK), link.u32(IFLA_LINK_NETNSID)});
-    }
-};
 
 // None when it has just gone, or its namespace is not ours to look into.
 std::optional<MacAddress> read_far_mac(nl_sock* socket, const FarEnd& far) {
@@ -94,7 +38,7 @@ std::optional<MacAddress> read_far_mac(nl_sock* socket, const FarEnd& far) {
     std::optional<MacAddress> mac;
     auto status = ask(socket, question, "look at a veth's far end", [&](nlmsghdr* message) {
         if (message->nlmsg_type != RTM_NEWLINK) return;
-        mac = LinkAttributes(message, sizeof(ifinfomsg)).mac(IFLA_ADDRESS);
+        mac = Attributes<IFLA_TARGET_NETNSID>(message, sizeof(ifinfomsg)).mac(IFLA_ADDRESS);
     });
     return status ? mac : std::nullopt;
 }
@@ -104,17 +48,8 @@ Status read_stated(nl_sock* socket, uint32_t bridge, BridgeInfo& info) {
     header.ifi_family = AF_BRIDGE;
     const Question question = make_question(RTM_GETNEIGH, NLM_F_DUMP, header);
     CNET_CHECK(nla_put_u32(question.get(), IFLA_MASTER, bridge) == 0);
-    return ask(socket, question, "list a bridge's addresses", [&](nlmsghdr* message) {
-        if (message->nlmsg_type != RTM_NEWNEIGH) return;
-        const auto* neigh = static_cast<ndmsg*>(nlmsg_data(message));
-        const Attributes<NDA_MAX> in(message, sizeof(ndmsg));
-        const auto mac = in.mac(NDA_LLADDR);
-        if (!mac || in.u32(NDA_MASTER) != bridge) return;
-        if (neigh->ndm_state & NUD_PERMANENT)
-            info.own.insert(*mac);
-        else if (neigh->ndm_state & NUD_NOARP || neigh->ndm_flags & NTF_STICKY)
-            info.stated.insert(*mac);
-    });
+    return ask(socket, question, "list a bridge's addresses",
+               [&](nlmsghdr* message) { add_address(message, bridge, info); });
 }
 
 bool sysctl_is_on(const char* name) {
@@ -157,15 +92,16 @@ bool has_ebtables_rules() {
 
 Result<Bridging> read_bridging(nl_sock* socket, const std::set<uint32_t>& bridges) {
     Bridging found;
-    LinkReader reader{bridges, found, {}};
-    auto status = ask(socket, make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}),
-                      "list the bridges' ports", [&](nlmsghdr* message) { reader.read(message); });
+    std::vector<FarEnd> far_ends;
+    auto status =
+        ask(socket, make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}), "list the bridges' ports",
+            [&](nlmsghdr* message) { add_link(message, bridges, found, far_ends); });
     if (!status) return status.error();
     for (auto& [ifindex, info] : found.bridges) {
         status = read_stated(socket, ifindex, info);
         if (!status) return status.error();
     }
-    for (const FarEnd& far : reader.far_ends)
+    for (const FarEnd& far : far_ends)
         found.ports[far.port].far_mac = read_far_mac(socket, far);
     found.netfilter = sysctl_is_on("bridge-nf-call-iptables") ||
                       sysctl_is_on("bridge-nf-call-ip6tables") ||

@@ -1,80 +1,21 @@
 #include "userspace/netlink/conntrack.h"
 
-#include <arpa/inet.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
 #include <netlink/netlink.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <optional>
-
+#include "userspace/netlink/conntrack_message.h"
 #include "userspace/netlink/question.h"
 #include "userspace/netlink/socket.h"
 
 namespace cnet::netlink {
-namespace {
-
-using TupleAttributes = Attributes<CTA_TUPLE_MAX>;
-using IpAttributes = Attributes<CTA_IP_MAX>;
-using ProtocolAttributes = Attributes<CTA_PROTO_MAX>;
-
-bool read_ends(const IpAttributes& ip, KernelFlow& flow) {
-    const bool v4 = ip.find(CTA_IP_V4_SRC) != nullptr;
-    const auto src = ip.address(v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC);
-    const auto dst = ip.address(v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST);
-    if (!src || !dst) return false;
-    flow.src = *src;
-    flow.dst = *dst;
-    return true;
-}
-
-bool read_protocol(const ProtocolAttributes& proto, KernelFlow& flow) {
-    if (!proto.find(CTA_PROTO_NUM)) return false;
-    flow.l4_proto = proto.u8(CTA_PROTO_NUM);
-    flow.src_port = ntohs(proto.u16(CTA_PROTO_SRC_PORT));
-    flow.dst_port = ntohs(proto.u16(CTA_PROTO_DST_PORT));
-    if (flow.l4_proto == IPPROTO_ICMP) flow.src_port = ntohs(proto.u16(CTA_PROTO_ICMP_ID));
-    if (flow.l4_proto == IPPROTO_ICMPV6) flow.src_port = ntohs(proto.u16(CTA_PROTO_ICMPV6_ID));
-    return true;
-}
-
-std::optional<KernelFlow> read_flow(nlattr* direction) {
-    const TupleAttributes tuple(direction);
-    KernelFlow flow;
-    if (!read_ends(IpAttributes(tuple.find(CTA_TUPLE_IP)), flow) ||
-        !read_protocol(ProtocolAttributes(tuple.find(CTA_TUPLE_PROTO)), flow))
-        return std::nullopt;
-    return flow;
-}
-
-struct Reading {
-    const std::vector<IpPrefix>& sources;
-    std::vector<KernelFlow> flows;
-
-    void add(nlattr* direction) {
-        const auto flow = read_flow(direction);
-        if (flow && std::any_of(sources.begin(), sources.end(),
-                                [&](const IpPrefix& prefix) { return prefix.contains(flow->src); }))
-            flows.push_back(*flow);
-    }
-
-    void read(nlmsghdr* message) {
-        const Attributes<CTA_MAX> in(message, sizeof(nfgenmsg));
-        const uint32_t status = ntohl(in.u32(CTA_STATUS));
-        if (status & IPS_SRC_NAT) add(in.find(CTA_TUPLE_ORIG));
-        if (status & IPS_DST_NAT) add(in.find(CTA_TUPLE_REPLY));
-    }
-};
-
-} // namespace
 
 Result<std::vector<KernelFlow>> read_translated(const std::vector<IpPrefix>& sources) {
-    Reading reading{sources, {}};
+    std::vector<KernelFlow> flows;
     if (sources.empty() || access("/proc/sys/net/netfilter/nf_conntrack_max", F_OK) != 0)
-        return std::move(reading.flows);
+        return flows;
     const char* attempted = "list the kernel's connections";
     const Socket socket(nl_socket_alloc());
     if (!socket) return Error::system(attempted, ENOMEM);
@@ -85,10 +26,10 @@ Result<std::vector<KernelFlow>> read_translated(const std::vector<IpPrefix>& sou
     header.version = NFNETLINK_V0;
     const Question question =
         make_question((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, NLM_F_DUMP, header);
-    auto status =
-        ask(socket.get(), question, attempted, [&](nlmsghdr* message) { reading.read(message); });
+    auto status = ask(socket.get(), question, attempted,
+                      [&](nlmsghdr* message) { add_translated(message, sources, flows); });
     if (!status) return status.error();
-    return std::move(reading.flows);
+    return flows;
 }
 
 } // namespace cnet::netlink

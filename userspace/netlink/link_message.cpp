@@ -10,10 +10,8 @@
 namespace cnet::netlink {
 
 std::optional<LinkInfo> to_link_info(nlmsghdr* message) {
-    if (message->nlmsg_type != RTM_NEWLINK ||
-        message->nlmsg_len < static_cast<uint32_t>(NLMSG_LENGTH(sizeof(ifinfomsg))))
-        return std::nullopt;
-    const auto* header = static_cast<const ifinfomsg*>(nlmsg_data(message));
+    const auto* header = header_of<ifinfomsg>(message);
+    if (message->nlmsg_type != RTM_NEWLINK || !header) return std::nullopt;
     const Attributes<IFLA_TARGET_NETNSID> link(message, sizeof(ifinfomsg));
     if (header->ifi_family != AF_UNSPEC || !link.find(IFLA_IFNAME)) return std::nullopt;
     const Attributes<IFLA_INFO_MAX> kind(link.find(IFLA_LINKINFO));

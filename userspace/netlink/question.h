@@ -39,6 +39,12 @@ template <typename Header> Question make_question(int type, int flags, const Hea
 Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
            const std::function<void(nlmsghdr*)>& visit);
 
+// A message's fixed part; none: it is cut off.
+template <typename Header> const Header* header_of(nlmsghdr* message) {
+    const bool whole = message->nlmsg_len >= static_cast<uint32_t>(NLMSG_LENGTH(sizeof(Header)));
+    return whole ? static_cast<const Header*>(nlmsg_data(message)) : nullptr;
+}
+
 // Attributes behind a message's fixed part, or inside another attribute: a view, by number. Those
 // that are missing are 0 or empty.
 template <int kLast> class Attributes {
@@ -56,7 +62,9 @@ public:
     uint8_t u8(int number) const { return read<uint8_t>(number); }
     std::string_view text(int number) const {
         nlattr* found = find(number);
-        return found ? std::string_view(nla_get_string(found)) : std::string_view();
+        if (!found) return {};
+        const auto* begin = static_cast<const char*>(nla_data(found));
+        return {begin, strnlen(begin, static_cast<size_t>(nla_len(found)))};
     }
     std::optional<MacAddress> mac(int number) const {
         nlattr* found = find(number);

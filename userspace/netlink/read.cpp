@@ -84,8 +84,9 @@ Result<bool> is_delivered(nl_sock* socket, const IpAddress& address) {
     bool local = false;
     auto status = ask(socket, question, "look for the route to " + address.to_string(),
                       [&](nlmsghdr* message) {
-                          if (message->nlmsg_type != RTM_NEWROUTE) return;
-                          local = static_cast<rtmsg*>(nlmsg_data(message))->rtm_type == RTN_LOCAL;
+                          const auto* route = header_of<rtmsg>(message);
+                          if (message->nlmsg_type != RTM_NEWROUTE || !route) return;
+                          local = route->rtm_type == RTN_LOCAL;
                       });
     if (!status) return status.error();
     return local;
