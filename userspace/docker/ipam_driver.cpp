@@ -1,6 +1,6 @@
 #include "userspace/docker/ipam_driver.h"
 
-#include "userspace/docker/options.h"
+#include "userspace/docker/requests.h"
 
 namespace cnet::docker {
 namespace {
@@ -20,14 +20,9 @@ Result<Json> IpamDriver::get_address_spaces(const Reader&) {
 }
 
 Result<Json> IpamDriver::request_pool(const Reader& request) {
-    control::PoolRequest wanted;
-    wanted.prefix = request.parsed<IpPrefix>("Pool");
-    wanted.range = request.parsed<IpPrefix>("SubPool");
-    wanted.v6 = request.flag("V6");
-    auto status = check_pool_options(request.inside("Options"));
-    if (auto fault = request.fault(); !fault) return fault.error();
-    if (!status) return status.error();
-    auto pool = controller_.request_pool(wanted);
+    auto wanted = read_pool_request(request);
+    if (!wanted) return wanted.error();
+    auto pool = controller_.request_pool(*wanted);
     if (!pool) return pool.error();
     return Json{{"PoolID", pool->id}, {"Pool", pool->prefix.to_string()}, {"Data", Json::object()}};
 }

@@ -5,6 +5,7 @@
 #include "userspace/base/log.h"
 #include "userspace/docker/options.h"
 #include "userspace/docker/ports.h"
+#include "userspace/docker/requests.h"
 
 namespace cnet::docker {
 namespace {
@@ -24,28 +25,6 @@ std::string name_of(const std::string& id) {
     return "docker-" + id.substr(0, kShownId);
 }
 
-Result<std::string> read_id(const Reader& request, const char* key) {
-    const std::string id = request.text(key);
-    if (auto fault = request.fault(); !fault) return fault.error();
-    const bool fits = !id.empty() && id.size() <= 64 &&
-                      std::ranges::all_of(id, [](unsigned char c) { return std::isalnum(c); });
-    if (!fits) return invalid(std::string(key) + " \"" + id + "\" is not an id of Docker's");
-    return id;
-}
-
-Status read_subnets(const Reader& request, const char* key, NetworkSpec& spec) {
-    for (const Reader& data : request.each(key)) {
-        const auto pool = data.parsed<IpPrefix>("Pool");
-        const auto gateway = data.parsed<IpPrefix>("Gateway");
-        if (auto fault = data.fault(); !fault) return fault;
-        if (!pool || pool->length() == 0)
-            return invalid("a network of cnet needs a subnet: IPAM driver null gives none");
-        spec.subnets.push_back(*pool);
-        if (gateway) spec.gateways.push_back(gateway->address());
-    }
-    return {};
-}
-
 bool has_subnets(const control::Network& network, const NetworkSpec& spec) {
     auto has = [&](const IpPrefix& prefix) {
         return std::ranges::any_of(network.subnets, [&](const control::Subnet& subnet) {
@@ -61,21 +40,6 @@ bool has_gateways(const control::Network& network, const NetworkSpec& spec) {
             return subnet.gateway == gateway;
         });
     });
-}
-
-Result<std::vector<IpPrefix>> read_aux_addresses(const Reader& request) {
-    std::vector<IpPrefix> addresses;
-    for (const char* key : {"IPv4Data", "IPv6Data"}) {
-        for (const Reader& data : request.each(key)) {
-            const Reader aux = data.inside("AuxAddresses");
-            for (const auto& [name, value] : aux.object().items()) {
-                if (auto address = aux.parsed<IpPrefix>(name.c_str()))
-                    addresses.push_back(*address);
-            }
-        }
-    }
-    if (auto fault = request.fault(); !fault) return fault.error();
-    return addresses;
 }
 
 Status check_same(const control::Network& network, const NetworkSpec& spec) {
@@ -121,8 +85,7 @@ Result<Json> NetworkDriver::create_network(const Reader& request) {
     auto options = read_network_options(request.inside("Options"));
     if (!options) return options.error();
     NetworkSpec& spec = options->spec;
-    auto status = read_subnets(request, "IPv4Data", spec);
-    if (status) status = read_subnets(request, "IPv6Data", spec);
+    auto status = read_subnets(request, spec);
     auto kept = read_aux_addresses(request);
     if (status && !kept) status = kept.error();
     if (status) status = controller_.keep_addresses(*kept);
@@ -187,20 +150,20 @@ Result<Json> NetworkDriver::create_endpoint(const Reader& request) {
     auto id = read_id(request, "EndpointID");
     if (!id) return id.error();
     const Reader interface = request.inside("Interface");
-    control::EndpointSpec spec;
-    for (const char* key : {"Address", "AddressIPv6"}) {
-        if (auto address = interface.parsed<IpPrefix>(key)) spec.ips.push_back(address->address());
-    }
-    spec.mac = interface.parsed<MacAddress>("MacAddress");
+    auto wanted = read_interface(interface);
+    if (!wanted) return wanted.error();
     auto allow_from = read_endpoint_options(request.inside("Options"));
     if (auto fault = request.fault(); !fault) return fault.error();
     if (!allow_from) return allow_from.error();
     auto network = controller_.docker_network(*network_id);
     if (!network) return network.error();
 
-    const bool wants_mac = !spec.mac;
+    const bool wants_mac = !wanted->mac;
     auto endpoint = controller_.docker_endpoint(*id);
     if (!endpoint) {
+        control::EndpointSpec spec;
+        spec.ips = wanted->ips;
+        spec.mac = wanted->mac;
         spec.network = network->network.name;
         spec.name = name_of(*id);
         spec.docker = control::DockerEndpoint{*id, *allow_from};
