@@ -128,6 +128,10 @@ def test_a_flood(host, world, dual, family, xdp):
         refused = {name: host.drops("new_limit", name) for name in ("uplink", "uplink_xdp")}
         assert sum(refused.values()) > flood.sent / 2
         assert refused["uplink_xdp"] == 0 if not xdp else refused["uplink_xdp"] > 100 * refused["uplink"]
+        if xdp:
+            answer = host.cli("explain", "in", outside.UPLINK, "tcp",
+                              f"[{family.far}]:5555" if family.v6 else f"{family.far}:5555", "to", ":8080")
+            assert "new_limit" in answer["steps"][0]["text"]
         # A client below the limit, as soon as it is over.
         for _ in range(RATE // 2):
             assert tcp_talk(near, family.host, 8080) == "echoed"

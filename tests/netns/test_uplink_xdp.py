@@ -52,6 +52,13 @@ def switch_on(host, device=outside.UPLINK):
     host.cli("uplink", "set", device, "--xdp", "native")
 
 
+def told_of_xdp(host):
+    """Of what `explain` says that the program drops, before `uplink` would."""
+    step = host.cli("explain", "in", outside.UPLINK, "tcp", f"{outside.FAR}:5555", "to", ":9")["steps"][0]
+    assert step["step"] == "xdp"
+    return step["text"]
+
+
 def test_on_and_off(host, world):
     """Native, kept through restarts, and gone without a trace."""
     del world
@@ -235,6 +242,7 @@ def test_the_same_is_dropped(host, world, exposed):
     assert by_reason(by_both) == by_reason(by_tc)
     for reason in ("vxlan_stranger", "vxlan_vni", "vxlan_bad", "vxlan_forged", "not_allowed", "no_flow"):
         assert ("uplink_xdp", reason) not in by_tc and by_both[("uplink_xdp", reason)] > 0, reason
+        assert reason in told_of_xdp(host), reason
 
 
 def test_what_is_allowed_works(host, world, exposed):

@@ -1,9 +1,8 @@
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "userspace/api/explain.h"
-#include "userspace/api/frame.h"
+#include "userspace/api/explain_request.h"
 #include "userspace/api/handlers.h"
 #include "userspace/api/json.h"
 #include "userspace/control/controller.h"
@@ -14,16 +13,6 @@ namespace {
 // A stranger that sends to an uplink, as good as any.
 constexpr std::array<uint8_t, CNET_MAC_LEN> kOutside{2, 0, 0, 0, 0, 1};
 const MacAddress kBroadcast({0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
-constexpr size_t kFrameMin = 14, kFrameMax = 9216;
-
-struct ExplainRequest {
-    std::string from; // an endpoint, or a device that is a port
-    std::string in;   // an uplink
-    std::string frame;
-    FrameSpec spec;
-    std::optional<IpAddress> src, dst;
-    std::optional<MacAddress> dst_mac;
-};
 
 // Where the packet is seen, and what its frame says unless the words say otherwise.
 struct Place {
@@ -35,50 +24,6 @@ struct Place {
     MacAddress gateway_mac;
     bool xdp = false; // another program of ours has seen the packet before
 };
-
-Result<ExplainRequest> parse_request(std::string_view body) {
-    auto object = parse_object(body);
-    if (!object) return object.error();
-    ObjectReader reader(*object);
-    ExplainRequest request;
-    uint16_t ttl = request.spec.ttl;
-    reader.read("from", request.from);
-    reader.read("in", request.in);
-    reader.read("frame", request.frame);
-    reader.read("protocol", request.spec.protocol);
-    reader.read_optional("src", request.src);
-    reader.read_optional("dst", request.dst);
-    reader.read_optional("dst_mac", request.dst_mac);
-    request.spec.src_port = 40000;
-    reader.read("src_port", request.spec.src_port);
-    reader.read("dst_port", request.spec.dst_port);
-    reader.read("flags", request.spec.flags);
-    reader.read("size", request.spec.size);
-    reader.read("ttl", ttl);
-    if (Status status = reader.finish(); !status) return status.error();
-    if (request.from.empty() == request.in.empty())
-        return Error(ErrorKind::kInvalid, "give either from or in");
-    if (request.frame.empty() && request.spec.protocol.empty())
-        return Error(ErrorKind::kInvalid, "protocol is missing");
-    if (ttl > 255) return Error(ErrorKind::kInvalid, "ttl must be at most 255");
-    if (request.spec.size > kFrameMax - 100)
-        return Error(ErrorKind::kInvalid, "size must be at most 9116");
-    request.spec.ttl = static_cast<uint8_t>(ttl);
-    return request;
-}
-
-Result<std::vector<uint8_t>> parse_hex(const std::string& text) {
-    std::vector<uint8_t> bytes(text.size() / 2);
-    if (text.size() % 2 || bytes.size() < kFrameMin || bytes.size() > kFrameMax)
-        return Error(ErrorKind::kInvalid, "frame must be 14 to 9216 bytes in hexadecimal");
-    for (size_t i = 0; i < bytes.size(); i++) {
-        const char* at = text.data() + i * 2;
-        auto [end, fault] = std::from_chars(at, at + 2, bytes[i], 16);
-        if (fault != std::errc() || end != at + 2)
-            return Error(ErrorKind::kInvalid, "frame must be 14 to 9216 bytes in hexadecimal");
-    }
-    return bytes;
-}
 
 Result<Place> endpoint_place(const control::Controller& controller,
                              const control::EndpointView& endpoint) {
@@ -169,14 +114,16 @@ Result<std::vector<uint8_t>> frame_of(const control::Controller& controller, con
 void put_xdp_first(Json& steps) {
     Json step;
     step["step"] = "xdp";
-    step["text"] = "uplink_xdp has seen it first: of what this ends as, it drops vxlan_stranger, "
-                   "vxlan_bad, vxlan_vni, vxlan_forged, no_flow and not_allowed, and counts them";
+    step["text"] =
+        "uplink_xdp has seen it first: of what this ends as, it drops vxlan_stranger, "
+        "vxlan_bad, vxlan_vni, vxlan_forged, no_flow, not_allowed and new_limit, and counts "
+        "them";
     steps.insert(steps.begin(), std::move(step));
 }
 
 Result<std::string> explain(const control::Controller& controller, const ExplainPrograms& programs,
                             std::string_view body) {
-    auto request = parse_request(body);
+    auto request = parse_explain_request(body);
     if (!request) return request.error();
     auto place = request->in.empty() ? place_from(controller, request->from)
                                      : place_in(controller, request->in, programs);

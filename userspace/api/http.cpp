@@ -60,6 +60,7 @@ Response error_response(int status, std::string_view kind, std::string_view mess
 std::optional<std::string> percent_decode(std::string_view text) {
     std::string decoded;
     for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\0') return {};
         if (text[i] != '%') {
             decoded += text[i];
             continue;
