@@ -119,6 +119,21 @@ Result<std::vector<Attached>> list_attached(const fs::path& pins) {
     return found;
 }
 
+Result<std::vector<maps::HookDevice>> list_detached(const fs::path& pins) {
+    auto names = list_pins(maps::link_dir(pins));
+    if (!names) return names.error();
+    auto attached = list_attached(pins);
+    if (!attached) return attached.error();
+    std::vector<maps::HookDevice> detached;
+    for (const std::string& name : *names) {
+        const auto where = maps::parse_hook_device(name);
+        if (where && std::none_of(attached->begin(), attached->end(),
+                                  [&](const Attached& one) { return one.where == *where; }))
+            detached.push_back(*where);
+    }
+    return detached;
+}
+
 Result<std::vector<LoadedProgram>> list_programs(const fs::path& pins) {
     const fs::path dir = maps::prog_dir(pins);
     auto names = list_pins(dir);

@@ -17,6 +17,9 @@ namespace cnet::loader {
 // caller).
 Result<std::vector<Attached>> list_attached(const std::filesystem::path& pins);
 
+// Links that are pinned and on no device any more: the device is gone, or somebody took them off.
+Result<std::vector<maps::HookDevice>> list_detached(const std::filesystem::path& pins);
+
 struct LoadedProgram {
     std::string name;
     uint32_t id = 0;

@@ -1,12 +1,19 @@
-"""Pinned BPF maps by the system call: batches, for which bpftool would take hours."""
+"""BPF by the system call: pinned maps in batches, for which bpftool would take hours, and programs of others, which it
+cannot attach by tcx.
+"""
 
+import contextlib
 import ctypes
 import os
+import socket
 import struct
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-_MAP_LOOKUP_ELEM, _MAP_UPDATE_ELEM, _OBJ_GET, _MAP_UPDATE_BATCH = 1, 2, 7, 26
+_MAP_LOOKUP_ELEM, _MAP_UPDATE_ELEM, _PROG_LOAD, _OBJ_GET, _MAP_UPDATE_BATCH = 1, 2, 5, 7, 26
+_LINK_CREATE, _LINK_DETACH = 28, 34
+_SCHED_CLS, _TCX_INGRESS, _BEFORE = 3, 46, 8
+_PASS_ON = bytes.fromhex("b7000000ffffffff" "9500000000000000")  # return TCX_NEXT
 
 
 def _bpf(command, attributes):
@@ -17,10 +24,49 @@ def _bpf(command, attributes):
     return result
 
 
+def _pinned(path):
+    name = ctypes.create_string_buffer(path.encode())
+    return _bpf(_OBJ_GET, struct.pack("=Q", ctypes.addressof(name)))
+
+
+def detach(path):
+    """Takes the program of a pinned link off its device; the pin stays."""
+    link = _pinned(path)
+    try:
+        _bpf(_LINK_DETACH, struct.pack("=I", link))
+    finally:
+        os.close(link)
+
+
+@contextlib.contextmanager
+def tcx_of_others(namespace, device, name, first):
+    """A program that lets everything pass, on the ingress of a device there: before those that are there, or after them."""
+    code, licence = ctypes.create_string_buffer(_PASS_ON), ctypes.create_string_buffer(b"GPL")
+    program = _bpf(_PROG_LOAD, struct.pack("=IIQQIIQII16s", _SCHED_CLS, len(_PASS_ON) // 8, ctypes.addressof(code),
+                                           ctypes.addressof(licence), 0, 0, 0, 0, 0, name.encode()))
+    link = None
+    try:
+        with namespace.entered():
+            ifindex = socket.if_nametoindex(device)
+            link = _bpf(_LINK_CREATE, struct.pack("=IIII", program, ifindex, _TCX_INGRESS, _BEFORE if first else 0))
+        yield
+    finally:
+        os.close(program)
+        if link is not None:
+            os.close(link)
+
+
+def set_maps_version(host, version):
+    """So that the next cnetd finds maps of another version, which it takes the entries out of."""
+    with PinnedMap(os.path.join(host.root, "bpf", "maps", "cnet_meta")) as meta:
+        first = struct.pack("=I", 0)
+        old = meta.lookup(first, 16)
+        meta.update(first, struct.pack("=I", version) + old[4:])
+
+
 class PinnedMap:
     def __init__(self, path):
-        name = ctypes.create_string_buffer(path.encode())
-        self._fd = _bpf(_OBJ_GET, struct.pack("=Q", ctypes.addressof(name)))
+        self._fd = _pinned(path)
 
     def lookup(self, key, size):
         """The value, of so many bytes."""

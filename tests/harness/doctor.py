@@ -28,3 +28,14 @@ def complaints_in(answer):
     machine = ("bpf_jit", "bpf_stats", "cgroup", "clock")
     return [one for one in answer["findings"]
             if one["severity"] != "ok" and not any(word in one["what"] for word in machine)]
+
+
+def found(host, severity, area, text):
+    """The finding, which there has to be, with this in its sentence."""
+    status, answer = examine(host)
+    assert status == (PROBLEMS if answer["problems"] else WARNINGS if answer["warnings"] else ALL_WELL)
+    hits = [one for one in answer["findings"]
+            if (one["severity"], one["area"]) == (severity, area) and text in one["what"]]
+    assert hits, f"no {severity} of {area} with {text!r}: {answer['findings']}"
+    assert severity == "ok" or hits[0]["advice"]
+    return hits[0]

@@ -9,12 +9,11 @@ import os
 import re
 import select
 import signal
-import struct
 
 import pytest
 
 from harness import world as outside
-from harness.bpf_map import PinnedMap
+from harness.bpf_map import set_maps_version
 from harness.icmp import lost, ping
 from harness.sockets import (
     Stream,
@@ -158,7 +157,7 @@ def test_maps_of_another_version_are_taken_along(host, world, pair):
         flows = _tuples(host)
         for migrated, version in enumerate((1, 999), 1):
             host.kill9()
-            _set_maps_version(host, version)
+            set_maps_version(host, version)
             host.start()
             assert host.log().count("connections were taken along") == migrated
             _progress(streams)
@@ -199,13 +198,6 @@ def _set_map_size(host, size):
         text = file.read()
     with open(host.config_path, "w", encoding="utf-8") as file:
         file.write(re.sub(r"cnet_ct = \d+", f"cnet_ct = {size}", text))
-
-
-def _set_maps_version(host, version):
-    with PinnedMap(os.path.join(host.root, "bpf", "maps", "cnet_meta")) as meta:
-        first = struct.pack("=I", 0)
-        old = meta.lookup(first, 16)
-        meta.update(first, struct.pack("=I", version) + old[4:])
 
 
 def _tuples(host):

@@ -1,6 +1,7 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
@@ -8,6 +9,7 @@
 #include "loader/probe.h"
 #include "userspace/base/file.h"
 #include "userspace/cnet-bpf/doctor.h"
+#include "userspace/cnet-bpf/text.h"
 #include "userspace/cnet-bpf/view.h"
 #include "userspace/netlink/sysctl.h"
 
@@ -77,26 +79,57 @@ std::string of_device(const char* family, const std::string& device, const char*
     return value ? *value : std::string();
 }
 
-void check_host_ports(const Subject& subject, Findings& findings) {
-    for (const Json& network : subject.networks) {
-        if (text_at(network, "mode") == "isolated") continue;
-        const std::string device = text_at(network, "host_port");
-        if (of_device("ipv4", device, "forwarding") == "0") {
-            findings.problem("sysctl",
-                             "net.ipv4.conf." + device + ".forwarding is 0: endpoints of " +
-                                 text_at(network, "name") + " reach nothing outside",
-                             "cnetd sets it within seconds; if it does not stay, find who clears "
-                             "it (a later `sysctl -w net.ipv4.ip_forward=0` does)");
-        }
-        if (of_device("ipv4", device, "rp_filter") == "1" ||
-            of_device("ipv4", "all", "rp_filter") == "1") {
-            findings.warn("sysctl",
-                          "rp_filter is strict on " + device +
-                              ": the host drops what it has no route back to by the same device",
-                          "sysctl -w net.ipv4.conf.all.rp_filter=2 (loose) where several networks "
-                          "or routes reach one subnet");
-        }
+struct Family {
+    const char* name; // of sysctls
+    bool v4;
+};
+constexpr Family kFamilies[] = {{"ipv4", true}, {"ipv6", false}};
+
+bool has_family(const Json& network, bool v4) {
+    for (const Json& subnet : list_at(network, "subnets")) {
+        auto prefix = IpPrefix::parse(text_of(subnet));
+        if (prefix && prefix->is_v4() == v4) return true;
     }
+    return false;
+}
+
+std::string mode_of(const Json& network, bool v4) {
+    const std::string mode6 = text_at(network, "mode6"); // empty: `mode` is of both
+    return v4 || mode6.empty() ? text_at(network, "mode") : mode6;
+}
+
+// The larger of the device's and everybody's is what counts.
+bool filters_strictly(const std::string& device) {
+    return std::max(of_device("ipv4", device, "rp_filter"),
+                    of_device("ipv4", "all", "rp_filter")) == "1";
+}
+
+void check_host_port(const Json& network, const Family& family, Findings& findings) {
+    const std::string device = text_at(network, "host_port");
+    if (!has_family(network, family.v4) || mode_of(network, family.v4) == "isolated") return;
+    if (of_device(family.name, device, "forwarding") == "0") {
+        findings.problem("sysctl",
+                         std::string("net.") + family.name + ".conf." + device +
+                             ".forwarding is 0: endpoints of " + text_at(network, "name") +
+                             " reach nothing outside",
+                         "cnetd sets it within seconds; if it does not stay, find who clears it (a "
+                         "later `sysctl -w net.ipv4.ip_forward=0` or "
+                         "`net.ipv6.conf.all.forwarding=0` does)");
+    }
+    if (family.v4 && filters_strictly(device)) {
+        findings.warn("sysctl",
+                      "rp_filter is strict on " + device +
+                          ": the host drops what it has no route back to by the same device",
+                      "sysctl -w net.ipv4.conf." + device +
+                          ".rp_filter=2 (loose), as cnetd sets it, and find who changed it");
+    }
+}
+
+// IPv6 is forwarded by all devices or by none, before Linux 6.17.
+bool forwards(const Family& family, const std::string& device) {
+    if (family.v4) return of_device("ipv4", device, "forwarding") != "0";
+    return of_device("ipv6", "all", "forwarding") != "0" ||
+           of_device("ipv6", device, "force_forwarding") == "1";
 }
 
 // Of one family.
@@ -104,18 +137,19 @@ bool is_open(const std::string& mode) {
     return mode.starts_with("routed") || mode == "nat-unprotected";
 }
 
-void check_routed(const Subject& subject, Findings& findings) {
-    for (const Json& network : subject.networks) {
-        if (!is_open(text_at(network, "mode")) && !is_open(text_at(network, "mode6"))) continue;
-        for (const Json& uplink : subject.uplinks) {
-            const std::string device = text_at(uplink, "device");
-            if (of_device("ipv4", device, "forwarding") != "0") continue;
-            findings.warn("sysctl",
-                          "network " + text_at(network, "name") + " is open to outside and " +
-                              device + " does not forward: it is not reachable from there",
-                          "sysctl -w net.ipv4.ip_forward=1 (and "
-                          "net.ipv6.conf.all.forwarding=1), and keep it in /etc/sysctl.d");
-        }
+void check_routed(const Subject& subject, const Json& network, const Family& family,
+                  Findings& findings) {
+    if (!has_family(network, family.v4) || !is_open(mode_of(network, family.v4))) return;
+    for (const Json& uplink : subject.uplinks) {
+        const std::string device = text_at(uplink, "device");
+        if (forwards(family, device)) continue;
+        findings.warn("sysctl",
+                      "network " + text_at(network, "name") + " is open to outside and " + device +
+                          " does not forward" + (family.v4 ? "" : " IPv6") +
+                          ": it is not reachable from there",
+                      std::string("sysctl -w ") +
+                          (family.v4 ? "net.ipv4.ip_forward=1" : "net.ipv6.conf.all.forwarding=1") +
+                          ", and keep it in /etc/sysctl.d");
     }
 }
 
@@ -128,8 +162,12 @@ void check_kernel(const Subject& subject, Findings& findings) {
 }
 
 void check_sysctls(const Subject& subject, Findings& findings) {
-    check_host_ports(subject, findings);
-    check_routed(subject, findings);
+    for (const Json& network : subject.networks) {
+        for (const Family& family : kFamilies) {
+            check_host_port(network, family, findings);
+            check_routed(subject, network, family, findings);
+        }
+    }
     const bool filtered = sysctl("net/bridge/bridge-nf-call-iptables") == "1" ||
                           sysctl("net/bridge/bridge-nf-call-ip6tables") == "1";
     if (filtered && !subject.adopted.empty()) {

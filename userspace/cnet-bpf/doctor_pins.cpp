@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "loader/inspect.h"
 #include "maps/counters.h"
 #include "maps/pin_path.h"
 #include "maps/reasons.h"
@@ -60,6 +61,26 @@ void check_dead_pins(const Subject& subject, Findings& findings) {
     }
 }
 
+// A link stays when its device goes, and when somebody takes it off one. Of the latter a running
+// cnetd's own list of devices tells.
+void check_detached(const Subject& subject, Findings& findings) {
+    auto detached = loader::list_detached(subject.context.paths.pins);
+    if (!subject.same_netns || !detached) return;
+    for (const maps::HookDevice& where : *detached) {
+        const std::string hook(maps::hook_name(where.hook));
+        const netlink::LinkInfo* link = subject.link(uint64_t{where.ifindex});
+        if (!link) {
+            findings.warn("pins",
+                          "a link of hook " + hook + " is pinned for device #" +
+                              std::to_string(where.ifindex) + ", which is gone",
+                          "a running cnetd removes the pin; it carries no traffic");
+        } else if (!subject.reachable) {
+            findings.problem("programs", link->name + " has no program of ours on its hook " + hook,
+                             "somebody has taken it off: start cnetd, which attaches it again");
+        }
+    }
+}
+
 std::string room_advice(const Subject& subject, const std::string& map) {
     if (map == "cnet_ct")
         return "who has so many connections: cnet-bpf ct list; larger: cnet_ct in [maps] of " +
@@ -92,6 +113,7 @@ void check_pins(const Subject& subject, Findings& findings) {
                             " programs, attached " + text_at(summary, "attachments") + " times");
     if (subject.reachable) check_attached(subject, findings);
     check_dead_pins(subject, findings);
+    check_detached(subject, findings);
 }
 
 void check_maps(const Subject& subject, Findings& findings) {

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from harness.doctor import found
 from harness.etcd import PASSWORD, USER
 from harness.icmp import Pinger, ping
 from harness.sockets import SILENCE
@@ -117,6 +118,7 @@ def test_a_host_that_is_gone(make_cluster, endpoint):
     forgets(one, beta)
     (gone,) = [row for row in one.cli("peer", "list") if row["origin"] == "gone"]
     assert (gone["name"], gone["address"]) == ("h2", address(2))
+    assert f"peer delete {address(2)}" in found(one, "warning", "peer", f"host h2 ({address(2)}) is gone")["advice"]
     knows_network(three)
     three.cli("sandbox", "create", "heir")
     create = ("endpoint", "create", "over", "heir", "--netns", "heir", "--ip", beta.address)
