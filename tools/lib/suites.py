@@ -69,7 +69,7 @@ SUITES = [
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=600, at_a_time=1),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system",
-          targets=(*EXECUTABLES, "manuals", "completions"), limit_s=600, at_a_time=2),
+          targets=(*EXECUTABLES, "cnet-bench-worker", "manuals", "completions"), limit_s=600, at_a_time=2),
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
           limit_s=900, at_a_time=2),
     Suite("unit-asan", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
