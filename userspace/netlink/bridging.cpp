@@ -103,9 +103,9 @@ Result<Bridging> read_bridging(nl_sock* socket, const std::set<uint32_t>& bridge
     }
     for (const FarEnd& far : far_ends)
         found.ports[far.port].far_mac = read_far_mac(socket, far);
-    found.netfilter = sysctl_is_on("bridge-nf-call-iptables") ||
-                      sysctl_is_on("bridge-nf-call-ip6tables") ||
-                      sysctl_is_on("bridge-nf-call-arptables");
+    // bridge-nf-call-arptables is no matter: it stays on where both of these were switched off.
+    found.netfilter =
+        sysctl_is_on("bridge-nf-call-iptables") || sysctl_is_on("bridge-nf-call-ip6tables");
     found.rules = has_bridge_tables();
     found.ebtables = has_ebtables_rules();
     return found;
