@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "userspace/control/adopted.h"
@@ -34,11 +35,26 @@ bool has(const std::vector<AdoptedBridge>& bridges, const std::string& bridge) {
                        [&](const AdoptedBridge& one) { return one.bridge == bridge; });
 }
 
+// Of a bridge that is an uplink because of its address alone. What the default network is given
+// (`-b`) is somebody's own and leads wherever that one likes; what Docker makes for a network that
+// names its bridge has containers' ports alone.
+bool may_lead_out(const AdoptedBridge& wanted, const netlink::LinkInfo& bridge,
+                  const Observed& observed) {
+    constexpr std::string_view kDefaultNetwork = "bridge";
+    if (wanted.docker->network == kDefaultNetwork) return true;
+    return std::ranges::any_of(observed.links, [&](const auto& entry) {
+        return entry.second.master == bridge.ifindex && entry.second.kind != "veth";
+    });
+}
+
 } // namespace
 
-std::string Controller::Impl::docker_objection(const std::string& bridge) const {
-    for (const ChosenUplink& uplink : choose_uplinks(state, observed))
-        if (uplink.link->name == bridge) return "it is an uplink";
+std::string Controller::Impl::docker_objection(const AdoptedBridge& wanted) const {
+    const std::string& bridge = wanted.bridge;
+    for (const ChosenUplink& uplink : choose_uplinks(state, observed)) {
+        if (uplink.link->name != bridge) continue;
+        if (uplink.added || may_lead_out(wanted, *uplink.link, observed)) return "it is an uplink";
+    }
     const netlink::LinkInfo* link = observed.find(bridge);
     for (const auto& [device, added] : state.uplinks) {
         const netlink::LinkInfo* port = observed.find(device);
@@ -119,7 +135,7 @@ Status Controller::Impl::follow_docker_bridges(const std::vector<AdoptedBridge>&
         const bool is_known = known != next.adopted.end();
         // By name: whoever asked for that keeps it as it is.
         if (is_known && !known->second.docker) continue;
-        if (wanted.docker->left.empty()) wanted.docker->left = docker_objection(wanted.bridge);
+        if (wanted.docker->left.empty()) wanted.docker->left = docker_objection(wanted);
         wanted.network_id = is_known ? known->second.network_id : ++ids.network;
         if (is_known && known->second == wanted) continue;
         edit.forward.emplace_back(store::PutAdopted{wanted});

@@ -136,7 +136,7 @@ struct Controller::Impl {
     bool docker_answered = false; // since it was adopted or cnetd began
     std::string docker_error;     // of the last attempt to follow it
     // Why a bridge that Docker made cannot be adopted; empty: it can.
-    std::string docker_objection(const std::string& bridge) const;
+    std::string docker_objection(const AdoptedBridge& wanted) const;
     Status follow_docker_bridges(const std::vector<AdoptedBridge>& bridges);
     // Publishes those and no others behind Docker's bridges; an error when one is somebody else's.
     Status follow_docker_ports(const std::vector<DockerPort>& ports);

@@ -43,6 +43,11 @@ protected:
         return "";
     }
 
+    bool is_uplink(const std::string& name) const {
+        const auto uplinks = controller->uplinks();
+        return std::ranges::any_of(uplinks, [&](const auto& one) { return one.device == name; });
+    }
+
     bool hooked(uint32_t ifindex) const {
         return hooks.attached.contains({CNET_HOOK_BRIDGE, ifindex});
     }
@@ -161,13 +166,40 @@ TEST_F(AdoptedDockerTest, RulesMatterWhereTheyAreAsked) {
 TEST_F(AdoptedDockerTest, AnUplinkStaysOne) {
     add_bridge("lan0", {prefix("198.51.100.2/24")});
     ASSERT_TRUE(links_changed());
-    follow({bridge("lan0")});
-    EXPECT_EQ(state_of("lan0").substr(0, 4), "left");
-    follow({bridge("lan0")});
-    bool found = false;
-    for (const auto& uplink : controller->uplinks())
-        found |= uplink.device == "lan0";
-    EXPECT_TRUE(found);
+    control::AdoptedBridge given = bridge("lan0");
+    given.docker->network = "bridge"; // Docker's own name for its default network
+    for (int time = 0; time < 2; ++time) {
+        follow({given});
+        EXPECT_EQ(state_of("lan0"), "left: it is an uplink");
+    }
+    EXPECT_TRUE(is_uplink("lan0"));
+}
+
+TEST_F(AdoptedDockerTest, ABridgeThatANetworkNamesIsNone) {
+    const uint32_t lab0 = add_bridge("lab0", {prefix("198.51.100.2/24")});
+    rtnl.add_device("veth1", {}, "veth");
+    rtnl.enslave("veth1", lab0);
+    ASSERT_TRUE(links_changed());
+    EXPECT_TRUE(is_uplink("lab0")) << "before Docker says whose it is";
+    follow({bridge("lab0")});
+    EXPECT_EQ(state_of("lab0"), "adopted");
+    EXPECT_FALSE(is_uplink("lab0"));
+    // One that was there before, and leads out.
+    const uint32_t lan0 = add_bridge("lan0", {prefix("203.0.113.2/24")});
+    rtnl.add_device("eth7");
+    rtnl.enslave("eth7", lan0);
+    ASSERT_TRUE(links_changed());
+    follow({bridge("lab0"), bridge("lan0")});
+    EXPECT_EQ(state_of("lan0"), "left: it is an uplink");
+    ASSERT_TRUE(controller->delete_uplink("lan0"));
+    follow({bridge("lab0"), bridge("lan0")});
+    EXPECT_EQ(state_of("lan0"), "adopted");
+    // Somebody says so.
+    add_bridge("lab1", {prefix("192.0.2.2/24")});
+    ASSERT_TRUE(links_changed());
+    ASSERT_TRUE(controller->add_uplink("lab1"));
+    follow({bridge("lab1")});
+    EXPECT_EQ(state_of("lab1"), "left: it is an uplink");
 }
 
 TEST_F(AdoptedDockerTest, WhatIsPublishedFromThereGoesWithIt) {
