@@ -5,53 +5,25 @@
 One dockerd for all tests; what a test makes it takes away, as users do.
 """
 
-import os
-
 import pytest
 
+from harness import dns
 from harness import docker as engine
 from harness import host as hosts
 from harness import underlay as segment
 from harness import world as outside
+from harness.adopted_docker import closed, serves
+from harness.driven_docker import DrivenDocker
 from harness.icmp import ping
-from harness.sockets import TcpServer, tcp_talk
+from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(engine.missing() is not None, reason=str(engine.missing()))
 
-CONFIG = "[docker]\nforget_after_s = 2\n[reconcile]\nsweep_period_s = 1\n"
-OPTIONS = {"bridge": "none", "iptables": False, "ip6tables": False, "userland-proxy": False}
-
-
-class Engine:
-    def __init__(self):
-        self.host = hosts.CnetHost(CONFIG)
-        self.world = outside.World(self.host.namespace)
-        wait_until(lambda: self.host.has_uplink(outside.UPLINK), what="the uplink being found")
-        self.docker = engine.Dockerd(
-            self.host.namespace, OPTIONS, plugins=os.path.join(self.host.root, "run", "docker")
-        )
-
-    def network(self, name, *options):
-        self.docker.run("network", "create", "-d", "cnet", *options, name)
-
-    def endpoint(self, address):
-        """The endpoint with this address, as cnet-bpf lists it."""
-        rows = self.host.cli("endpoint", "list")
-        return next(row for row in rows if any(a.startswith(address + "/") for a in row["addresses"]))
-
-    def remove(self, *containers):
-        self.docker.run("rm", "-f", *containers)
-
-    def close(self):
-        self.docker.close()
-        self.world.close()
-        self.host.abandon()
-
 
 @pytest.fixture(scope="module")
 def running():
-    made = Engine()
+    made = DrivenDocker()
     yield made
     made.close()
 
@@ -72,13 +44,12 @@ def one(running, request):
         running.docker.raw("network", "rm", name)
 
 
-def page(namespace, host, port):
-    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-    return namespace.run("curl", "-s", "-m", "2", url, check=False).stdout.strip()
-
-
-def serves(namespace, name, host, port):
-    wait_until(lambda: page(namespace, host, port) == name, what=f"{name} on {host}:{port}")
+def answers(namespace, server, name, tcp=False):
+    """The addresses that the server has for the name; None: nobody is there."""
+    try:
+        return dns.ask(namespace, server, name, tcp=tcp, timeout=1).records
+    except OSError:
+        return None
 
 
 def test_two_containers_and_the_world(one):
@@ -99,8 +70,25 @@ def test_two_containers_and_the_world(one):
     assert row["state"] == "up" and row["ifname"] == "eth0"
     assert row["ports"] == ["0.0.0.0:8080->80/tcp"]
     one.remove("web")
-    assert page(one.world.near, outside.HOST, 8080) == ""
+    assert closed(one.world.near, outside.HOST, 8080)
     one.docker.run("network", "rm", "net")
+
+
+def test_names_are_dockers(one):
+    """Nobody answers for names on the gateway of a network of Docker's; somebody does on one of ours."""
+    one.network("net", "--subnet", "172.30.0.0/24")
+    one.docker.serve("web", "--network", "net")
+    ours = one.host.network("ours", "172.31.0.0/24")
+    box = one.host.container(ours, "box").namespace
+    wait_until(lambda: answers(box, "172.31.0.1", "box") == ["172.31.0.2"], what="names on our own network")
+    inside = one.docker.inside_of("web")
+    assert answers(inside, "127.0.0.11", "web") == ["172.30.0.2"]
+    for tcp in (False, True):
+        assert answers(inside, "172.30.0.1", "web", tcp) is None
+    one.remove("web")
+    one.docker.run("network", "rm", "net")
+    one.host.cli("endpoint", "delete", "box")
+    one.host.cli("network", "delete", "ours")
 
 
 def test_addresses_and_both_families(one):
@@ -137,11 +125,21 @@ def test_ports(one):
     assert {"0.0.0.0:9000-9002->80-82/tcp", "127.0.0.1:7000->80/tcp", "0.0.0.0:5353->53/udp",
             "0.0.0.0:8000->80/tcp"} <= set(ports)
     assert any(port.endswith("->90/tcp") for port in ports), ports
+    keys = ("protocol", "host_ip", "host_port", "host_port_end", "port")
+    shown = {tuple(row[key] for key in keys) for row in one.host.cli("port", "list")}
+    fixed = {("tcp", "0.0.0.0", 9000, 9002, 80), ("tcp", "127.0.0.1", 7000, 7000, 80),
+             ("udp", "0.0.0.0", 5353, 5353, 53), ("tcp", "0.0.0.0", 8000, 8000, 80)}
+    ((_, _, chosen, _, of_p),) = shown - fixed
+    assert fixed < shown and of_p == 90 and chosen >= 32768, shown
     assert one.docker.run("port", "web") == "", "Docker keeps those of another driver to itself"
     serves(one.world.near, "web", outside.HOST, 9000)
     serves(one.world.near, "web", outside.HOST, 8000)
     serves(one.host.namespace, "web", "127.0.0.1", 7000)
-    assert page(one.world.near, outside.HOST, 7000) == ""
+    assert closed(one.world.near, outside.HOST, 7000)
+    with UdpServer(one.docker.inside_of("web"), 53) as udp:
+        assert udp_talk(one.world.near, outside.HOST, 5353) == "echoed"
+        assert udp_talk(one.host.namespace, "127.0.0.1", 5353) == "echoed"
+        assert udp.peers[0][0] == outside.NEAR
     one.docker.fails("Bind for 0.0.0.0:9001 failed: port is already allocated",
                      "run", "--name", "two", "--network", "net", "-p", "9001:80", "box", "true")
     one.docker.run("rm", "two")
@@ -204,7 +202,7 @@ def test_routed(one):
         serves(one.world.near, "web", "172.30.0.2", 80)
         assert ping(one.world.near, "172.30.0.2") == "reply"
         assert tcp_talk(one.world.near, "172.30.0.2", 81, timeout=0.5) == "silent"
-        assert page(one.world.near, outside.HOST, 8080) == ""
+        assert closed(one.world.near, outside.HOST, 8080)
         serves(one.host.namespace, "web", "172.30.0.2", 80)
         assert tcp_talk(one.host.namespace, "172.30.0.2", 81) == "echoed"
         assert tcp_talk(one.docker.inside_of("web"), outside.NEAR, far.port) == "echoed"
