@@ -5,34 +5,14 @@ One dockerd with rules of its own, one without; what a test makes it takes away.
 
 import pytest
 
-from harness import adopted_docker as adopted
 from harness import docker as engine
 from harness import world as outside
 from harness.adopted_docker import Requests, closed, page, serves
-from harness.sockets import TcpServer, tcp_talk
+from harness.icmp import ping
+from harness.sockets import TcpServer, UdpServer, tcp_talk, udp_talk
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(engine.missing() is not None, reason=str(engine.missing()))
-
-
-plain_running = adopted.dockerd_of_module(adopted.NO_RULES)
-ruled_running = adopted.dockerd_of_module({})
-
-
-@pytest.fixture
-def plain(plain_running):
-    """Without rules of Docker's."""
-    plain_running.follows()
-    yield plain_running
-    plain_running.clean()
-
-
-@pytest.fixture
-def ruled(ruled_running):
-    """With Docker's defaults."""
-    ruled_running.follows()
-    yield ruled_running
-    ruled_running.clean()
 
 
 def test_what_is_there_is_adopted(plain):
@@ -44,50 +24,61 @@ def test_what_is_there_is_adopted(plain):
     assert plain.talks("app", "web") > 0
 
 
-def test_networks_come_and_go(plain):
-    plain.docker.run("network", "create", "front")
-    wait_until(lambda: plain.bridge("front"), what="the network being adopted")
-    plain.docker.run("network", "create", "-o", "com.docker.network.bridge.name=lab7", "named")
-    wait_until(lambda: plain.bridge("named"), what="the network being adopted")
-    assert plain.bridge("named")["bridge"] == "lab7"
-    plain.docker.run("network", "rm", "front", "named")
-    wait_until(lambda: set(plain.bridges()) == {"bridge"}, what="the networks being forgotten")
+def test_networks_come_and_go(each):
+    each.docker.run("network", "create", "front")
+    each.serves("front", 0)
+    each.docker.run("network", "create", "-o", "com.docker.network.bridge.name=lab7", "named")
+    each.serves("named", 0)
+    assert each.bridge("named")["bridge"] == "lab7"
+    each.docker.run("network", "rm", "front", "named")
+    wait_until(lambda: set(each.bridges()) == {"bridge"}, what="the networks being forgotten")
 
 
-def test_life_of_containers(plain):
-    plain.docker.run("network", "create", "front")
-    plain.docker.serve("web", "--network", "front")
-    plain.docker.serve("app")
-    plain.serves("front", 1)
-    plain.serves("bridge", 1)
-    plain.docker.run("network", "connect", "front", "app")
-    plain.serves("front", 2)
-    assert plain.talks("app", "web", "front") > 0
-    for change in (("rename", "web", "www"), ("pause", "app"), ("unpause", "app")):
-        plain.docker.run(*change)
-    plain.docker.run("restart", "www")
-    plain.serves("front", 2)
-    assert page(plain.docker.inside_of("app"), plain.address("www", "front")) == "web"
-    plain.docker.run("network", "disconnect", "front", "app")
-    plain.serves("front", 1)
-    plain.docker.run("stop", "app")
-    plain.serves("bridge", 0)
-    plain.docker.run("start", "app")
-    plain.serves("bridge", 1)
+def test_life_of_containers(each):
+    each.docker.run("network", "create", "front")
+    each.docker.serve("web", "--network", "front")
+    each.docker.serve("app")
+    each.serves("front", 1)
+    each.serves("bridge", 1)
+    each.docker.run("network", "connect", "front", "app")
+    each.serves("front", 2)
+    assert each.talks("app", "web", "front") > 0
+    each.docker.run("rename", "web", "www")
+    assert each.talks("app", "www", "front", says="web") > 0
+    each.docker.run("pause", "app")
+    # Its processes stand still; its device is a port as before.
+    inside, before = each.docker.inside_of("www"), each.past()
+    assert ping(inside, each.address("app", "front")) == "reply" and each.past() > before
+    assert closed(inside, each.address("app", "front"))
+    each.serves("front", 2)
+    each.docker.run("unpause", "app")
+    assert each.talks("www", "app", "front") > 0
+    each.docker.run("restart", "www")
+    each.serves("front", 2)
+    assert each.talks("app", "www", "front", says="web") > 0
+    each.docker.run("network", "disconnect", "front", "app")
+    each.serves("front", 1)
+    each.docker.run("stop", "app")
+    each.serves("bridge", 0)
+    each.docker.run("start", "app")
+    each.serves("bridge", 1)
 
 
-def test_out_of_a_network_without_rules(plain):
+def test_out_of_a_network(each):
     """Both kinds of network; an internal one has no way out."""
-    plain.docker.run("network", "create", "front")
-    plain.docker.run("network", "create", "--internal", "back")
-    plain.docker.serve("app", "--network", "front")
-    plain.docker.serve("web")
-    plain.serves("front", 1)
-    plain.serves("bridge", 1)
-    assert plain.bridge("back")["masquerade"] is False
-    with TcpServer(plain.world.near) as server:
+    each.docker.run("network", "create", "front")
+    each.docker.run("network", "create", "--internal", "back")
+    each.docker.serve("app", "--network", "front")
+    each.docker.serve("web")
+    each.serves("front", 1)
+    each.serves("bridge", 1)
+    each.docker.serve("db", "--network", "back")
+    assert each.bridge("back")["masquerade"] is False
+    inside = each.docker.inside_of("db")
+    with TcpServer(each.world.near) as server:
         for name in ("app", "web"):
-            assert tcp_talk(plain.docker.inside_of(name), outside.NEAR, server.port) == "echoed"
+            assert tcp_talk(each.docker.inside_of(name), outside.NEAR, server.port) == "echoed"
+        assert tcp_talk(inside, outside.NEAR, server.port, timeout=0.5) == "silent"
         assert {peer[0] for peer in server.peers} == {outside.HOST}
 
 
@@ -106,11 +97,11 @@ def test_published_ports_without_rules(plain):
     serves(plain.world.near, "web", outside.HOST, 8080)
     serves(host, "web", outside.HOST, 8080)
     serves(host, "app", "127.0.0.1", 8081)
-    assert page(plain.world.near, outside.HOST, 8081) == ""
+    assert closed(plain.world.near, outside.HOST, 8081)
     # From another network by the host's address alone, from its own network too.
     inside = plain.docker.inside_of("app")
     assert page(inside, outside.HOST, 8080) == "web"
-    assert page(inside, plain.address("web", "front")) == ""
+    assert closed(inside, plain.address("web", "front"))
     assert page(plain.docker.inside_of("web"), outside.HOST, 8080) == "web"
     assert {row["reservation"] for row in plain.host.cli("port", "list")} == {"publisher"}
     plain.host.restart()
@@ -119,6 +110,32 @@ def test_published_ports_without_rules(plain):
     wait_until(lambda: not any(one[2] == 8080 for one in ports(plain)), what="the port's end")
     plain.docker.serve("www", "-p", "8080:80")
     serves(plain.world.near, "www", outside.HOST, 8080)
+
+
+def test_ipv6_without_rules(plain):
+    """Published ports, the way out, and what stays closed."""
+    plain.world.learn_ipv6()
+    for network, subnet in (("front", "fd00:91::/64"), ("back", "fd00:92::/64")):
+        plain.docker.run("network", "create", "--ipv6", "--subnet", subnet, network)
+    plain.docker.serve("web", "--network", "front", "-p", "8080:80")
+    plain.docker.serve("app", "--network", "front")
+    plain.docker.serve("db", "--network", "back")
+    near, host = plain.world.near, outside.IPV6.host
+    inside = {name: plain.docker.inside_of(name) for name in ("web", "app", "db")}
+    serves(near, "web", host, 8080)
+    serves(plain.host.namespace, "web", outside.IPV6.loopback, 8080)
+    for name, asks in inside.items():
+        assert page(asks, host, 8080) == "web", f"from {name}"
+    with TcpServer(near) as server, UdpServer(near) as udp:
+        for asks in inside.values():
+            assert tcp_talk(asks, outside.IPV6.near, server.port) == "echoed"
+            assert udp_talk(asks, outside.IPV6.near, udp.port) == "echoed"
+        assert {peer[0] for peer in (*server.peers, *udp.peers)} == {host}
+    plain.world.knows_route("fd00:91::/64")
+    address = plain.address6("web", "front")
+    assert page(inside["app"], address) == "web"
+    assert closed(near, address) and closed(inside["db"], address)
+    near.ip("route del fd00:91::/64")
 
 
 def test_a_port_follows_its_container(plain):
@@ -149,9 +166,9 @@ def test_what_docker_forbids_without_rules(plain):
         plain.serves(network, 2)
     assert plain.bridge("noicc")["icc"] is False and plain.bridge("back")["internal"] is True
     inside = {name: plain.docker.inside_of(name) for name in ("web", "app", "db", "cache")}
-    assert page(inside["app"], plain.address("web", "noicc")) == ""
+    assert closed(inside["app"], plain.address("web", "noicc"))
     assert plain.talks("db", "cache", "back") > 0
-    assert page(inside["web"], plain.address("db", "back")) == ""
+    assert closed(inside["web"], plain.address("db", "back"))
     with TcpServer(plain.world.near) as server:
         assert tcp_talk(inside["web"], outside.NEAR, server.port) == "echoed"
 
@@ -189,68 +206,79 @@ def test_what_was_adopted_by_name_stays(plain):
     plain.serves("bridge", 0)
 
 
-def test_cnetd_killed(plain):
+def test_cnetd_killed(each):
     """Docker goes on meanwhile."""
-    plain.docker.serve("web")
-    plain.docker.serve("app")
-    plain.docker.run("network", "create", "gone")
-    wait_until(lambda: plain.bridge("gone"), what="the network being adopted")
-    plain.serves("bridge", 2)
-    requests = Requests("web", plain.docker.inside_of("app"), plain.address("web"))
+    each.docker.serve("web")
+    each.docker.serve("app")
+    each.docker.run("network", "create", "gone")
+    wait_until(lambda: each.bridge("gone"), what="the network being adopted")
+    each.serves("bridge", 2)
+    requests = Requests("web", each.docker.inside_of("app"), each.address("web"))
     requests.goes_on()
-    plain.host.kill9()
-    plain.docker.run("network", "rm", "gone")
-    plain.docker.run("network", "create", "front")
-    plain.docker.serve("later")
+    each.host.kill9()
+    each.docker.run("network", "rm", "gone")
+    each.docker.run("network", "create", "front")
+    each.docker.serve("later")
     requests.goes_on()
-    plain.host.start()
-    wait_until(lambda: set(plain.bridges()) == {"bridge", "front"}, what="both networks")
-    plain.serves("bridge", 3)
-    assert plain.talks("later", "web") > 0
+    each.host.start()
+    wait_until(lambda: set(each.bridges()) == {"bridge", "front"}, what="both networks")
+    each.serves("bridge", 3)
+    assert each.talks("later", "web") > 0
     requests.goes_on()
     requests.stop()
 
 
-def test_dockerd_killed_with_live_restore(plain):
-    plain.docker.options["live-restore"] = True
-    plain.docker.restart()
-    plain.follows()
-    plain.docker.serve("web")
-    plain.docker.serve("app")
-    plain.serves("bridge", 2)
-    inside = plain.docker.inside_of("app")
-    requests = Requests("web", inside, plain.address("web"))
+def test_dockerd_killed_with_live_restore(each):
+    each.docker.options["live-restore"] = True
+    each.docker.restart()
+    each.follows()
+    each.docker.serve("web")
+    each.docker.serve("app")
+    each.serves("bridge", 2)
+    inside = each.docker.inside_of("app")
+    requests = Requests("web", inside, each.address("web"))
     requests.goes_on()
-    for end in (plain.docker.stop, plain.docker.kill9):
+    for end in (each.docker.stop, each.docker.kill9):
         end()
-        wait_until(lambda: plain.state() == "away", what="Docker being away")
-        before = plain.past()
+        wait_until(lambda: each.state() == "away", what="Docker being away")
+        before = each.past()
         requests.goes_on()
-        assert plain.past() > before
-        plain.docker.start()
-        plain.follows()
+        assert each.past() > before
+        each.docker.start()
+        each.follows()
     # A cnetd that starts while Docker is away keeps what it had.
-    plain.docker.stop()
-    plain.host.restart()
-    plain.serves("bridge", 2)
-    assert plain.state() in ("asking", "away")
+    each.docker.stop()
+    each.host.restart()
+    each.serves("bridge", 2)
+    assert each.state() in ("asking", "away")
     requests.goes_on()
     requests.stop()
-    del plain.docker.options["live-restore"]
-    plain.docker.start()
-    plain.follows()
+    del each.docker.options["live-restore"]
+    each.docker.start()
+    each.follows()
 
 
-def test_dockerd_restarts_without_it(plain):
-    plain.docker.run("network", "create", "front")
-    plain.docker.serve("web", "--network", "front", "--restart", "always")
-    plain.serves("front", 1)
-    plain.docker.restart()
-    plain.follows()
-    plain.serves("front", 1)
-    plain.docker.serve("app", "--network", "front")
-    plain.serves("front", 2)
-    assert plain.talks("app", "web", "front") > 0
+def started(one):
+    """When each of the containers that run has been."""
+    states = [one.docker.inspect(name)["State"] for name in ("web", "app")]
+    return {state["StartedAt"] for state in states if state["Running"]}
+
+
+def test_dockerd_restarts_without_it(each):
+    """Containers end with it, or as it starts again after it was killed, and those that shall are started."""
+    each.docker.run("network", "create", "front")
+    for name in ("web", "app"):
+        each.docker.serve(name, "--network", "front", "--restart", "always")
+    for end in (each.docker.stop, each.docker.kill9):
+        each.serves("front", 2)
+        before = started(each)
+        end()
+        wait_until(lambda: each.state() == "away", what="Docker being away")
+        each.docker.start()
+        each.follows()
+        wait_until(lambda before=before: len(started(each) - before) == 2, what="the containers being started again")
+        each.serves("front", 2)
+        assert each.talks("app", "web", "front") > 0
 
 
 def test_by_configuration(plain):
@@ -265,121 +293,17 @@ def test_by_configuration(plain):
     plain.host.cli("adopt", "docker")
 
 
-def test_overlays_are_left_alone(plain):
+def test_overlays_are_left_alone(each):
     """Swarm's, and the bridge that belongs to them."""
-    plain.docker.run("swarm", "init", "--advertise-addr", outside.HOST)
+    each.docker.run("swarm", "init", "--advertise-addr", outside.HOST)
     try:
-        plain.docker.run("network", "create", "-d", "overlay", "--attachable", "wide")
-        plain.docker.run("run", "-d", "--name", "app", "--network", "wide", "box", "sleep", "1000")
-        plain.docker.run("network", "create", "front")
-        wait_until(lambda: plain.bridge("front"), what="the network being adopted")
-        assert "docker_gwbridge" in plain.host.namespace.links()
-        assert set(plain.bridges()) == {"bridge", "front"}
+        each.docker.run("network", "create", "-d", "overlay", "--attachable", "wide")
+        each.docker.run("run", "-d", "--name", "app", "--network", "wide", "box", "sleep", "1000")
+        each.docker.run("network", "create", "front")
+        wait_until(lambda: each.bridge("front"), what="the network being adopted")
+        assert "docker_gwbridge" in each.host.namespace.links()
+        assert set(each.bridges()) == {"bridge", "front"}
     finally:
-        plain.docker.raw("rm", "-f", "app")
-        plain.docker.raw("network", "rm", "wide")
-        plain.docker.raw("swarm", "leave", "--force")
-
-
-def rule(one, *arguments):
-    one.host.namespace.run("iptables", *arguments)
-
-
-def test_rules_that_can_say_no(ruled):
-    ruled.docker.serve("web")
-    ruled.docker.serve("app")
-    ruled.serves("bridge", 2)
-    assert ruled.bridge("bridge")["masquerade"] is False
-    assert ruled.talks("app", "web") > 0
-    drop = ("DOCKER-USER", "-s", ruled.address("app"), "-j", "DROP")
-    rule(ruled, "-I", *drop)
-    try:
-        # A new network is news, and all is looked at.
-        ruled.docker.run("network", "create", "front")
-        ruled.leaves("bridge", "-A DOCKER-USER -s")
-        assert page(ruled.docker.inside_of("app"), ruled.address("web")) == ""
-    finally:
-        rule(ruled, "-D", *drop)
-    ruled.docker.run("network", "rm", "front")
-    ruled.serves("bridge", 2)
-    assert ruled.talks("app", "web") > 0
-
-
-def test_chains_of_nftables_that_can_say_no(ruled):
-    """iptables-save does not show them."""
-    ruled.docker.serve("web")
-    ruled.docker.serve("app")
-    ruled.serves("bridge", 2)
-    assert ruled.talks("app", "web") > 0
-    forward = "type filter hook forward priority 0; policy accept;"
-    ruled.host.namespace.run(
-        "nft", f"table inet guard {{ chain forward {{ {forward} ip saddr {ruled.address('app')} drop; }}; }}"
-    )
-    try:
-        ruled.leaves("bridge", "chain forward of table guard")
-        assert closed(ruled.docker.inside_of("app"), ruled.address("web"))
-    finally:
-        ruled.host.namespace.run("nft", "delete table inet guard")
-    ruled.docker.run("network", "create", "front")  # news, so that it is looked at once
-    ruled.serves("bridge", 2)
-    assert ruled.talks("app", "web") > 0
-
-
-def test_networks_that_are_left(ruled):
-    ruled.docker.run("network", "create", "--internal", "back")
-    ruled.docker.run("network", "create", "-o", "com.docker.network.bridge.enable_icc=false", "noicc")
-    ruled.leaves("back", "DOCKER-ISOLATION-STAGE-1")
-    ruled.leaves("noicc", "icc is off")
-    for name in ("web", "app"):
-        ruled.docker.serve(name, "--network", "noicc")
-    assert page(ruled.docker.inside_of("app"), ruled.address("web", "noicc")) == ""
-    said = ruled.host.cli_raw("adopt", json_output=False)[1].stdout
-    assert "icc is off" in said and "noicc" in said
-
-
-def test_without_br_netfilter_rules_do_not_matter(ruled):
-    ruled.docker.run("network", "create", "--internal", "back")
-    ruled.leaves("back", "DOCKER-ISOLATION-STAGE-1")
-    for family in ("", "6"):
-        ruled.host.namespace.sysctl(f"net/bridge/bridge-nf-call-ip{family}tables", 0)
-    try:
-        ruled.docker.run("network", "create", "front")
-        ruled.serves("back", 0)
-    finally:
-        for family in ("", "6"):
-            ruled.host.namespace.sysctl(f"net/bridge/bridge-nf-call-ip{family}tables", 1)
-
-
-def test_composed(ruled):
-    """A page for the world, and what is behind it on two networks: before, during and after."""
-    ruled.host.cli("release", "docker")
-    for network in ("front", "back"):
-        ruled.docker.run("network", "create", network)
-    ruled.docker.serve("web", "--network", "front", "-p", "8080:80")
-    ruled.docker.run("network", "connect", "back", "web")
-    ruled.docker.serve("db", "--network", "back")
-    ruled.docker.serve("cache", "--network", "back")
-    inside = ruled.docker.inside_of("web")
-    requests = [
-        Requests("web", ruled.world.near, outside.HOST, 8080),
-        *(Requests(name, inside, ruled.address(name, "back")) for name in ("db", "cache")),
-    ]
-
-    def all_go_on():
-        for one in requests:
-            one.goes_on()
-
-    all_go_on()
-    ruled.host.cli("adopt", "docker")
-    ruled.serves("back", 3)
-    before = ruled.past()
-    all_go_on()
-    assert ruled.past() > before
-    assert ruled.docker.run("exec", "web", "wget", "-qO-", "http://db/") == "db"
-    # No way from one network to the other but the published port.
-    assert page(ruled.docker.inside_of("db"), ruled.address("web", "front")) == ""
-    ruled.host.cli("release", "docker")
-    all_go_on()
-    for one in requests:
-        one.stop()
-    ruled.host.cli("adopt", "docker")
+        each.docker.raw("rm", "-f", "app")
+        each.docker.raw("network", "rm", "wide")
+        each.docker.raw("swarm", "leave", "--force")

@@ -34,14 +34,29 @@ SETTINGS = {
     "default-address-pools": [{"base": "10.210.0.0/16", "size": 24}],
 }
 
-shaped_running = adopted.dockerd_of_module(SETTINGS)
+shaped_running = adopted.running_dockerd(SETTINGS)
+ruled_running = adopted.running_dockerd({key: SETTINGS[key] for key in SETTINGS if key not in adopted.NO_RULES})
 
 
 @pytest.fixture
 def shaped(shaped_running):
+    """Without rules of Docker's."""
     shaped_running.follows()
     yield shaped_running
     shaped_running.clean()
+
+
+@pytest.fixture
+def ruled(ruled_running):
+    """With them."""
+    ruled_running.follows()
+    yield ruled_running
+    ruled_running.clean()
+
+
+@pytest.fixture(params=["shaped", "ruled"])
+def each(request):
+    return request.getfixturevalue(request.param)
 
 
 def join(one, bridge, label, device, *addresses):
@@ -60,51 +75,51 @@ def past(one, action):
     return one.past() > before
 
 
-def test_bip_and_fixed_cidr(shaped):
+def test_bip_and_fixed_cidr(each):
     """Addresses are Docker's to choose; what is elsewhere in the subnet is reached on the bridge."""
     for name in ("web", "app"):
-        shaped.docker.serve(name)
-        assert shaped.address(name).startswith("10.201.7.")
-        assert shaped.address6(name).startswith("2001:db8:d0::")
-    shaped.serves("bridge", 2)
-    inside = shaped.docker.inside_of("app")
-    assert shaped.talks("app", "web") > 0
-    assert past(shaped, lambda: page(inside, shaped.address6("web")) == "web")
+        each.docker.serve(name)
+        assert each.address(name).startswith("10.201.7.")
+        assert each.address6(name).startswith("2001:db8:d0::")
+    each.serves("bridge", 2)
+    inside = each.docker.inside_of("app")
+    assert each.talks("app", "web") > 0
+    assert past(each, lambda: page(inside, each.address6("web")) == "web")
     assert ping(inside, BRIDGE) == "reply" and ping(inside, BRIDGE6) == "reply"
-    with join(shaped, "docker0", "other", "other0", "10.201.99.9/16") as other:
-        shaped.serves("bridge", 3)
-        assert page(other, shaped.address("web")) == "web"
-        assert past(shaped, lambda: ping(other, shaped.address("web")) == "reply")
+    with join(each, "docker0", "other", "other0", "10.201.99.9/16") as other:
+        each.serves("bridge", 3)
+        assert page(other, each.address("web")) == "web"
+        assert past(each, lambda: ping(other, each.address("web")) == "reply")
 
 
-def test_mtu(shaped):
-    shaped.docker.serve("web")
-    shaped.docker.serve("app")
-    shaped.serves("bridge", 2)
-    inside = {name: shaped.docker.inside_of(name) for name in ("web", "app")}
+def test_mtu(each):
+    each.docker.serve("web")
+    each.docker.serve("app")
+    each.serves("bridge", 2)
+    inside = {name: each.docker.inside_of(name) for name in ("web", "app")}
     assert {one.links()["eth0"]["mtu"] for one in inside.values()} == {1400}
     with TcpServer(inside["web"], handler=hash_back) as server:
-        assert past(shaped, lambda: ping(inside["app"], shaped.address("web"), size=1372) == "reply")
-        before = shaped.past()
-        send_and_compare(inside["app"], shaped.address("web"), server.port, 1_000_000)
-        send_and_compare(inside["app"], shaped.address6("web"), server.port, 1_000_000)
-        assert shaped.past() > before + 10
+        assert past(each, lambda: ping(inside["app"], each.address("web"), size=1372) == "reply")
+        before = each.past()
+        send_and_compare(inside["app"], each.address("web"), server.port, 1_000_000)
+        send_and_compare(inside["app"], each.address6("web"), server.port, 1_000_000)
+        assert each.past() > before + 10
 
 
-def test_default_gateway(shaped):
+def test_default_gateway(each):
     """One that is not the bridge is reached past the bridge, and what goes there is its business."""
-    with join(shaped, "docker0", "router", "router0", f"{ROUTER}/16", f"{ROUTER6}/64") as router:
+    with join(each, "docker0", "router", "router0", f"{ROUTER}/16", f"{ROUTER6}/64") as router:
         router.ip(f"addr add {BEHIND}/32 dev lo", f"addr add {BEHIND6}/128 dev lo")
-        shaped.docker.serve("web")
-        shaped.serves("bridge", 2)
-        inside = shaped.docker.inside_of("web")
+        each.docker.serve("web")
+        each.serves("bridge", 2)
+        inside = each.docker.inside_of("web")
         for address in (BEHIND, BEHIND6):
             assert ping(inside, address) == "reply"
-            assert past(shaped, lambda address=address: ping(inside, address) == "reply")
+            assert past(each, lambda address=address: ping(inside, address) == "reply")
         with TcpServer(router) as server:
             assert tcp_talk(inside, BEHIND, server.port) == "echoed"
-            assert {peer[0] for peer in server.peers} == {shaped.address("web")}
-        assert shaped.host.cli("ct", "list") == []
+            assert {peer[0] for peer in server.peers} == {each.address("web")}
+        assert each.host.cli("ct", "list") == []
 
 
 def test_ip(shaped):
@@ -133,9 +148,9 @@ def test_default_address_pools(shaped):
     assert closed(inside, shaped.address("on-front", "front"))
 
 
-def test_icc_and_links(shaped):
-    """With Docker's rules: containers may talk as far as --link says, by rules of Docker's."""
-    with shaped.settings({"icc": False}) as one:
+def test_icc_and_links(ruled):
+    """Containers may talk as far as --link says, by rules of Docker's."""
+    with ruled.settings({"icc": False}) as one:
         one.leaves("bridge", "icc is off")
         one.docker.serve("db", "--expose", "80")
         one.docker.serve("web", "--link", "db")
@@ -145,16 +160,6 @@ def test_icc_and_links(shaped):
         assert closed(one.docker.inside_of("app"), one.address("db"))
         assert closed(one.docker.inside_of("web"), one.address("app"))
         assert one.past() == before, "nothing goes past it"
-    forget_rules(shaped.host.namespace)
-
-
-def forget_rules(namespace):
-    """A dockerd that is to have no rules leaves those of the one before."""
-    for program in ("iptables", "ip6tables"):
-        for table in ("filter", "nat"):
-            for what in ("-F", "-X"):
-                namespace.run(program, "-t", table, what)
-        namespace.run(program, "-P", "FORWARD", "ACCEPT")
 
 
 def test_a_bridge_of_ones_own(shaped):
@@ -183,8 +188,7 @@ def test_a_bridge_of_ones_own(shaped):
             assert page(lan, one.address("app")) == "app"
             assert past(one, lambda: page(lan, one.address("app")) == "app")
             assert past(one, lambda: ping(inside, BEHIND) == "reply")
-            wait_until(lambda: one.host.cli("port", "list"), what="the port being served")
-            assert page(lan, "10.66.0.1", 8080) == "app"
+            serves(lan, "app", "10.66.0.1", 8080)
             assert page(inside, "10.66.0.1", 8080) == "app"
         host.ip("link del lan0")
         wait_until(lambda: set(shaped.bridges()) == {"bridge"}, what="the bridge being forgotten")

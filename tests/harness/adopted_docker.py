@@ -29,6 +29,11 @@ class AdoptedDocker:
         wait_until(lambda: self.host.has_uplink(outside.UPLINK), what="the uplink being found")
         self.host.cli("adopt", "docker")
 
+    @property
+    def has_rules(self):
+        """Of Docker's."""
+        return self.docker.options.get("iptables", True)
+
     def configure(self, *adopt):
         """For the next start of cnetd: lines of [adopt]."""
         with open(self.host.config_path, "w", encoding="utf-8") as file:
@@ -62,11 +67,11 @@ class AdoptedDocker:
         return self.bridges().get(network)
 
     def serves(self, network, ports):
-        """Waits until that many ports of the network's bridge are gone past, and no more."""
+        """Waits until the network is adopted and that many of its bridge's ports are gone past, and no more."""
 
         def served():
             row = self.bridge(network)
-            return row and [port["left"] for port in row["ports"]] == [None] * ports
+            return row and row["state"] == "adopted" and [port["left"] for port in row["ports"]] == [None] * ports
 
         wait_until(served, what=f"{ports} ports of {network} being served")
 
@@ -96,11 +101,11 @@ class AdoptedDocker:
     def address6(self, container, network="bridge"):
         return self.address(container, network, "GlobalIPv6Address")
 
-    def talks(self, client, server, network="bridge"):
+    def talks(self, client, server, network="bridge", says=None):
         """Asserts that the server's page comes, and answers how many frames went past bridges."""
         before = self.past()
         said = page(self.docker.inside_of(client), self.address(server, network))
-        assert said == server
+        assert said == (says or server)
         return self.past() - before
 
     # ---- the end ----
@@ -116,10 +121,10 @@ class AdoptedDocker:
         self.host.abandon()
 
 
-def dockerd_of_module(options):
-    """A fixture for the tests of one module."""
+def running_dockerd(options, scope="module"):
+    """A fixture: one for all tests of that scope."""
 
-    @pytest.fixture(scope="module")
+    @pytest.fixture(scope=scope)
     def running():
         made = AdoptedDocker(options)
         yield made
