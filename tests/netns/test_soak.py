@@ -3,14 +3,16 @@
     [alpha] [beta] [box0] [box1] ... --- network red --- the host --- 198.18.0.1 --- 198.18.0.2 [near]
 
 CNET_SOAK_S is how long, in seconds; tools/test --long makes it half an hour. Each start of a daemon replaces every program
-by bpf_link update, as an upgrade does.
+by bpf_link update, as an upgrade does, and every fifth finds maps of another version, an earlier one or a later one.
 """
 
 import contextlib
 import os
+import re
 import time
 
 from harness import world as outside
+from harness.bpf_map import set_maps_version
 from harness.crash import difference, picture
 from harness.doctor import complaints
 from harness.host import UNDER_ASAN
@@ -31,6 +33,7 @@ from harness.wait import wait_until
 SECONDS = float(os.environ.get("CNET_SOAK_S", "60"))
 BOXES = 4
 RATE = 4_000_000  # bytes a second of each stream: what counts is that none breaks
+TAKEN = re.compile(r"its (\d+) entries of connections were taken along")
 GROWTH_KIB = 5000  # what an allocator keeps, and no leak of five KiB a round in the long run
 
 
@@ -41,6 +44,8 @@ def resident_kib(host):
 
 class Traffic:
     """Connections of each kind that are there from beginning to end, some busy and some idle."""
+
+    flows = 5  # of those that are translated
 
     def __init__(self, host, world, alpha, beta):
         self._open = contextlib.ExitStack()
@@ -97,7 +102,7 @@ def churn(host, near, number):
 
 def restarts(host, near, traffic, until):
     """A daemon that is killed, stopped and started in turn, with a few changes in each life."""
-    rounds = 0
+    rounds = migrations = 0
     while time.monotonic() < until:
         churn(host, near, rounds)
         if rounds % 2:
@@ -106,8 +111,14 @@ def restarts(host, near, traffic, until):
             host.stop()
         traffic.moves()
         traffic.check()
+        if rounds % 5 == 1:
+            set_maps_version(host, 1 if migrations % 2 else 999)
+            migrations += 1
         host.start()
+        taken = [int(entries) for entries in TAKEN.findall(host.log())]
+        assert len(taken) == migrations and all(entries >= 2 * traffic.flows for entries in taken)
         rounds += 1
+    assert migrations
     return rounds
 
 
