@@ -15,6 +15,9 @@ std::string in_quotes(const std::string& text) {
 Result<Json> parse_object(std::string_view text) {
     if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
         return Error(ErrorKind::kInvalid, "the request needs a JSON object as its body");
+    // The parser takes one for the end, and passes over what comes behind it.
+    if (text.find('\0') != std::string_view::npos)
+        return Error(ErrorKind::kInvalid, "the request's body has a NUL in it");
     std::set<std::string> keys;
     std::optional<std::string> repeated;
     auto note_key = [&](int depth, Json::parse_event_t event, Json& parsed) {
