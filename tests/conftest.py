@@ -26,13 +26,15 @@ def pytest_configure(config):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Keeps the outcome for the fixtures' teardown, and adds the daemons' logs to a failure."""
+    """Keeps the outcome for the fixtures' teardown, and adds to a failure what the daemons have said, and what became of
+    packets and flows."""
     outcome = yield
     report = outcome.get_result()
     setattr(item, "report_" + report.when, report)
     if report.failed:
         for host in hosts.live_hosts:
             report.sections.append((f"cnetd in {host.namespace.name}", host.log()[-20000:]))
+            report.sections.append((f"packets and flows in {host.namespace.name}", host.traffic()[-20000:]))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -100,7 +100,7 @@ def test_published_ports_without_rules(plain):
     assert closed(plain.world.near, outside.HOST, 8081)
     # From another network by the host's address alone, from its own network too.
     inside = plain.docker.inside_of("app")
-    assert page(inside, outside.HOST, 8080) == "web"
+    serves(inside, "web", outside.HOST, 8080)
     assert closed(inside, plain.address("web", "front"))
     assert page(plain.docker.inside_of("web"), outside.HOST, 8080) == "web"
     assert {row["reservation"] for row in plain.host.cli("port", "list")} == {"publisher"}

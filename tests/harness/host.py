@@ -106,6 +106,14 @@ class CnetHost:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def traffic(self):
+        """What the maps say of packets and flows, whatever the daemon's state; for whoever looks for a fault."""
+        said = ""
+        for words in (["drops", "show"], ["ct", "list"], ["fdb", "list"]):
+            done = self.namespace.run(*self.command(*words), check=False, timeout=60)
+            said += f"{' '.join(words)}\n{done.stdout}{done.stderr}\n"
+        return said
+
     def _check_sanitizers(self):
         if UNDER_ASAN:
             log = self.log()
