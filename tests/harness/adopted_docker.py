@@ -11,6 +11,7 @@ import pytest
 from . import docker as engine
 from . import host as hosts
 from . import world as outside
+from .backlog import unless_dropped
 from .wait import wait_until
 
 # Without rules of its own, as docs/docker.md has it.
@@ -134,8 +135,11 @@ def running_dockerd(options, scope="module"):
 
 
 def page(namespace, host, port=80, seconds=5):
+    """What it says, or "" when none comes."""
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-    return namespace.run("curl", "-s", "-m", str(seconds), url, check=False).stdout.strip()
+    curl = ("curl", "-s", "-m", str(seconds), url)
+    said = unless_dropped(lambda: namespace.run(*curl, check=False).stdout.strip() or "silent")
+    return "" if said == "silent" else said
 
 
 def closed(namespace, host, port=80):
