@@ -11,7 +11,6 @@
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,7 +22,6 @@
 #include "userspace/base/unique_fd.h"
 #include "userspace/netlink/bridging_message.h"
 #include "userspace/netlink/question.h"
-#include "userspace/netlink/socket.h"
 #include "userspace/netlink/sysctl.h"
 
 namespace cnet::netlink {
@@ -59,16 +57,9 @@ bool sysctl_is_on(const char* name) {
 
 // A kernel without nftables has none.
 bool has_bridge_tables() {
-    const Socket socket(nl_socket_alloc());
-    if (!socket || nl_connect(socket.get(), NETLINK_NETFILTER) < 0) return false;
-    nfgenmsg header{};
-    header.nfgen_family = NFPROTO_BRIDGE;
-    header.version = NFNETLINK_V0;
-    const Question question =
-        make_question((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE, NLM_F_DUMP, header);
     bool found = false;
-    auto status =
-        ask(socket.get(), question, "list nftables' tables", [&](nlmsghdr*) { found = true; });
+    auto status = ask_netfilter(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NFPROTO_BRIDGE,
+                                "list nftables' tables", [&](nlmsghdr*) { found = true; });
     return status && found;
 }
 

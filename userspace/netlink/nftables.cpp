@@ -4,10 +4,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <netlink/netlink.h>
 
 #include "userspace/netlink/question.h"
-#include "userspace/netlink/socket.h"
 
 namespace cnet::netlink {
 namespace {
@@ -30,19 +28,10 @@ void read_chain(nlmsghdr* message, std::vector<HookedChain>& chains) {
 } // namespace
 
 Result<std::vector<HookedChain>> read_hooked_chains() {
-    const char* attempted = "list nftables' chains";
-    const Socket socket(nl_socket_alloc());
-    if (!socket) return Error::system(attempted, ENOMEM);
-    if (const int code = nl_connect(socket.get(), NETLINK_NETFILTER); code < 0)
-        return nl_error(attempted, code);
-    nfgenmsg header{};
-    header.nfgen_family = NFPROTO_UNSPEC;
-    header.version = NFNETLINK_V0;
-    const Question question =
-        make_question((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, NLM_F_DUMP, header);
     std::vector<HookedChain> chains;
-    auto status = ask(socket.get(), question, attempted,
-                      [&](nlmsghdr* message) { read_chain(message, chains); });
+    auto status = ask_netfilter(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC,
+                                "list nftables' chains",
+                                [&](nlmsghdr* message) { read_chain(message, chains); });
     if (!status && status.error().errno_value() != EINVAL) return status.error();
     return chains;
 }

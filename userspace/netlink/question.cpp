@@ -1,5 +1,6 @@
 #include "userspace/netlink/question.h"
 
+#include <linux/netfilter/nfnetlink.h>
 #include <netlink/handlers.h>
 #include <netlink/netlink.h>
 
@@ -56,6 +57,19 @@ Status ask(nl_sock* socket, const Question& question, const std::string& attempt
     }
     if (answer.errno_value) return kernel_error(attempted, answer.errno_value);
     return {};
+}
+
+Status ask_netfilter(int subsystem, int type, uint8_t family, const std::string& attempted,
+                     const std::function<void(nlmsghdr*)>& visit) {
+    const Socket socket(nl_socket_alloc());
+    if (!socket) return Error::system(attempted, ENOMEM);
+    if (const int code = nl_connect(socket.get(), NETLINK_NETFILTER); code < 0)
+        return nl_error(attempted, code);
+    nfgenmsg header{};
+    header.nfgen_family = family;
+    header.version = NFNETLINK_V0;
+    const Question question = make_question((subsystem << 8) | type, NLM_F_DUMP, header);
+    return ask(socket.get(), question, attempted, visit);
 }
 
 } // namespace cnet::netlink

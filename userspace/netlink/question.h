@@ -39,6 +39,11 @@ template <typename Header> Question make_question(int type, int flags, const Hea
 Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
            const std::function<void(nlmsghdr*)>& visit);
 
+// Likewise of netfilter, which has sockets of its own: all that is of this family, in the namespace
+// that the calling thread is in. `subsystem` is NFNL_SUBSYS_*, `type` a message of it.
+Status ask_netfilter(int subsystem, int type, uint8_t family, const std::string& attempted,
+                     const std::function<void(nlmsghdr*)>& visit);
+
 // A message's fixed part; none: it is cut off.
 template <typename Header> const Header* header_of(nlmsghdr* message) {
     const bool whole = message->nlmsg_len >= static_cast<uint32_t>(NLMSG_LENGTH(sizeof(Header)));
