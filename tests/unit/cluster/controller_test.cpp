@@ -6,24 +6,8 @@
 namespace cnet::test {
 namespace {
 
-class ClusterWorld : public World {
+class ClusterWorld : public InCluster<World> {
 protected:
-    void SetUp() override {
-        cluster = &host.member;
-        World::SetUp();
-        b.publish();
-        b.connect(12);
-        host.connect(11);
-        hear();
-    }
-    // The other host's news, and this one's.
-    void hear() {
-        b.hear();
-        if (host.hear()) {
-            EXPECT_TRUE(controller->follow_cluster());
-        }
-        b.hear();
-    }
     Status make_shared(const std::string& name, std::optional<uint32_t> vni = {},
                        const std::string& subnet = {}) {
         control::NetworkSpec spec;
@@ -34,16 +18,7 @@ protected:
         auto made = controller->create_network(spec);
         return made ? Status() : Status(made.error());
     }
-    void make_at_b(const std::string& name, uint32_t vni, const std::string& subnet) {
-        ASSERT_TRUE(b.member.refresh());
-        auto made = b.member.create_network(network_of(name, vni, subnet));
-        ASSERT_TRUE(made) << made.error().message();
-    }
     std::vector<std::string> conflicts() { return controller->summary().cluster->conflicts; }
-
-    FakeEtcd etcd;
-    Host host{etcd, "a", "192.0.2.2"};
-    Host b{etcd, "b", "192.0.2.9"};
 };
 
 TEST_F(ClusterWorld, ANetworkOfOneIsOnAll) {

@@ -97,6 +97,36 @@ struct Host {
     size_t heard = 0;
 };
 
+// A world whose controller is of a cluster, and another member beside it.
+template <class Alone> class InCluster : public Alone {
+protected:
+    void SetUp() override {
+        this->cluster = &host.member;
+        Alone::SetUp();
+        b.publish();
+        b.connect(12);
+        host.connect(11);
+        hear();
+    }
+    // The other host's news, and this one's.
+    void hear() {
+        b.hear();
+        if (host.hear()) {
+            EXPECT_TRUE(this->controller->follow_cluster());
+        }
+        b.hear();
+    }
+    void make_at_b(const std::string& name, uint32_t vni, const std::string& subnet) {
+        ASSERT_TRUE(b.member.refresh());
+        auto made = b.member.create_network(network_of(name, vni, subnet));
+        ASSERT_TRUE(made) << made.error().message();
+    }
+
+    FakeEtcd etcd;
+    Host host{etcd, "a", "192.0.2.2"};
+    Host b{etcd, "b", "192.0.2.9"};
+};
+
 class Hosts : public ::testing::Test {
 protected:
     Hosts() {

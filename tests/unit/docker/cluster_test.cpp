@@ -8,29 +8,9 @@ namespace {
 
 constexpr uint32_t kVni = 4096;
 
-class DockerInACluster : public DockerWorld {
+class DockerInACluster : public InCluster<DockerWorld> {
 protected:
-    void SetUp() override {
-        cluster = &host.member;
-        DockerWorld::SetUp();
-        b.publish();
-        b.connect(12);
-        host.connect(11);
-        hear();
-    }
-    // The other host's news, and this one's.
-    void hear() {
-        b.hear();
-        if (host.hear()) {
-            EXPECT_TRUE(controller->follow_cluster());
-        }
-        b.hear();
-    }
-    void make_at_b(const std::string& subnet) {
-        ASSERT_TRUE(b.member.refresh());
-        auto made = b.member.create_network(network_of("wide", kVni, subnet));
-        ASSERT_TRUE(made) << made.error().message();
-    }
+    void make_at_b(const std::string& subnet) { InCluster::make_at_b("wide", kVni, subnet); }
     static Json shared(const std::string& subnet, const std::string& gateway) {
         return network({{"cnet.vni", std::to_string(kVni)}}, subnet, gateway);
     }
@@ -61,10 +41,6 @@ protected:
         if (!view) return view.error().message();
         return view->network.docker ? view->network.docker->id : "";
     }
-
-    FakeEtcd etcd;
-    Host host{etcd, "a", "192.0.2.2"};
-    Host b{etcd, "b", "192.0.2.9"};
 };
 
 TEST_F(DockerInACluster, ANetworkOfAnotherHostIsJoinedAndLeft) {
