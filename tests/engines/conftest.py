@@ -8,20 +8,8 @@ plain_running = adopted.running_dockerd(adopted.NO_RULES, "session")
 ruled_running = adopted.running_dockerd({}, "session")
 
 
-@pytest.fixture
-def plain(plain_running):
-    """Without rules of Docker's."""
-    plain_running.follows()
-    yield plain_running
-    plain_running.clean()
-
-
-@pytest.fixture
-def ruled(ruled_running):
-    """With Docker's defaults."""
-    ruled_running.follows()
-    yield ruled_running
-    ruled_running.clean()
+# Without rules of Docker's, and with its defaults.
+plain, ruled = adopted.lent("plain_running"), adopted.lent("ruled_running")
 
 
 @pytest.fixture(params=["plain", "ruled"])

@@ -38,20 +38,8 @@ shaped_running = adopted.running_dockerd(SETTINGS)
 ruled_running = adopted.running_dockerd({key: SETTINGS[key] for key in SETTINGS if key not in adopted.NO_RULES})
 
 
-@pytest.fixture
-def shaped(shaped_running):
-    """Without rules of Docker's."""
-    shaped_running.follows()
-    yield shaped_running
-    shaped_running.clean()
-
-
-@pytest.fixture
-def ruled(ruled_running):
-    """With them."""
-    ruled_running.follows()
-    yield ruled_running
-    ruled_running.clean()
+# Without rules of Docker's, and with them.
+shaped, ruled = adopted.lent("shaped_running"), adopted.lent("ruled_running")
 
 
 @pytest.fixture(params=["shaped", "ruled"])

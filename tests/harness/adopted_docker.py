@@ -134,6 +134,19 @@ def running_dockerd(options, scope="module"):
     return running
 
 
+def lent(running):
+    """A fixture: the one of that fixture's name for one test, which leaves it as it was."""
+
+    @pytest.fixture
+    def one(request):
+        made = request.getfixturevalue(running)
+        made.follows()
+        yield made
+        made.clean()
+
+    return one
+
+
 def page(namespace, host, port=80, seconds=5):
     """What it says, or "" when none comes."""
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
