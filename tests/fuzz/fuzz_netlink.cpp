@@ -1,5 +1,5 @@
 // What the kernel says by netlink, as far as it is taken apart here and not by libnl:
-// notifications, devices, bridges and their addresses, connections.
+// notifications, devices, bridges and their addresses, connections, nftables' chains.
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -16,6 +16,7 @@
 #include "userspace/netlink/conntrack_message.h"
 #include "userspace/netlink/events.h"
 #include "userspace/netlink/link_message.h"
+#include "userspace/netlink/nftables.h"
 
 namespace cnet::netlink {
 namespace {
@@ -111,17 +112,26 @@ void check_connections(Datagram& datagram) {
             sources, [&](const IpPrefix& source) { return source.contains(flow.src); }));
 }
 
+void check_chain(nlmsghdr* message) {
+    const auto chain = to_hooked_chain(message);
+    if (!chain) return;
+    const std::string_view all(reinterpret_cast<const char*>(message), message->nlmsg_len);
+    for (const std::string* text : {&chain->table, &chain->name, &chain->type})
+        CNET_CHECK(all.find(*text) != all.npos && text->find('\0') == text->npos);
+}
+
 } // namespace
 } // namespace cnet::netlink
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace cnet::netlink;
-    const cnet::fuzz::Input input(data, size, 5);
+    const cnet::fuzz::Input input(data, size, 6);
     Datagram datagram(input.text);
     if (input.way == 0) check_events(datagram);
     if (input.way == 1) datagram.for_each(check_link);
     if (input.way == 2) check_bridges(datagram);
     if (input.way == 3) check_addresses(datagram);
     if (input.way == 4) check_connections(datagram);
+    if (input.way == 5) datagram.for_each(check_chain);
     return 0;
 }

@@ -8,11 +8,10 @@
 #include "userspace/netlink/question.h"
 
 namespace cnet::netlink {
-namespace {
 
-void read_chain(nlmsghdr* message, std::vector<HookedChain>& chains) {
+std::optional<HookedChain> to_hooked_chain(nlmsghdr* message) {
     const Attributes<NFTA_CHAIN_MAX> in(message, sizeof(nfgenmsg));
-    if (!in.find(NFTA_CHAIN_HOOK)) return; // others lead there
+    if (!in.find(NFTA_CHAIN_HOOK)) return std::nullopt;
     HookedChain chain;
     chain.family = static_cast<nfgenmsg*>(nlmsg_data(message))->nfgen_family;
     chain.table = in.text(NFTA_CHAIN_TABLE);
@@ -22,16 +21,16 @@ void read_chain(nlmsghdr* message, std::vector<HookedChain>& chains) {
     chain.drops = in.find(NFTA_CHAIN_POLICY) && ntohl(in.u32(NFTA_CHAIN_POLICY)) == NF_DROP;
     // Nothing leads to such a chain, so what uses it are its rules.
     chain.has_rules = in.u32(NFTA_CHAIN_USE) != 0;
-    chains.push_back(std::move(chain));
+    return chain;
 }
-
-} // namespace
 
 Result<std::vector<HookedChain>> read_hooked_chains() {
     std::vector<HookedChain> chains;
     auto status = ask_netfilter(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC,
-                                "list nftables' chains",
-                                [&](nlmsghdr* message) { read_chain(message, chains); });
+                                "list nftables' chains", [&](nlmsghdr* message) {
+                                    if (auto chain = to_hooked_chain(message))
+                                        chains.push_back(std::move(*chain));
+                                });
     if (!status && status.error().errno_value() != EINVAL) return status.error();
     return chains;
 }

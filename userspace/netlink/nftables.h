@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "userspace/base/result.h"
+
+struct nlmsghdr;
 
 namespace cnet::netlink {
 
@@ -25,5 +28,8 @@ struct HookedChain {
 // Of every family, in the namespace that the calling thread is in. A kernel without nftables has
 // none.
 Result<std::vector<HookedChain>> read_hooked_chains();
+
+// Out of one message of the answer; none: other chains lead there, or it is cut off.
+std::optional<HookedChain> to_hooked_chain(nlmsghdr* message);
 
 } // namespace cnet::netlink
