@@ -37,7 +37,7 @@ struct cnet_watcher {
     __u8 pad;
     union cnet_addr addr; /* source or destination */
     __u32 snap_bytes;     /* of the frame, to be sent behind the event; CNET_SNAP_MAX at most */
-    __u32 pad2;
+    __u32 sample;         /* of mere packets one in so many is told, a CPU; 0 and 1: each */
 };
 CNET_SIZE(struct cnet_watcher, 8 + 5 * 4 + 2 + 1 + 1 + 16 + 4 + 4);
 
@@ -55,7 +55,7 @@ struct cnet_watch_cpu {
     __u64 window_ns; /* when the window began */
     __u64 lost;      /* by the limit or a full ring; only grows */
     __u32 sent;      /* in this window */
-    __u32 pad;
+    __u32 sampled;   /* mere packets that the watcher wanted; wraps */
 };
 CNET_SIZE(struct cnet_watch_cpu, 8 + 8 + 4 + 4);
 

@@ -46,21 +46,28 @@ struct {
     __type(value, struct watch_record);
 } cnet_watch_work SEC(".maps");
 
-/* May this watcher be told once more now? */
-static __always_inline struct cnet_watch_cpu* watch_share(__u32 index, __u64 now_ns) {
-    struct cnet_watch_cpu* cpu = bpf_map_lookup_elem(&cnet_watch_cpu, &index);
+/* One in `sample` of what is a packet and nothing else that the watcher wants: a drop or a new flow
+ * is always told. */
+static __always_inline int watch_sampled(struct cnet_watch_cpu* cpu,
+                                         const struct cnet_watcher* watcher, __u32 kinds) {
+    __u32 sample = watcher->sample;
 
-    if (!cpu) return NULL;
+    if (sample <= 1 || watcher->kinds & kinds & ~(__u32)CNET_EVENT_PACKET) return 1;
+    return cpu->sampled++ % sample == 0;
+}
+
+/* May a watcher be told once more now? */
+static __always_inline int watch_share(struct cnet_watch_cpu* cpu, __u64 now_ns) {
     if (now_ns - cpu->window_ns > CNET_WATCH_WINDOW_NS) {
         cpu->window_ns = now_ns;
         cpu->sent = 0;
     }
     if (cpu->sent < CNET_WATCH_BURST) {
         cpu->sent++;
-        return cpu;
+        return 1;
     }
     cpu->lost++;
-    return NULL;
+    return 0;
 }
 
 static __always_inline int watch_wants(const struct cnet_watcher* watcher,
@@ -153,8 +160,9 @@ static long watch_tell(__u32 index, void* data) {
     walk->alive |= watcher->kinds;
     if (!watch_wants(watcher, walk->pkt, walk->kinds)) return 0;
     ring = bpf_map_lookup_elem(&cnet_rings, &index);
-    cpu = ring ? watch_share(index, walk->now_ns) : NULL;
-    if (!cpu) return 0;
+    cpu = bpf_map_lookup_elem(&cnet_watch_cpu, &index);
+    if (!ring || !cpu || !watch_sampled(cpu, watcher, walk->kinds)) return 0;
+    if (!watch_share(cpu, walk->now_ns)) return 0;
     if (watch_send(ring, walk, watcher->snap_bytes)) cpu->lost++;
     return 0;
 }

@@ -113,6 +113,29 @@ TEST_F(WatchTest, MoreThanItsShareIsLostAndCounted) {
     EXPECT_EQ(told(*packets).size() + *lost, 2 * CNET_WATCH_BURST);
 }
 
+TEST_F(WatchTest, OnePacketInSoManyAndEveryDrop) {
+    auto sampled = wants(CNET_EVENT_PACKET), with_drops = sampled;
+    sampled.sample = with_drops.sample = 10;
+    with_drops.kinds |= CNET_EVENT_DROP;
+    auto packets = watch(sampled), drops = watch(with_drops);
+    auto fd = data_path().program("cnet_endpoint");
+    ASSERT_TRUE(fd);
+    for (unsigned i = 0; i < 100; i++) {
+        Bytes good = out().bytes(), bad = out("10.1.0.77").bytes();
+        run_once(*fd, ifindex("ep1"), good);
+        run_once(*fd, ifindex("ep1"), bad);
+    }
+    EXPECT_EQ(told(*packets).size(), 200u / 10);
+    size_t dropped = 0, others = 0;
+    for (const cnet_event& event : told(*drops))
+        (event.kinds & CNET_EVENT_DROP ? dropped : others)++;
+    EXPECT_EQ(dropped, 100u);
+    EXPECT_EQ(others, 100u / 10);
+    auto lost = packets->lost();
+    ASSERT_TRUE(lost);
+    EXPECT_EQ(*lost, 0u) << "what nobody wanted to hear";
+}
+
 TEST_F(WatchTest, PlacesAreLimitedAndGivenBack) {
     std::vector<std::unique_ptr<maps::Watch>> all;
     for (unsigned i = 0; i < CNET_WATCHERS; i++)

@@ -151,10 +151,27 @@ def test_a_storm_is_limited_and_told(host, alpha, beta, monitor):
     assert host.drops("switched", "endpoint") >= 100000, "and every packet went its way"
 
 
+def test_a_sample_of_a_storm(host, alpha, beta, monitor):
+    """One in 1,000 of 100,000 and more, from beginning to end, though the limit would be passed many times over."""
+    watch = monitor("packets", "proto", "udp", "--sample", "1000")
+    sender = ("import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
+              f"[s.sendto(b'x',('{beta.address}',9)) for _ in range(100000)]")
+    before = host.drops("switched", "endpoint")
+    alpha.namespace.run("/usr/bin/python3", "-c", sender)
+    packets = host.drops("switched", "endpoint") - before
+    assert packets >= 100000
+    cpus = os.cpu_count()
+    wait_until(lambda: len(watch.events()) >= 100000 // 1000 - cpus, what="the sample")
+    assert all(one.get("reason") == "switched" for one in watch.events()), "and nothing is lost"
+    assert len(watch.events()) <= packets // 1000 + cpus
+
+
 def test_words(host, alpha):
     del alpha
     host.cli_fails(1, "no filter 'nonsense'", "monitor", "nonsense")
     host.cli_fails(1, "no reason", "monitor", "reason", "weather")
     host.cli_fails(1, "is no port", "monitor", "port", "0")
     host.cli_fails(1, "needs a value", "monitor", "addr")
+    host.cli_fails(1, "--sample is 1 to", "monitor", "packets", "--sample", "0")
+    host.cli_fails(1, "which are not asked for", "monitor", "drops", "--sample", "10")
     host.cli_fails(3, "no endpoint is named", "monitor", "endpoint", "nobody")

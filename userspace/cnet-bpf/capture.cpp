@@ -106,6 +106,7 @@ Object capture_object() {
             "file"},
            {"--snaplen", OptionKind::kNumber, "N", "bytes of each frame; 2048 unless given",
             "snaplen"},
+           {"--sample", OptionKind::kNumber, "N", "of packets, one in N a CPU", "sample"},
            {"--count", OptionKind::kNumber, "N", "end after so many", "count"}},
           capture}}};
 }

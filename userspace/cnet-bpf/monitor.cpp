@@ -43,7 +43,9 @@ Object monitor_object() {
           "otherwise), packets (every one); of those the ones that fit all of endpoint, device, "
           "network, hook, reason, proto, addr and port, each followed by its value.",
           {{"EVENTS", false, true}},
-          {{"--count", OptionKind::kNumber, "N", "end after so many", "count"}},
+          {{"--sample", OptionKind::kNumber, "N",
+            "of mere packets, one in N a CPU; drops, flows and MACs always", "sample"},
+           {"--count", OptionKind::kNumber, "N", "end after so many", "count"}},
           monitor}}};
 }
 

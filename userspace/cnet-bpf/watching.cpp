@@ -52,6 +52,14 @@ bool nobody_reads_output() {
     return ::poll(&output, 1, 0) == 1 && output.revents & POLLERR;
 }
 
+Result<uint32_t> sample_of(const Arguments& arguments) {
+    auto given = arguments.options.find("--sample");
+    if (given == arguments.options.end()) return 1;
+    const auto sample = parse_number(given->second.front());
+    if (sample && *sample >= 1 && *sample <= UINT32_MAX) return static_cast<uint32_t>(*sample);
+    return Error(ErrorKind::kInvalid, "--sample is 1 to " + std::to_string(UINT32_MAX));
+}
+
 } // namespace
 
 Result<WatchRequest> read_watch(Context& context, const Arguments& arguments, uint32_t usual) {
@@ -60,10 +68,15 @@ Result<WatchRequest> read_watch(Context& context, const Arguments& arguments, ui
         request.count = parse_number(given->second.front());
     if (request.count && *request.count == 0)
         return Error(ErrorKind::kInvalid, "--count must be 1 at least");
+    auto sample = sample_of(arguments);
+    if (!sample) return sample.error();
     request.names = ask_names(context);
     auto wanted = parse_monitor(arguments.positionals, request.names, usual);
     if (!wanted) return wanted.error();
+    if (*sample > 1 && !(wanted->kinds & CNET_EVENT_PACKET))
+        return Error(ErrorKind::kInvalid, "--sample is of packets, which are not asked for");
     request.wanted = *wanted;
+    request.wanted.sample = *sample;
     return request;
 }
 

@@ -16,8 +16,8 @@ struct WatchRequest {
     MonitorNames names;            // none without cnetd: numbers do
 };
 
-// By filter words and --count. `usual` are the kinds of events that are wanted unless words say
-// which. kInvalid for words that make no sense.
+// By filter words, --sample and --count. `usual` are the kinds of events that are wanted unless
+// words say which. kInvalid for words that make no sense.
 Result<WatchRequest> read_watch(Context& context, const Arguments& arguments, uint32_t usual);
 int fail_watch(const Context& context, const std::string& command, const Error& error);
 
