@@ -28,6 +28,8 @@ def test_words(host):
     assert {"network", "endpoint", "doctor", "topology"} <= set(complete(host, ""))
     assert "__complete" not in complete(host, "")
     assert complete(host, "net") == ["network"]
+    assert complete(host, "--ver") == ["--version"]
+    assert complete(host, "network", "list", "--ver") == []
     assert complete(host, "-j", "--color", "never", "net") == ["network"]
     assert {"attach", "create", "set"} <= set(complete(host, "network", ""))
     assert complete(host, "net", "cr") == ["create"]

@@ -191,7 +191,11 @@ Words complete(Context& context, Words words) {
         words.erase(words.begin(), words.begin() + (two ? 2 : 1));
     }
     if (words.size() == 1) {
-        if (words[0].starts_with('-')) return kGlobals;
+        if (words[0].starts_with('-')) {
+            Words options = kGlobals;
+            options.emplace_back("--version");
+            return options;
+        }
         Words names;
         for (const Object& object : grammar) {
             if (!object.hidden) names.emplace_back(object.name);

@@ -81,7 +81,8 @@ constexpr std::string_view kGlobalOptions =
     "  --color WHEN       auto (the default), always or never\n"
     "  --watch[=SECONDS]  repeat a list until interrupted, every 2 seconds unless told otherwise\n"
     "  --root DIR         the host whose files are below DIR; CNET_ROOT does the same\n"
-    "  -h, --help         this text, or that of the object or the verb before it\n";
+    "  -h, --help         this text, or that of the object or the verb before it\n"
+    "  -V, --version      as `cnet-bpf version`\n";
 
 } // namespace
 

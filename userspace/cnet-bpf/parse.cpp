@@ -200,8 +200,12 @@ Result<Words> parse_globals(Words words, Invocation& invocation, GlobalWords& gl
     CLI::App app;
     app.prefix_command();
     add_globals(app, invocation.settings, globals);
+    bool version = false; // the same as the object
+    app.add_flag("-V,--version", version);
     give_watch_its_value(words);
-    return parse_options(app, std::move(words));
+    auto rest = parse_options(app, std::move(words));
+    if (rest && version) return Words{"version"};
+    return rest;
 }
 
 // The object's and the verb's words go from `words`; false when all is said without arguments.

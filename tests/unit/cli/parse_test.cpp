@@ -170,6 +170,14 @@ TEST_F(Parse, LeavesTheCommandOfExecAlone) {
     EXPECT_EQ(error({"sandbox", "exec", "s", "ls"}), "unexpected 'ls'" + usage);
 }
 
+TEST_F(Parse, TheVersionIsAnOptionToo) {
+    for (const char* option : {"-V", "--version"}) {
+        Invocation asked = good({"-j", option});
+        EXPECT_TRUE(asked.object && asked.object->name == "version" && asked.settings.json);
+    }
+    EXPECT_NE(error({"network", "list", "--version"}).find("unknown"), std::string::npos);
+}
+
 TEST_F(Parse, HelpIsThereForEveryCommand) {
     EXPECT_TRUE(good({"--help"}).help);
     EXPECT_TRUE(good({"help"}).help);
