@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import sqlite3
+from dataclasses import dataclass, field
 
+from .doctor import complaints
 from .host import BIN, pins
 from .netns import Process
 from .wait import wait_until
@@ -50,18 +52,18 @@ class KillAt:
         self._tool.close()
 
 
-def _plain(value):
+def plain(value):
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items() if key not in VOLATILE}
+        return {key: plain(one) for key, one in value.items() if key not in VOLATILE}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, str):
         return LINK_LOCAL.sub("fe80::#", MAC.sub("MAC", NUMBERED.sub(r"\1#", value)))
     return value
 
 
 def _lines(host, *argv):
-    return sorted(_plain(" ".join(line.split())) for line in host.namespace.run(*argv).stdout.splitlines())
+    return sorted(plain(" ".join(line.split())) for line in host.namespace.run(*argv).stdout.splitlines())
 
 
 def _descriptors(host):
@@ -90,7 +92,7 @@ def _links(host):
     for name, link in host.namespace.links().items():
         addresses = sorted(f"{one['local']}/{one['prefixlen']}" for one in link.get("addr_info", [])
                            if one["scope"] != "link")
-        rows.append((_plain(name), "UP" in link["flags"], link["mtu"], _plain(link.get("ifalias", "")), addresses))
+        rows.append((plain(name), "UP" in link["flags"], link["mtu"], plain(link.get("ifalias", "")), addresses))
     return sorted(rows)
 
 
@@ -107,7 +109,7 @@ def picture(host):
     state = host.state() | {"peers": host.api("GET", "/v1/peers")[1]}
     state["fdb"] = [row for row in state["fdb"] if row["type"] != "learned"]
     return {
-        "api": _plain(state),
+        "api": plain(state),
         "docker": {"state": host.api("GET", "/v1/adopted/docker")[1]["state"], "pools": _pools(host)},
         "links": _links(host),
         "routes": [re.sub(r" linkdown\b", "", line) for six in ("-4", "-6")
@@ -175,3 +177,87 @@ def mended(host, *says):
     settled(host, before)
     said = host.log()[so_far:]
     assert not (missing := [words for words in says if words not in said]), f"{missing} not in the log: {said}"
+
+
+def cli(*words):
+    def ask(host):
+        return host.cli_raw(*words)[1].returncode == 0
+
+    return ask
+
+
+def told(host, command):
+    """True: the daemon said that it is done."""
+    try:
+        return (cli(*command.split()) if isinstance(command, str) else command)(host)
+    except OSError:  # it is gone
+        return False
+
+
+@dataclass
+class Command:
+    name: str
+    do: object  # words of cnet-bpf, or what asks
+    undo: list  # what brings back what was before
+    given: list = field(default_factory=list)
+    often: bool = False  # in the short run too
+    between: list = field(default_factory=list)  # commands after which it is as when this one was cut short
+    traffic: object = None  # what of packets' doing is looked at as well
+    stride: int = 1  # each so manieth step
+    loads: bool = False  # programs that few hosts need, which then stay until the daemon ends
+
+
+def do_all(host, commands):
+    for command in commands:
+        assert told(host, command), command
+
+
+def survive(host, command, step, before, after, between, settled):
+    """The command, cut short before this step, and what can be done then. False: it has no such step."""
+    with KillAt(host, step) as fault:
+        acknowledged = told(host, command.do)
+        killed = fault.finish()
+    if not killed:
+        assert acknowledged
+        settled(host, after)
+        return False
+    host.daemon.wait()
+    host.start()
+    found = settled(host, before, after, *between)
+    assert found == after or not acknowledged, "it was acknowledged, and is gone"
+    assert complaints(host) == []
+    if found != after:
+        assert told(host, command.do), "it cannot be done again"
+        settled(host, after)
+    do_all(host, command.undo)
+    settled(host, before)
+    return True
+
+
+def kill_at_every_step(host, command, look, ready=lambda seen: True):
+    """What `look` makes of the host is as before the command or as after it, wherever it was cut short."""
+
+    def looks(host, *expected):
+        return settled(host, *expected, look=look)
+
+    def seen_after(*commands):
+        do_all(host, commands)
+        host.restart()
+        return standing(host, look, ready)
+
+    do_all(host, command.given)
+    do_all(host, [command.do, *command.undo])
+    before = seen_after()
+    between = [seen_after(part) for part in command.between]
+    after = seen_after(command.do)
+    assert before != after
+    do_all(host, command.undo)
+    host.restart()
+    looks(host, before)
+
+    step = 1
+    while survive(host, command, step, before, after, between, looks):
+        step += command.stride
+    print(f"{command.name}: {step - 1} steps")
+    least = 2 if command.traffic else 3
+    assert step > least, "a step for the store, unless it is about traffic, one for the kernel and one for the answer at least"

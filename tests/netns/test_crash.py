@@ -13,7 +13,6 @@ import contextlib
 import os
 import pathlib
 import re
-from dataclasses import dataclass, field
 
 import pytest
 from scapy.layers.inet import IP, UDP
@@ -21,8 +20,7 @@ from scapy.layers.l2 import Ether
 
 from harness import api
 from harness import world as outside
-from harness.crash import KillAt, picture, settled, standing
-from harness.doctor import complaints
+from harness.crash import Command, cli, kill_at_every_step, picture
 from harness.fake_engine import FakeEngine
 from harness.frames import BROADCAST, Tap
 from harness.host import REPOSITORY
@@ -47,34 +45,6 @@ def docker(call, driver="NetworkDriver", **body):
 
 def ipam(call, **body):
     return docker(call, "IpamDriver", **body)
-
-
-def cli(*words):
-    def ask(host):
-        return host.cli_raw(*words)[1].returncode == 0
-
-    return ask
-
-
-def told(host, command):
-    """True: the daemon said that it is done."""
-    try:
-        return (cli(*command.split()) if isinstance(command, str) else command)(host)
-    except OSError:  # it is gone
-        return False
-
-
-@dataclass
-class Command:
-    name: str
-    do: object  # words of cnet-bpf, or what asks
-    undo: list  # what brings back what was before
-    given: list = field(default_factory=list)
-    often: bool = False  # in the short run too
-    between: list = field(default_factory=list)  # commands after which it is as when this one was cut short
-    traffic: object = None  # what of packets' doing is looked at as well
-    stride: int = 1  # each so manieth step
-    loads: bool = False  # programs that few hosts need, which then stay until the daemon ends
 
 
 NETWORK = "network create blue --subnet 10.89.0.0/24 --subnet fd00:89::/64"
@@ -267,33 +237,6 @@ def scene(make_host, make_world):
         host.namespace.ip("link del lan0", "link del br-lab")
 
 
-def do_all(host, commands):
-    for command in commands:
-        assert told(host, command), command
-
-
-def survive(host, command, step, before, after, between, settled):
-    """The command, cut short before this step, and what can be done then. False: it has no such step."""
-    with KillAt(host, step) as fault:
-        acknowledged = told(host, command.do)
-        killed = fault.finish()
-    if not killed:
-        assert acknowledged
-        settled(host, after)
-        return False
-    host.daemon.wait()
-    host.start()
-    found = settled(host, before, after, *between)
-    assert found == after or not acknowledged, "it was acknowledged, and is gone"
-    assert complaints(host) == []
-    if found != after:
-        assert told(host, command.do), "it cannot be done again"
-        settled(host, after)
-    do_all(host, command.undo)
-    settled(host, before)
-    return True
-
-
 @pytest.mark.parametrize("command", [one for one in COMMANDS if LONG or one.often], ids=lambda one: one.name)
 def test_killed_at_every_step(scene, command):
     host = scene
@@ -305,30 +248,7 @@ def test_killed_at_every_step(scene, command):
             seen["descriptors"] = {kind: count for kind, count in seen["descriptors"].items() if "anon_inode:b" not in kind}
         return seen
 
-    def looks(host, *expected):
-        return settled(host, *expected, look=look)
-
-    def seen_after(*commands):
-        do_all(host, commands)
-        host.restart()
-        return standing(host, look, lambda seen: seen["docker"]["state"] != "asking")
-
-    do_all(host, command.given)
-    do_all(host, [command.do, *command.undo])
-    before = seen_after()
-    between = [seen_after(part) for part in command.between]
-    after = seen_after(command.do)
-    assert before != after
-    do_all(host, command.undo)
-    host.restart()
-    looks(host, before)
-
-    step = 1
-    while survive(host, command, step, before, after, between, looks):
-        step += command.stride
-    print(f"{command.name}: {step - 1} steps")
-    least = 2 if command.traffic else 3
-    assert step > least, "a step for the store, unless it is about traffic, one for the kernel and one for the answer at least"
+    kill_at_every_step(host, command, look, lambda seen: seen["docker"]["state"] != "asking")
 
 
 def test_every_command_that_changes_something_is_killed(host):
