@@ -78,18 +78,18 @@ bool only_asks(uint16_t type) {
     return type < NLMSG_MIN_TYPE || (type & 3) == 2;
 }
 
+// What goes by a socket that has no structure to look into.
+std::string by_socket(int family) {
+    if (family == AF_UNIX) return "answer";
+    return family == AF_INET || family == AF_INET6 ? "message" : "";
+}
+
 std::string sent(pid_t pid, uint64_t fd, uint64_t data) {
-    switch (family_of(pid, fd)) {
-    case AF_NETLINK: {
-        nlmsghdr header{};
-        if (!read_from(pid, data, header) || only_asks(header.nlmsg_type)) return "";
-        return "netlink " + std::to_string(header.nlmsg_type);
-    }
-    case AF_UNIX:
-        return "answer";
-    default:
-        return "";
-    }
+    const int family = family_of(pid, fd);
+    if (family != AF_NETLINK) return by_socket(family);
+    nlmsghdr header{};
+    if (!read_from(pid, data, header) || only_asks(header.nlmsg_type)) return "";
+    return "netlink " + std::to_string(header.nlmsg_type);
 }
 
 std::string sent_message(pid_t pid, uint64_t fd, uint64_t message) {
@@ -103,7 +103,7 @@ std::string sent_message(pid_t pid, uint64_t fd, uint64_t message) {
 
 std::string written(pid_t pid, uint64_t fd) {
     const std::string path = path_of(pid, fd);
-    if (path.starts_with("socket:")) return family_of(pid, fd) == AF_UNIX ? "answer" : "";
+    if (path.starts_with("socket:")) return by_socket(family_of(pid, fd));
     const bool to_log = fd == STDOUT_FILENO || fd == STDERR_FILENO;
     return path.starts_with("/") && !to_log ? "write " + path : "";
 }
