@@ -20,6 +20,39 @@ def cgroup2():
         return next((line.split()[1] for line in file if line.split()[2] == "cgroup2"), None)
 
 
+def memory_controller():
+    """Where groups with a limit of their own can be made, and the limit's file there; None where they cannot: cgroup2 as
+    systemd leaves it, or the memory controller of cgroup v1.
+    """
+    if cgroup2():
+        with open(os.path.join(cgroup2(), "cgroup.subtree_control"), encoding="ascii") as file:
+            if "memory" in file.read().split():
+                return cgroup2(), "memory.max"
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        mounted = [line.split() for line in file]
+    return next(((where, "memory.limit_in_bytes") for _, where, kind, options, *_ in mounted
+                 if kind == "cgroup" and "memory" in options.split(",")), None)
+
+
+@contextlib.contextmanager
+def memory_limit(pid, limit_bytes):
+    """What the process takes from now on, in user space and for it in the kernel, is `limit_bytes` at most: what it has is
+    not counted.
+    """
+    parent, limit = memory_controller()
+    directory = os.path.join(parent, f"cnt{os.getpid()}memory")
+    os.mkdir(directory)
+    try:
+        with open(os.path.join(directory, limit), "w", encoding="ascii") as file:
+            file.write(str(limit_bytes))
+        _enter(directory, pid)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            _enter(parent, pid)
+        os.rmdir(directory)
+
+
 def _enter(directory, pid):
     with open(os.path.join(directory, "cgroup.procs"), "w", encoding="ascii") as file:
         file.write(str(pid))

@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from harness import world as outside
+from harness import cgroup, world as outside
 from harness.bpf_map import PinnedMap
 from harness.crash import difference, mended, picture, settled, standing
 from harness.dhcp import send_answer
@@ -213,6 +213,35 @@ def test_no_memory(scene):
     names = {row["name"] for row in host.cli("endpoint", "list")}
     assert names >= set(acknowledged)
     assert refused, "there was always enough"
+    works(world, alpha, beta)
+    for row in host.cli("sandbox", "list"):
+        host.cli("sandbox", "delete", row["name"])
+    settled(host, before)
+
+
+@pytest.mark.vm
+@pytest.mark.skipif(not cgroup.memory_controller(), reason="no memory controller can be used here")
+def test_memory_limit_of_its_group(scene):
+    """The kernel ends the daemon in the middle of its work, wherever it happens to pass its group's limit: what it
+    acknowledged holds, nothing is half-done, and traffic did not notice.
+    """
+    host, world, alpha, beta = scene(SELDOM)
+    acknowledged, killed, before = [], 0, standing(host)
+    for number in range(6):
+        name = f"box{number}"
+        with cgroup.memory_limit(host.daemon.pid, 65536 << number):
+            if all(host.cli_raw(*words)[1].returncode == 0
+                   for words in (("sandbox", "create", name), ("endpoint", "create", "red", name, "--netns", name),
+                                 ("port", "publish", name, f"{9000 + 100 * number}-{9099 + 100 * number}:1-100"))):
+                acknowledged.append(name)
+            if host.daemon.poll() is not None:
+                assert host.daemon.poll() == -signal.SIGKILL
+                killed += 1
+            works(world, alpha, beta)
+        host.restart()
+        is_well(host)
+        assert set(acknowledged) <= {row["endpoint"] for row in host.cli("port", "list")}
+    assert killed, "there was always enough"
     works(world, alpha, beta)
     for row in host.cli("sandbox", "list"):
         host.cli("sandbox", "delete", row["name"])

@@ -12,6 +12,7 @@ mount --bind "$vmtest_modules" /lib/modules
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 mount -t bpf bpf /sys/fs/bpf
 ln -sfn /proc/self/fd /dev/fd
 ip link set lo up
