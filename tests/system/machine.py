@@ -64,6 +64,13 @@ class Askers:
         return sum(int(one) for one in said)
 
 
+def forget_nspawn(name):
+    """nspawn keeps its propagation directory where /run is not a tmpfs."""
+    propagate = pathlib.Path("/run/systemd/nspawn/propagate") / name
+    if propagate.is_dir() and not os.path.ismount(propagate):
+        propagate.rmdir()
+
+
 class Machine:
     def __init__(self, installed=True):
         """With the install tree, or with nothing of ours and a /usr that can be written to."""
@@ -167,7 +174,4 @@ class Machine:
                 self._nspawn.wait()
         subprocess.run(["umount", "-l", self.bpffs], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
-        # nspawn keeps its propagation directory where /run is not a tmpfs.
-        propagate = pathlib.Path("/run/systemd/nspawn/propagate") / self.name
-        if propagate.is_dir() and not os.path.ismount(propagate):
-            propagate.rmdir()
+        forget_nspawn(self.name)

@@ -50,6 +50,7 @@ EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni", "cnet-netavark")
 NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn", "cnet-kill-at", "cnet-clock")
 
 ACROSS, PLUGINS = "tests/netns/across", "tests/netns/plugins"
+APT = "tests/system/test_apt.py"
 
 SUITES = [
     Suite("lint", "layering, lengths, words, format", "lint"),
@@ -68,10 +69,12 @@ SUITES = [
     Suite("unit", "unit tests", "ctest", select="unit_", targets=("unit_tests",), built_later=True),
     Suite("bench", "the benchmark measures what it says", "pytest", select="tests/bench",
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=600, at_a_time=1),
-    Suite("system", "the units under a real systemd", "pytest", select="tests/system",
+    Suite("system", "the units under a real systemd", "pytest", select="tests/system", without=(APT,),
           targets=(*EXECUTABLES, "cnet-bench-worker", "manuals", "completions"), limit_s=600, at_a_time=2),
     Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
           limit_s=900, at_a_time=2),
+    Suite("apt", "the Debian package by apt in a fresh Debian 12", "pytest", select=APT,
+          targets=(*EXECUTABLES, "manuals", "completions"), limit_s=1200, long_only=True),
     Suite("unit-asan", "unit tests under ASan and UBSan", "ctest", build="asan", select="unit_",
           targets=("unit_tests",), long_only=True),
     Suite("netns-asan", "network namespaces with a sanitized cnetd", "pytest", build="asan",
@@ -91,6 +94,9 @@ SUITES = [
           env={"CNET_FULL_TABLE": "1000000"}),
     Suite("crash", "a daemon killed at every step of every command", "pytest", select="tests/netns/test_crash.py",
           targets=NETNS_EXECUTABLES, limit_s=7200, long_only=True, env={"CNET_CRASH": "long"}),
+    Suite("crash-cluster", "a cluster's member killed at every step of its commands", "pytest",
+          select=f"{ACROSS}/test_cluster_crash.py", targets=NETNS_EXECUTABLES, limit_s=3600, long_only=True,
+          env={"CNET_CRASH": "long"}),
     Suite("soak", "half an hour of changes, restarts and upgrades under traffic", "pytest",
           select="tests/netns/test_soak.py", targets=EXECUTABLES, limit_s=3600, long_only=True,
           env={"CNET_SOAK_S": "1800"}),
