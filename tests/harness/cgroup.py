@@ -8,8 +8,11 @@ removed by the next one.
 
 import atexit
 import contextlib
+import errno
 import os
 import re
+
+from .wait import wait_until
 
 _made = None
 
@@ -50,7 +53,18 @@ def memory_limit(pid, limit_bytes):
     finally:
         with contextlib.suppress(ProcessLookupError):
             _enter(parent, pid)
+        wait_until(lambda: _remove_if_empty(directory), what="the end of what is in the group")
+
+
+def _remove_if_empty(directory):
+    """False while a process is in it, were it on its way out."""
+    try:
         os.rmdir(directory)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def _enter(directory, pid):
