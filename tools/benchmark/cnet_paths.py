@@ -6,22 +6,9 @@ import json
 import os
 import subprocess
 
+from .addresses import IPV4
 from .api import Api
-from .kernel_paths import (
-    BRIDGE,
-    FIRST,
-    GATEWAY,
-    HOST,
-    HOST_PORT,
-    OUTSIDE,
-    SERVER_PORT,
-    SECOND,
-    SUBNET,
-    UPLINK,
-    add_container,
-    bridge_host,
-    wired_host,
-)
+from .kernel_paths import BRIDGE, HOST_PORT, SERVER_PORT, UPLINK, add_container, bridge_host, wired_host
 from .lab import BenchError, poll
 from .path import Contender, Path
 
@@ -126,8 +113,8 @@ class CnetHost:
     """Built at first use and shared by the contenders below. `others` more ports are published,
     `crowd` more endpoints made; `settings` are more of cnetd.toml."""
 
-    def __init__(self, bin_dir, others=0, label="cnet", crowd=0, settings=""):
-        self._bin, self._others, self._label = bin_dir, others, label
+    def __init__(self, bin_dir, others=0, label="cnet", crowd=0, settings="", family=IPV4):
+        self._bin, self._others, self._label, self.family = bin_dir, others, label, family
         self._crowd, self._settings = crowd, settings
         self.daemon = self._failure = None
 
@@ -150,12 +137,12 @@ class CnetHost:
             raise self._failure from None
 
     def _start(self, lab):
-        self.host, self.outside = wired_host(lab, lab.namespace("host"))
+        self.host, self.outside = wired_host(lab, lab.namespace("host"), self.family)
         self.daemon = Cnetd(lab, self._bin, self.host, self._label, self._settings)
-        subnet = CROWDED_SUBNET if self._crowd else SUBNET
-        self.daemon.cli("network", "create", NETWORK, "--subnet", subnet, "--gateway", GATEWAY)
-        self.first = self.daemon.container(lab, "first", FIRST)
-        self.second = self.daemon.container(lab, "second", SECOND)
+        subnet = CROWDED_SUBNET if self._crowd else self.family.subnet
+        self.daemon.cli("network", "create", NETWORK, "--subnet", subnet, "--gateway", self.family.gateway)
+        self.first = self.daemon.container(lab, "first", self.family.first)
+        self.second = self.daemon.container(lab, "second", self.family.second)
         self.daemon.ensure_uplink()
         # One by one takes a process each; to a packet a port of a range is as any other.
         for first in range(0, self._others, PORTS_AT_ONCE):
@@ -178,7 +165,7 @@ class CnetContender(Contender):
     ways = ()
 
     def __init__(self, name, label, cnet):
-        super().__init__(name, label)
+        super().__init__(name, label, cnet.family)
         self._cnet = cnet
 
     def build(self, lab):
@@ -202,21 +189,21 @@ class CnetSwitched(CnetContender):
     ways = (("endpoint", "switched"),)
 
     def _path(self, cnet):
-        return Path(cnet.first, cnet.second, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(cnet.first, cnet.second, cnet.family.second, SERVER_PORT, SERVER_PORT)
 
 
 class CnetPort(CnetContender):
     ways = (("uplink", "dnat"), ("endpoint", "dnat_reply"))
 
     def _path(self, cnet):
-        return Path(cnet.outside, cnet.first, HOST, HOST_PORT, SERVER_PORT)
+        return Path(cnet.outside, cnet.first, cnet.family.host, HOST_PORT, SERVER_PORT)
 
 
 class CnetUplink(CnetContender):
     ways = (("uplink", "not_ours"), ("uplink_egress", "not_ours"))
 
     def _path(self, cnet):
-        return Path(cnet.host, cnet.outside, OUTSIDE, SERVER_PORT, SERVER_PORT)
+        return Path(cnet.host, cnet.outside, cnet.family.outside, SERVER_PORT, SERVER_PORT)
 
 
 class CnetMasquerade(CnetContender):
@@ -225,7 +212,7 @@ class CnetMasquerade(CnetContender):
     ways = (("endpoint", "snat"), ("uplink", "snat_reply"))
 
     def _path(self, cnet):
-        return Path(cnet.first, cnet.outside, OUTSIDE, SERVER_PORT, SERVER_PORT)
+        return Path(cnet.first, cnet.outside, cnet.family.outside, SERVER_PORT, SERVER_PORT)
 
 
 class CnetFromHost(CnetContender):
@@ -234,7 +221,7 @@ class CnetFromHost(CnetContender):
     ways = (("hostport", "switched"),)
 
     def _path(self, cnet):
-        return Path(cnet.host, cnet.first, FIRST, SERVER_PORT, SERVER_PORT)
+        return Path(cnet.host, cnet.first, cnet.family.first, SERVER_PORT, SERVER_PORT)
 
 
 class CnetPortByXdp(CnetPort):
@@ -254,10 +241,10 @@ class CnetAdopted(Contender):
 
     def build(self, lab):
         host, _ = wired_host(lab, bridge_host(lab, netfilter=False))
-        ends = [add_container(lab, host, f"veth{number}", address) for number, address in enumerate((FIRST, SECOND))]
+        ends = [add_container(lab, host, f"veth{number}", address) for number, address in enumerate((IPV4.first, IPV4.second))]
         self._daemon = Cnetd(lab, self._bin, host, self.name)
         self._daemon.cli("adopt", BRIDGE)
-        return Path(host if self._from_host else ends[0], ends[1], SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(host if self._from_host else ends[0], ends[1], IPV4.second, SERVER_PORT, SERVER_PORT)
 
     def program_runs(self):
         return self._daemon.program_runs()

@@ -7,7 +7,7 @@ TEMPLATE = """\
 :POSTROUTING ACCEPT
 :DOCKER -
 -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
--A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+-A OUTPUT ! -d {loopback} -m addrtype --dst-type LOCAL -j DOCKER
 -A POSTROUTING -s {subnet} ! -o {bridge} -j MASQUERADE
 {translations}
 COMMIT
@@ -39,25 +39,26 @@ COMMIT
 """
 
 
-def docker_rules(bridge, subnet, published=()):
+def docker_rules(bridge, family, published=()):
     """With these published: (protocol, host port, container's address, container's port)."""
     translations = (
         f"-A DOCKER ! -i {bridge} -p {protocol} -m {protocol} --dport {host_port}"
-        f" -j DNAT --to-destination {address}:{port}"
+        f" -j DNAT --to-destination {family.at_port(address, port)}"
         for protocol, host_port, address, port in published
     )
     permissions = (
-        f"-A DOCKER -d {address}/32 ! -i {bridge} -o {bridge} -p {protocol} -m {protocol}"
+        f"-A DOCKER -d {address}/{family.longest} ! -i {bridge} -o {bridge} -p {protocol} -m {protocol}"
         f" --dport {port} -j ACCEPT"
         for protocol, _, address, port in published
     )
     no_direct_access = (
-        f"-A PREROUTING -d {address}/32 ! -i {bridge} -j DROP"
+        f"-A PREROUTING -d {address}/{family.longest} ! -i {bridge} -j DROP"
         for address in sorted({address for _, _, address, _ in published})
     )
     return TEMPLATE.format(
         bridge=bridge,
-        subnet=subnet,
+        subnet=family.subnet,
+        loopback=family.loopback,
         translations="\n".join(translations),
         permissions="\n".join(permissions),
         no_direct_access="\n".join(no_direct_access),

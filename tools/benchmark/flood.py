@@ -9,8 +9,9 @@ import socket
 import struct
 import subprocess
 
+from .addresses import IPV4
 from .cnet_paths import CnetHost
-from .kernel_paths import FIRST, HOST, HOST_PORT, SERVER_PORT, UPLINK, IptablesPort, rule_packets
+from .kernel_paths import HOST_PORT, SERVER_PORT, UPLINK, IptablesPort, rule_packets
 from .lab import BenchError, Lab
 from .path import Contender, Path
 from .scenarios import US
@@ -55,7 +56,7 @@ def frame(kind, mac):
         protocol = 17
         payload = struct.pack("!HHHH", 50000, VXLAN_PORT, 8 + len(inside), 0) + inside
     fields = [0x45, 0, 20 + len(payload), 1, 0x4000, 64, protocol]
-    addresses = socket.inet_aton(STRANGER), socket.inet_aton(HOST)
+    addresses = socket.inet_aton(STRANGER), socket.inet_aton(IPV4.host)
     checksum = _checksum(struct.pack("!BBHHHBBH4s4s", *fields, 0, *addresses))
     header = struct.pack("!BBHHHBBH4s4s", *fields, checksum, *addresses)
     return bytes.fromhex(mac.replace(":", "")) + b"\x02\0\0\0\x99\x99\x08\0" + header + payload
@@ -101,7 +102,7 @@ class GuardedPort(IptablesPort):
     let_in = f"-A PREROUTING -p tcp -m tcp --dport {LIMITED_PORT} -m limit --limit 1/s --limit-burst 1 -j ACCEPT"
 
     def _publish(self, host, published):
-        super()._publish(host, [*published, ("tcp", LIMITED_PORT, FIRST, LIMITED_PORT)])
+        super()._publish(host, [*published, ("tcp", LIMITED_PORT, IPV4.first, LIMITED_PORT)])
         self.host = host
         for rule in (self.let_in, *self.refused.values()):
             host.run("iptables", "-t", "raw", *rule.split())
@@ -140,7 +141,7 @@ class Ours(Flooded):
         self.daemon.cli("port", "publish", "first", f"{LIMITED_PORT}:{LIMITED_PORT}", "--new-rate", 1)
         self.daemon.cli("network", "create", "over", "--vni", VNI, "--subnet", "10.99.0.0/24")
         self.daemon.cli("peer", "add", PEER)
-        return Path(cnet.outside, cnet.first, HOST, HOST_PORT, SERVER_PORT)
+        return Path(cnet.outside, cnet.first, IPV4.host, HOST_PORT, SERVER_PORT)
 
     def dropped(self, kind):
         return self.daemon.packets((self.hook, REASONS[kind]))

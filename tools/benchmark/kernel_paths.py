@@ -14,12 +14,11 @@
                  translation, one verdict map for the filter
 """
 
+from .addresses import IPV4, IPV6
 from .docker_rules import docker_rules
 from .lab import wire
 from .path import Contender, Path
 
-SUBNET, GATEWAY, FIRST, SECOND = "10.88.0.0/24", "10.88.0.1", "10.88.0.2", "10.88.0.3"
-HOST, OUTSIDE = "198.18.0.1", "198.18.0.2"
 BRIDGE, UPLINK = "docker0", "uplink0"
 HOST_PORT, SERVER_PORT = 8080, 5201
 OTHER_PORTS_FROM = 20000
@@ -34,26 +33,28 @@ class Loopback(Contender):
 class BareVeth(Contender):
     def build(self, lab):
         client, server = lab.namespace("client"), lab.namespace("server")
-        wire(client, "eth0", f"{FIRST}/24", server, "eth0", f"{SECOND}/24")
-        return Path(client, server, SECOND, SERVER_PORT, SERVER_PORT)
+        first, second = (self.family.on_link(one) for one in (self.family.first, self.family.second))
+        wire(client, "eth0", first, server, "eth0", second)
+        return Path(client, server, self.family.second, SERVER_PORT, SERVER_PORT)
 
 
-def add_container(lab, host, port, address):
+def add_container(lab, host, port, address, family=IPV4):
     """A container on the bridge of this host, as an engine makes one."""
     container = lab.namespace("container")
-    wire(host, port, None, container, "eth0", f"{address}/24")
+    wire(host, port, None, container, "eth0", family.on_link(address))
     host.ip(f"link set {port} master {BRIDGE}")
-    container.ip(f"route add default via {GATEWAY}")
+    container.ip(f"route add default via {family.gateway}")
     return container
 
 
-def bridge_host(lab, netfilter):
+def bridge_host(lab, netfilter, family=IPV4):
     host = lab.namespace("host")
-    host.sysctl("net/bridge/bridge-nf-call-iptables", int(netfilter))
-    host.sysctl("net/ipv4/ip_forward", 1)
+    for tool in ("iptables", "ip6tables"):
+        host.sysctl(f"net/bridge/bridge-nf-call-{tool}", int(netfilter))
+    host.sysctl(family.forwarding, 1)
     host.ip(
         f"link add {BRIDGE} type bridge forward_delay 0",
-        f"addr add {GATEWAY}/24 dev {BRIDGE}",
+        f"addr add {family.on_link(family.gateway)} dev {BRIDGE}",
         f"link set {BRIDGE} up",
     )
     return host
@@ -62,19 +63,19 @@ def bridge_host(lab, netfilter):
 class Bridge(Contender):
     """Two containers on a bridge, with `others` more beside them."""
 
-    def __init__(self, name, label, others=0):
-        super().__init__(name, label)
+    def __init__(self, name, label, others=0, family=IPV4):
+        super().__init__(name, label, family)
         self._others = others
 
     def build(self, lab):
-        return self._build(lab, bridge_host(lab, netfilter=False))
+        return self._build(lab, bridge_host(lab, netfilter=False, family=self.family))
 
     def _build(self, lab, host):
-        client = add_container(lab, host, "veth1", FIRST)
-        server = add_container(lab, host, "veth2", SECOND)
+        client = add_container(lab, host, "veth1", self.family.first, self.family)
+        server = add_container(lab, host, "veth2", self.family.second, self.family)
         if self._others:
             self._crowd(host, lab.namespace("others"))
-        return Path(client, server, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(client, server, self.family.second, SERVER_PORT, SERVER_PORT)
 
     def _crowd(self, host, pod):
         """One namespace for all: to the bridge each is a port as any other."""
@@ -93,7 +94,7 @@ class Bridge(Contender):
 class NetfilterBridge(Bridge):
     def build(self, lab):
         self._host = bridge_host(lab, netfilter=True)
-        self._host.run("iptables-restore", given=docker_rules(BRIDGE, SUBNET))
+        self._host.run("iptables-restore", given=docker_rules(BRIDGE, self.family))
         return self._build(lab, self._host)
 
     def carried(self):
@@ -114,14 +115,14 @@ class Wire(Contender):
     """A host and an outside host on one segment: the host's own traffic."""
 
     def build(self, lab):
-        host, outside = wired_host(lab, lab.namespace("host"))
-        return Path(host, outside, OUTSIDE, SERVER_PORT, SERVER_PORT)
+        host, outside = wired_host(lab, lab.namespace("host"), self.family)
+        return Path(host, outside, self.family.outside, SERVER_PORT, SERVER_PORT)
 
 
-def wired_host(lab, host):
+def wired_host(lab, host, family=IPV4):
     outside = lab.namespace("outside")
-    wire(host, UPLINK, f"{HOST}/24", outside, "eth0", f"{OUTSIDE}/24")
-    host.ip(f"route add default via {OUTSIDE}")
+    wire(host, UPLINK, family.on_link(family.host), outside, "eth0", family.on_link(family.outside))
+    host.ip(f"route add default via {family.outside}")
     return host, outside
 
 
@@ -135,57 +136,60 @@ def add_macvlan(lab, host, address):
 class Macvlan(Contender):
     def build(self, lab):
         host, _ = wired_host(lab, lab.namespace("host"))
-        client, server = (add_macvlan(lab, host, address) for address in (FIRST, SECOND))
-        return Path(client, server, SECOND, SERVER_PORT, SERVER_PORT)
+        client, server = (add_macvlan(lab, host, address) for address in (IPV4.first, IPV4.second))
+        return Path(client, server, IPV4.second, SERVER_PORT, SERVER_PORT)
 
 
 class Routed(Contender):
     def build(self, lab):
-        host, outside = wired_host(lab, lab.namespace("host"))
-        host.sysctl("net/ipv4/ip_forward", 1)
+        family = self.family
+        host, outside = wired_host(lab, lab.namespace("host"), family)
+        host.sysctl(family.forwarding, 1)
         container = lab.namespace("container")
-        wire(host, "veth1", f"{GATEWAY}/24", container, "eth0", f"{FIRST}/24")
-        container.ip(f"route add default via {GATEWAY}")
-        outside.ip(f"route add {SUBNET} via {HOST}")
-        return Path(outside, container, FIRST, SERVER_PORT, SERVER_PORT)
+        wire(host, "veth1", family.on_link(family.gateway), container, "eth0", family.on_link(family.first))
+        container.ip(f"route add default via {family.gateway}")
+        outside.ip(f"route add {family.subnet} via {family.host}")
+        return Path(outside, container, family.first, SERVER_PORT, SERVER_PORT)
 
 
 class PublishedPort(Contender):
     """A port of a container on a bridge; `others` more ports are published beside it."""
 
-    def __init__(self, name, label, others=0):
-        super().__init__(name, label)
+    def __init__(self, name, label, others=0, family=IPV4):
+        super().__init__(name, label, family)
         self._others = others
 
     def build(self, lab):
-        host, outside = wired_host(lab, bridge_host(lab, netfilter=False))
-        container = add_container(lab, host, "veth1", FIRST)
+        family = self.family
+        host, outside = wired_host(lab, bridge_host(lab, netfilter=False, family=family), family)
+        container = add_container(lab, host, "veth1", family.first, family)
         others = [
-            ("tcp", OTHER_PORTS_FROM + number, SECOND, 1 + number)
+            ("tcp", OTHER_PORTS_FROM + number, family.second, 1 + number)
             for number in range(self._others)
         ]
         # UDP comes last: no packet of TCP walks over it.
-        own = [(protocol, HOST_PORT, FIRST, SERVER_PORT) for protocol in ("tcp", "udp")]
+        own = [(protocol, HOST_PORT, family.first, SERVER_PORT) for protocol in ("tcp", "udp")]
         self._publish(host, [*others, *own])
-        return Path(outside, container, HOST, HOST_PORT, SERVER_PORT)
+        return Path(outside, container, family.host, HOST_PORT, SERVER_PORT)
 
     def _publish(self, host, published):
         raise NotImplementedError
 
 
 class IptablesPort(PublishedPort):
-    tool = "iptables-nft-restore"
+    tools = {IPV4: "iptables-nft-restore", IPV6: "ip6tables-nft-restore"}
 
     def _publish(self, host, published):
-        host.run(self.tool, given=docker_rules(BRIDGE, SUBNET, published))
+        host.run(self.tools[self.family], given=docker_rules(BRIDGE, self.family, published))
 
 
 class LegacyIptablesPort(IptablesPort):
-    tool = "iptables-legacy-restore"
+    tools = {IPV4: "iptables-legacy-restore"}
 
 
 class NftablesPort(PublishedPort):
     def _publish(self, host, published):
+        ip = "ip" if self.family == IPV4 else "ip6"
         elements = ", ".join(
             f"{protocol} . {host_port} : {address} . {port}"
             for protocol, host_port, address, port in published
@@ -195,22 +199,22 @@ class NftablesPort(PublishedPort):
             "-f",
             "-",
             given=f"""
-            table ip published {{
+            table {ip} published {{
                 map ports {{
-                    type inet_proto . inet_service : ipv4_addr . inet_service
+                    type inet_proto . inet_service : {"ipv4" if ip == "ip" else "ipv6"}_addr . inet_service
                     elements = {{ {elements} }}
                 }}
                 chain prerouting {{
                     type nat hook prerouting priority dstnat
-                    fib daddr type local dnat ip to meta l4proto . th dport map @ports
+                    fib daddr type local dnat {ip} to meta l4proto . th dport map @ports
                 }}
                 chain output {{
                     type nat hook output priority -100
-                    fib daddr type local dnat ip to meta l4proto . th dport map @ports
+                    fib daddr type local dnat {ip} to meta l4proto . th dport map @ports
                 }}
                 chain postrouting {{
                     type nat hook postrouting priority srcnat
-                    ip saddr {SUBNET} oifname != "{BRIDGE}" masquerade
+                    {ip} saddr {self.family.subnet} oifname != "{BRIDGE}" masquerade
                 }}
                 chain forward {{
                     type filter hook forward priority filter; policy drop

@@ -2,17 +2,13 @@
 Swarm and flannel build it, and cnetd on both.
 """
 
+from .addresses import IPV4, IPV6
 from .bpf import Program
 from .cnet_paths import NETWORK, Cnetd
 from .docker_rules import docker_rules
 from .kernel_paths import (
     BRIDGE,
-    FIRST,
-    HOST,
-    OUTSIDE,
-    SECOND,
     SERVER_PORT,
-    SUBNET,
     UPLINK,
     add_container,
     add_macvlan,
@@ -24,40 +20,41 @@ from .path import Contender, Path
 from .redirect_path import FIRST_INDEX, IN, SECOND_INDEX, container_at
 
 VNI, PORT = 300, 4789
-MTU = 1450  # what the wire leaves
+MTU = {IPV4: 1450, IPV6: 1430}  # what the wire leaves
 
 
-def two_hosts(lab, make):
+def two_hosts(lab, make, family=IPV4):
     """Hosts on one wire: (namespace, its address, the other's, its container's address) of each."""
     left, right = make(), make()
-    wire(left, UPLINK, f"{HOST}/24", right, UPLINK, f"{OUTSIDE}/24")
-    return (left, HOST, OUTSIDE, FIRST), (right, OUTSIDE, HOST, SECOND)
+    wire(left, UPLINK, family.on_link(family.host), right, UPLINK, family.on_link(family.outside))
+    return (left, family.host, family.outside, family.first), (right, family.outside, family.host, family.second)
 
 
 class Vxlan(Contender):
     """`netfilter`: what is bridged passes the host's rules, as with Docker's icc off, Kubernetes."""
 
-    def __init__(self, name, label, netfilter=False):
-        super().__init__(name, label)
+    def __init__(self, name, label, netfilter=False, family=IPV4):
+        super().__init__(name, label, family)
         self._netfilter = netfilter
 
     def build(self, lab):
         self._hosts, containers = [], []
+        mtu = MTU[self.family]
         for host, own, other, address in two_hosts(
-            lab, lambda: bridge_host(lab, self._netfilter)
+            lab, lambda: bridge_host(lab, self._netfilter, self.family), self.family
         ):
             host.ip(
-                f"link add vx0 mtu {MTU} type vxlan id {VNI} dstport {PORT} local {own} nolearning",
+                f"link add vx0 mtu {mtu} type vxlan id {VNI} dstport {PORT} local {own} nolearning",
                 f"link set vx0 master {BRIDGE} up",
             )
             host.run(*f"bridge fdb append 00:00:00:00:00:00 dev vx0 dst {other}".split())
-            container = add_container(lab, host, "veth1", address)
-            container.ip(f"link set eth0 mtu {MTU}")
+            container = add_container(lab, host, "veth1", address, self.family)
+            container.ip(f"link set eth0 mtu {mtu}")
             if self._netfilter:
-                host.run("iptables-restore", given=docker_rules(BRIDGE, SUBNET))
+                host.run("iptables-restore", given=docker_rules(BRIDGE, self.family))
             self._hosts.append(host)
             containers.append(container)
-        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(*containers, self.family.second, SERVER_PORT, SERVER_PORT)
 
     def carried(self):
         if not self._netfilter:
@@ -80,15 +77,15 @@ class FlowVxlan(Contender):
         containers = []
         for host, _, _, address in hosts:
             host.ip(
-                f"link add vx0 index {SECOND_INDEX} mtu {MTU} type vxlan dstport {PORT} external",
+                f"link add vx0 index {SECOND_INDEX} mtu {MTU[IPV4]} type vxlan dstport {PORT} external",
                 "link set vx0 up",
             )
             container, port = container_at(lab, host, FIRST_INDEX, address)
-            container.ip(f"link set eth0 mtu {MTU}")
+            container.ip(f"link set eth0 mtu {MTU[IPV4]}")
             to_device.attach(host, port)
             to_container.attach(host, "vx0")
             containers.append(container)
-        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(*containers, IPV4.second, SERVER_PORT, SERVER_PORT)
 
 
 class MacvlanAcross(Contender):
@@ -97,12 +94,12 @@ class MacvlanAcross(Contender):
     def build(self, lab):
         hosts = two_hosts(lab, lambda: lab.namespace("host"))
         containers = [add_macvlan(lab, host, address) for host, _, _, address in hosts]
-        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(*containers, IPV4.second, SERVER_PORT, SERVER_PORT)
 
 
 class CnetOverlay(Contender):
-    def __init__(self, name, label, bin_dir):
-        super().__init__(name, label)
+    def __init__(self, name, label, bin_dir, family=IPV4):
+        super().__init__(name, label, family)
         self._bin, self._daemons = bin_dir, []
 
     def build(self, lab):
@@ -114,17 +111,17 @@ class CnetOverlay(Contender):
     def _build(self, lab):
         containers = []
         for number, (host, _, other, address) in enumerate(
-            two_hosts(lab, lambda: lab.namespace("host")), 1
+            two_hosts(lab, lambda: lab.namespace("host"), self.family), 1
         ):
-            daemon = Cnetd(lab, self._bin, host, f"overlay{number}")
+            daemon = Cnetd(lab, self._bin, host, f"{self.name}{self.family.longest}-{number}")
             self._daemons.append(daemon)
             daemon.ensure_uplink()
             daemon.cli("peer", "add", other)
-            daemon.cli("network", "create", NETWORK, "--vni", VNI, "--subnet", SUBNET)
+            daemon.cli("network", "create", NETWORK, "--vni", VNI, "--subnet", self.family.subnet)
             containers.append(daemon.container(lab, "container", address))
         for daemon in self._daemons:
             poll(lambda daemon=daemon: daemon.cli("peer", "list")[0]["local"], 60, "a way to the peer")
-        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(*containers, self.family.second, SERVER_PORT, SERVER_PORT)
 
     def carried(self):
         return sum(daemon.packets(("endpoint", "vxlan_sent")) for daemon in self._daemons)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from .addresses import IPV4
 from .lab import Namespace
 
 
@@ -23,8 +24,8 @@ class Contender:
 
     cannot = ()  # modes
 
-    def __init__(self, name, label):
-        self.name, self.label = name, label
+    def __init__(self, name, label, family=IPV4):
+        self.name, self.label, self.family = name, label, family
 
     def build(self, lab):
         raise NotImplementedError

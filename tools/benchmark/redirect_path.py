@@ -1,7 +1,8 @@
 """The mechanisms that we stand on, with nothing around them: what they cost nobody can save."""
 
+from .addresses import IPV4
 from .bpf import Program
-from .kernel_paths import FIRST, GATEWAY, HOST, HOST_PORT, OUTSIDE, SECOND, SERVER_PORT, UPLINK
+from .kernel_paths import HOST_PORT, SERVER_PORT, UPLINK
 from .path import Contender, Path
 
 IN, OUT = "bench_redirect.bpf.o", "bench_redirect_out.bpf.o"
@@ -35,11 +36,11 @@ class BareRedirect(Contender):
         host = lab.namespace("host")
         program = Program(lab, host, self._object)
         ends = []
-        for index, address in ((FIRST_INDEX, FIRST), (SECOND_INDEX, SECOND)):
+        for index, address in ((FIRST_INDEX, IPV4.first), (SECOND_INDEX, IPV4.second)):
             container, port = container_at(lab, host, index, address)
             program.attach(host, port)
             ends.append(container)
-        return Path(*ends, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(*ends, IPV4.second, SERVER_PORT, SERVER_PORT)
 
 
 class BareRedirectPort(Contender):
@@ -54,11 +55,11 @@ class BareRedirectPort(Contender):
         host, outside = lab.namespace("host"), lab.namespace("outside")
         pair = f"type veth peer name eth0 netns {outside.path}"
         host.ip(f"link add {UPLINK} index {SECOND_INDEX} {pair}", f"link set {UPLINK} up")
-        outside.ip(f"addr add {OUTSIDE}/24 dev eth0", "link set eth0 up")
-        container, port = container_at(lab, host, FIRST_INDEX, HOST)
+        outside.ip(f"addr add {IPV4.outside}/24 dev eth0", "link set eth0 up")
+        container, port = container_at(lab, host, FIRST_INDEX, IPV4.host)
         Program(lab, host, self._in).attach(host, UPLINK)
         Program(lab, host, self._out).attach(host, port)
-        return Path(outside, container, HOST, HOST_PORT, HOST_PORT)
+        return Path(outside, container, IPV4.host, HOST_PORT, HOST_PORT)
 
 
 class BareNat(Contender):
@@ -73,19 +74,19 @@ class BareNat(Contender):
         pair = f"address {UPLINK_MAC} type veth peer name eth0 address {OUTSIDE_MAC} netns {outside.path}"
         host.ip(
             f"link add {UPLINK} index {SECOND_INDEX} {pair}",
-            f"addr add {HOST}/24 dev {UPLINK}",
+            f"addr add {IPV4.host}/24 dev {UPLINK}",
             f"link set {UPLINK} up",
         )
-        outside.ip(f"addr add {OUTSIDE}/24 dev eth0", "link set eth0 up")
-        container, port = container_at(lab, host, FIRST_INDEX, FIRST)
+        outside.ip(f"addr add {IPV4.outside}/24 dev eth0", "link set eth0 up")
+        container, port = container_at(lab, host, FIRST_INDEX, IPV4.first)
         container.ip(
             f"link set eth0 address {CONTAINER_MAC}",
-            f"route add default via {GATEWAY}",
-            f"neigh add {GATEWAY} lladdr {PORT_MAC} dev eth0 nud permanent",
+            f"route add default via {IPV4.gateway}",
+            f"neigh add {IPV4.gateway} lladdr {PORT_MAC} dev eth0 nud permanent",
         )
         Program(lab, host, self._in).attach(host, UPLINK)
         Program(lab, host, self._out).attach(host, port)
-        return Path(outside, container, HOST, HOST_PORT, SERVER_PORT)
+        return Path(outside, container, IPV4.host, HOST_PORT, SERVER_PORT)
 
 
 class BareRedirectAcross(Contender):
@@ -105,7 +106,7 @@ class BareRedirectAcross(Contender):
         to_container = Program(lab, left, self._in)
         to_wire = Program(lab, left, self._out)
         containers = []
-        for host, address in ((left, FIRST), (right, SECOND)):
+        for host, address in ((left, IPV4.first), (right, IPV4.second)):
             host.ip(f"link set {UPLINK} address {ACROSS_MAC} up")
             self._prepare(host)
             container, port = container_at(lab, host, FIRST_INDEX, address)
@@ -113,7 +114,7 @@ class BareRedirectAcross(Contender):
             to_wire.attach(host, port)
             to_container.attach(host, UPLINK)
             containers.append(container)
-        return Path(*containers, SECOND, SERVER_PORT, SERVER_PORT)
+        return Path(*containers, IPV4.second, SERVER_PORT, SERVER_PORT)
 
     def _prepare(self, host):
         pass
