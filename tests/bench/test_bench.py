@@ -47,6 +47,18 @@ def leftovers(pid):
     return found
 
 
+def test_measures_ipv6(tmp_path):
+    figures_file = tmp_path / "figures.json"
+    names = ["same-host6", "published6", "uplink6", "overlay6"]
+    done = bench(*names, "--rounds", "1", "--seconds", "0.05", "--json", str(figures_file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(figures_file.read_text())
+    assert figures["errors"] == [] and set(figures["scenarios"]) == set(names)
+    for modes in figures["scenarios"].values():
+        assert set(modes) == {"rr", "crr", "stream"}
+        assert all("cnet" in contenders and len(contenders) > 2 for contenders in modes.values())
+
+
 def test_measures_every_contender(tmp_path):
     figures_file = tmp_path / "figures.json"
     page = tmp_path / "page.html"

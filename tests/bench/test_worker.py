@@ -370,3 +370,8 @@ def test_refuses_odd_options(words):
     done = subprocess.run([WORKER, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "not understood" in done.stderr
+
+
+def test_ipv6_is_for_tcp(place):
+    done = place.run(WORKER, "client", "--mode", "udp", "--address", "::1", check=False)
+    assert done.returncode == 1 and "IPv4 alone" in done.stderr

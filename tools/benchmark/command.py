@@ -80,7 +80,7 @@ def make_parser():
         help=f"{QUICK['rounds']} rounds of {QUICK['seconds']} s: under three minutes",
     )
     parser.add_argument(
-        "--full", action="store_true", help="what to publish: those of minutes too, half an hour"
+        "--full", action="store_true", help="what to publish: those of minutes too, 40 of them"
     )
     parser.add_argument("--rounds", type=int, help=f"how many (default {DEFAULT['rounds']})")
     parser.add_argument("--seconds", type=float, help=f"of each run (default {DEFAULT['seconds']:g})")

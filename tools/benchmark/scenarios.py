@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from .addresses import IPV6
 from .cnet_paths import CnetHost, CnetPort, CnetSwitched, CnetUplink
 from .kernel_paths import (
     BareVeth,
@@ -60,6 +61,26 @@ class Scenario:
     def without(self, skipped):
         kept = [one for one in self.contenders if one.name not in skipped]
         return dataclasses.replace(self, contenders=kept)
+
+
+def _published(bin_dir, others, cnet):
+    return Scenario(
+        "published",
+        "published port, outside to container",
+        "routed",
+        "routed-again",
+        [
+            Routed("routed", "routed, no NAT"),
+            Routed("routed-again", "routed, no NAT, again"),
+            LegacyIptablesPort("iptables-legacy", "iptables-legacy", others),
+            IptablesPort("iptables", "iptables-nft as Docker", others),
+            NftablesPort("nftables", "nftables map", others),
+            BareRedirectPort("redirect", "bpf_redirect, no NAT", bin_dir),
+            BareNat("bare-nat", "the same, one port translated", bin_dir),
+            CnetPort(US, "cnet-bpf", cnet),
+        ],
+        [Aim("crr", "nftables", 1.30)],
+    )
 
 
 def _ports(bin_dir, sizes):
@@ -149,6 +170,70 @@ def _overlay(bin_dir):
     )
 
 
+def _ipv6(bin_dir):
+    """The same over IPv6, with fewer contenders: does it keep up with IPv4?"""
+    cnet = CnetHost(bin_dir, label="cnet6", family=IPV6)
+    us = "cnet-bpf"
+
+    def scenario(name, title, limit, again, contenders, aims):
+        return Scenario(name, f"{title}, over IPv6", limit, again, contenders, aims, only_by_name=True, only=("rr", "crr", "stream"))
+
+    return [
+        scenario(
+            "same-host6",
+            "same host, container to container",
+            "veth",
+            "veth-again",
+            [
+                BareVeth("veth", "bare veth pair", IPV6),
+                BareVeth("veth-again", "bare veth pair, again", IPV6),
+                Bridge("bridge", "bridge", family=IPV6),
+                CnetSwitched(US, us, cnet),
+            ],
+            [Aim("rr", "veth", 0.97), Aim("crr", "veth", 0.97), Aim("rr", "bridge", 1.09)],
+        ),
+        scenario(
+            "published6",
+            "published port, outside to container",
+            "routed",
+            "routed-again",
+            [
+                Routed("routed", "routed, no NAT", IPV6),
+                Routed("routed-again", "routed, no NAT, again", IPV6),
+                IptablesPort("iptables", "ip6tables-nft as Docker", family=IPV6),
+                NftablesPort("nftables", "nftables map", family=IPV6),
+                CnetPort(US, us, cnet),
+            ],
+            [Aim("crr", "nftables", 1.30)],
+        ),
+        scenario(
+            "uplink6",
+            "the host's own traffic, host to outside",
+            "none",
+            "none-again",
+            [
+                Wire("none", "no programs", IPV6),
+                Wire("none-again", "no programs, again", IPV6),
+                CnetUplink(US, us, cnet),
+            ],
+            [Aim("rr", "none", 0.98)],
+        ),
+        scenario(
+            "overlay6",
+            "one network on two hosts, container to container",
+            "hosts",
+            "hosts-again",
+            [
+                Wire("hosts", "host to host", IPV6),
+                Wire("hosts-again", "host to host, again", IPV6),
+                Vxlan("vxlan", "bridge + vxlan", family=IPV6),
+                CnetOverlay(US, us, bin_dir, IPV6),
+            ],
+            [Aim("rr", "hosts", 0.90), Aim("rr", "vxlan", 1.4), Aim("stream", "hosts", 0.95)],
+        ),
+    ]
+
+
 def scenarios(bin_dir, others):
     """All of them; `others` more ports are published beside the measured one."""
     cnet = CnetHost(bin_dir, others)
@@ -177,23 +262,7 @@ def scenarios(bin_dir, others):
                 Aim("rr", "bridge-nf", 1.27),
             ],
         ),
-        Scenario(
-            "published",
-            "published port, outside to container",
-            "routed",
-            "routed-again",
-            [
-                Routed("routed", "routed, no NAT"),
-                Routed("routed-again", "routed, no NAT, again"),
-                LegacyIptablesPort("iptables-legacy", "iptables-legacy", others),
-                IptablesPort("iptables", "iptables-nft as Docker", others),
-                NftablesPort("nftables", "nftables map", others),
-                BareRedirectPort("redirect", "bpf_redirect, no NAT", bin_dir),
-                BareNat("bare-nat", "the same, one port translated", bin_dir),
-                CnetPort(US, us, cnet),
-            ],
-            [Aim("crr", "nftables", 1.30)],
-        ),
+        _published(bin_dir, others, cnet),
         Scenario(
             "uplink",
             "the host's own traffic, host to outside",
@@ -209,4 +278,5 @@ def scenarios(bin_dir, others):
         _overlay(bin_dir),
         _ports(bin_dir, (others,) if others else PORTS),
         _endpoints(bin_dir),
+        *_ipv6(bin_dir),
     ]

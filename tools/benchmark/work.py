@@ -26,7 +26,8 @@ class Worker:
         more than its seconds say."""
         work, *more = WORDS.get(mode, (mode,))
         common = ["--mode", work, "--token", secrets.token_hex(8), *more, *self._common]
-        with self._started(path.server, "server", "--port", path.server_port, *common) as server:
+        listen = ["--address", "::"] if ":" in path.address else []
+        with self._started(path.server, "server", "--port", path.server_port, *listen, *common) as server:
             if server.stdout.readline().strip() != "ready":
                 raise BenchError(f"the server did not start: {server.communicate()[1].strip()}")
             where = ["--address", path.address, "--port", path.port, "--seconds", seconds]

@@ -41,6 +41,11 @@ Status parse_option(std::string_view name, const char* value, Options& options) 
         options.work = work->work;
         return {};
     }
+    if (name == "--address" && text.find(':') != text.npos) {
+        if (inet_pton(AF_INET6, value, &options.address6.emplace()) != 1)
+            return invalid(name, text);
+        return {};
+    }
     if (name == "--address" || name == "--sources") {
         in_addr& where = name == "--address" ? options.address : options.sources;
         if (inet_pton(AF_INET, value, &where) != 1) return invalid(name, text);
@@ -69,6 +74,10 @@ Result<Options> parse_options(int argc, char** argv) {
         const Status parsed = parse_option(argv[i], argv[i + 1], options);
         if (!parsed) return parsed.error();
     }
+    const bool by_tcp =
+        options.work == Work::kRr || options.work == Work::kCrr || options.work == Work::kStream;
+    if (options.address6 && !by_tcp)
+        return Error(ErrorKind::kInvalid, "--address: this mode has IPv4 alone");
     return options;
 }
 

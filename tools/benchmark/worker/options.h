@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "userspace/base/result.h"
 
@@ -23,7 +24,8 @@ enum class Work {
 struct Options {
     Role role = Role::kServer;
     Work work = Work::kRr;
-    in_addr address{}; // the server's: what to listen on, what to connect to
+    in_addr address{};                // the server's: what to listen on, what to connect to
+    std::optional<in6_addr> address6; // in its place; of rr, crr and stream
     uint16_t port = 0;
     uint64_t token = 0; // both ends of a run have the same, no two runs do
     int cpu = 0;

@@ -17,21 +17,40 @@ Status set_option(const UniqueFd& socket, int level, int name, int value, const 
     return {};
 }
 
-Result<UniqueFd> tcp_socket() {
-    UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<UniqueFd> tcp_socket(int family) {
+    UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket) return Error::system("socket");
     const Status set = set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
     if (!set) return set.error();
     return socket;
 }
 
-sockaddr_in endpoint_of(const Options& options) {
-    sockaddr_in endpoint{};
-    endpoint.sin_family = AF_INET;
-    endpoint.sin_addr = options.address;
-    endpoint.sin_port = htons(options.port);
-    return endpoint;
-}
+// The server's address, of either family.
+class Endpoint {
+public:
+    explicit Endpoint(const Options& options) {
+        if (options.address6) {
+            in6_.sin6_family = AF_INET6;
+            in6_.sin6_addr = *options.address6;
+            in6_.sin6_port = htons(options.port);
+        } else {
+            in_.sin_family = AF_INET;
+            in_.sin_addr = options.address;
+            in_.sin_port = htons(options.port);
+        }
+    }
+
+    int family() const { return any_.sa_family; }
+    const sockaddr* address() const { return &any_; }
+    socklen_t size() const { return family() == AF_INET6 ? sizeof in6_ : sizeof in_; }
+
+private:
+    union {
+        sockaddr_in6 in6_{};
+        sockaddr_in in_;
+        sockaddr any_;
+    };
+};
 
 } // namespace
 
@@ -46,13 +65,12 @@ std::vector<uint8_t> block_of(const Options& options) {
 }
 
 Result<UniqueFd> listen_on(const Options& options) {
-    auto socket = tcp_socket();
+    const Endpoint endpoint(options);
+    auto socket = tcp_socket(endpoint.family());
     if (!socket) return socket;
     const Status reuse = set_option(*socket, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
     if (!reuse) return reuse.error();
-    const sockaddr_in endpoint = endpoint_of(options);
-    if (bind(socket->get(), reinterpret_cast<const sockaddr*>(&endpoint), sizeof endpoint) != 0)
-        return Error::system("bind");
+    if (bind(socket->get(), endpoint.address(), endpoint.size()) != 0) return Error::system("bind");
     if (listen(socket->get(), 128) != 0) return Error::system("listen");
     return socket;
 }
@@ -66,16 +84,17 @@ Result<UniqueFd> accept_from(const UniqueFd& listener) {
 }
 
 Result<UniqueFd> connect_to(const Options& options) {
-    auto socket = tcp_socket();
+    const Endpoint endpoint(options);
+    auto socket = tcp_socket(endpoint.family());
     if (!socket) return socket;
-    const sockaddr_in endpoint = endpoint_of(options);
-    if (connect(socket->get(), reinterpret_cast<const sockaddr*>(&endpoint), sizeof endpoint) != 0)
+    if (connect(socket->get(), endpoint.address(), endpoint.size()) != 0)
         return Error::system("connect");
     return socket;
 }
 
 Result<UniqueFd> connect_from(const Options& options, in_addr source, timeval longest) {
-    auto socket = tcp_socket();
+    const Endpoint to(options);
+    auto socket = tcp_socket(to.family());
     if (!socket) return socket;
     // The port is chosen by connect(), which may take one that is in use towards somebody else.
     const Status late =
@@ -88,9 +107,7 @@ Result<UniqueFd> connect_from(const Options& options, in_addr source, timeval lo
         return Error::system("bind");
     if (setsockopt(socket->get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest) != 0)
         return Error::system("SO_SNDTIMEO");
-    const sockaddr_in to = endpoint_of(options);
-    if (connect(socket->get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0)
-        return socket;
+    if (connect(socket->get(), to.address(), to.size()) == 0) return socket;
     if (errno == EINPROGRESS || errno == EAGAIN) return UniqueFd();
     return Error::system("connect");
 }

@@ -1,4 +1,4 @@
-// Blocking TCP sockets over IPv4, and the bytes that the two ends of a run exchange.
+// Blocking TCP sockets, and the bytes that the two ends of a run exchange.
 //
 // A run opens with a hello: the client sends the run's token, the server answers with its
 // complement, so both know that the far end is this run's. A request is any byte but kGoodbye, its
