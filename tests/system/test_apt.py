@@ -21,8 +21,7 @@ from test_package import package  # noqa: F401
 KEPT = re.compile(r"/(var/(lib/(dpkg|apt|systemd)|cache|log)/|etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|etc/ld\.so\.cache$|"
                   r"etc/(resolv\.conf|machine-id)$|(run|tmp|dev|proc|sys)/|etc/\.)")
 DAEMON = """
-printf '[sock]\\nenabled = false\\n' >/run/test.toml
-cnetd --config /run/test.toml >&2 &
+cnetd >&2 &
 daemon=$!
 for _ in $(seq 600); do cnet-bpf status >/dev/null 2>&1 && break; sleep 0.1; done
 cnet-bpf network create web --subnet 10.77.0.0/24 >&2

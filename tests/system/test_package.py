@@ -50,9 +50,6 @@ def bare(package):
         shutil.copy(package, made.shared / "cnet-bpf.deb")
         made.boot()
         made.run("sh", "-c", "mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates && touch /var/lib/dpkg/status")
-        # The machine's cgroups are those of whoever runs the tests.
-        made.run("sh", "-c", "printf '[sock]\\nenabled = false\\n' >/run/test.toml")
-        made.drop_in("cnetd.service", "[Service]\nExecStart=\nExecStart=/usr/sbin/cnetd --config /run/test.toml")
         yield made
     finally:
         made.close()

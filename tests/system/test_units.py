@@ -1,6 +1,6 @@
 """cnetd.service and cnetd.socket under a real systemd. The tests share one machine and run in this order:
 
-    socket activation -> who may do what -> traffic over restarts -> watchdog -> clean stop
+    socket activation -> who may do what -> the host's processes -> traffic over restarts -> watchdog -> clean stop
 """
 
 import json
@@ -34,6 +34,19 @@ def pair(machine):
         machine.run("cnet-bpf", "sandbox", "create", name)
         machine.run("cnet-bpf", "endpoint", "create", "net", name, "--netns", name, "--ip", address)
     return "left", "right"
+
+
+SERVE = """
+import socket
+with socket.create_server(("", 80)) as server:
+    print("ready", flush=True)
+    server.accept()[0].sendall(b"from inside")
+"""
+DIAL = """
+import socket
+with socket.create_connection(("127.0.0.1", 8080), timeout=20) as one:
+    print(one.recv(100).decode())
+"""
 
 
 def ping(machine, count, interval="0.01"):
@@ -97,6 +110,22 @@ def test_traffic_flows_over_restarts(machine, pair, how):
     assert main_pid(machine) != before
     assert stream.poll() is None, "the traffic ended before the last restart"
     assert lost(stream) == 0
+
+
+def test_a_process_of_the_host_reaches_a_published_port(machine, pair):
+    """By programs at the root of the machine's cgroups, which the unit's confinement lets the daemon attach."""
+    _, right = pair
+    machine.run("cnet-bpf", "port", "publish", right, "127.0.0.1:8080:80")
+    with machine.spawn("ip", "netns", "exec", right, "/usr/bin/python3", "-c", SERVE) as server:
+        try:
+            assert server.stdout.readline() == "ready\n"
+            # What is started from outside is in a cgroup outside.
+            dialled = machine.run("systemd-run", "--quiet", "--wait", "--pipe", "/usr/bin/python3", "-c", DIAL)
+            assert dialled == "from inside"
+            server.wait(20)
+        finally:
+            server.kill()
+    machine.run("cnet-bpf", "port", "unpublish", right, "127.0.0.1:8080:80")
 
 
 def test_the_watchdog_replaces_a_hung_daemon(machine, pair):
