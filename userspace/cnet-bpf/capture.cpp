@@ -34,14 +34,6 @@ CapturedPacket packet_of(const cnet_event& event, std::span<const uint8_t> frame
     return packet;
 }
 
-Result<uint32_t> snap_bytes(const Arguments& arguments) {
-    auto given = arguments.options.find("--snaplen");
-    if (given == arguments.options.end()) return CNET_SNAP_MAX;
-    const auto bytes = parse_number(given->second.front());
-    if (bytes && *bytes >= 1 && *bytes <= CNET_SNAP_MAX) return static_cast<uint32_t>(*bytes);
-    return Error(ErrorKind::kInvalid, "--snaplen is 1 to " + std::to_string(CNET_SNAP_MAX));
-}
-
 Error cannot_write(const std::string& file) {
     return Error::system("write " + file);
 }
@@ -83,7 +75,7 @@ int print_packets(const Context& context, const WatchRequest& request) {
 int capture(Context& context, const Verb&, const Arguments& arguments) {
     auto request = read_watch(context, arguments, CNET_EVENT_PACKET);
     if (!request) return fail_watch(context, kName, request.error());
-    auto snap = snap_bytes(arguments);
+    auto snap = number_of(arguments, "--snaplen", CNET_SNAP_MAX, CNET_SNAP_MAX);
     if (!snap) return fail_watch(context, kName, snap.error());
     auto file = arguments.options.find("-w");
     if (file == arguments.options.end()) return print_packets(context, *request);

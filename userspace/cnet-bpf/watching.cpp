@@ -52,15 +52,16 @@ bool nobody_reads_output() {
     return ::poll(&output, 1, 0) == 1 && output.revents & POLLERR;
 }
 
-Result<uint32_t> sample_of(const Arguments& arguments) {
-    auto given = arguments.options.find("--sample");
-    if (given == arguments.options.end()) return 1;
-    const auto sample = parse_number(given->second.front());
-    if (sample && *sample >= 1 && *sample <= UINT32_MAX) return static_cast<uint32_t>(*sample);
-    return Error(ErrorKind::kInvalid, "--sample is 1 to " + std::to_string(UINT32_MAX));
-}
-
 } // namespace
+
+Result<uint32_t> number_of(const Arguments& arguments, const std::string& option, uint32_t usual,
+                           uint32_t most) {
+    auto given = arguments.options.find(option);
+    if (given == arguments.options.end()) return usual;
+    const auto number = parse_number(given->second.front());
+    if (number && *number >= 1 && *number <= most) return static_cast<uint32_t>(*number);
+    return Error(ErrorKind::kInvalid, option + " is 1 to " + std::to_string(most));
+}
 
 Result<WatchRequest> read_watch(Context& context, const Arguments& arguments, uint32_t usual) {
     WatchRequest request;
@@ -68,7 +69,7 @@ Result<WatchRequest> read_watch(Context& context, const Arguments& arguments, ui
         request.count = parse_number(given->second.front());
     if (request.count && *request.count == 0)
         return Error(ErrorKind::kInvalid, "--count must be 1 at least");
-    auto sample = sample_of(arguments);
+    auto sample = number_of(arguments, "--sample", 1, UINT32_MAX);
     if (!sample) return sample.error();
     request.names = ask_names(context);
     auto wanted = parse_monitor(arguments.positionals, request.names, usual);

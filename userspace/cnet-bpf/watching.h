@@ -16,6 +16,10 @@ struct WatchRequest {
     MonitorNames names;            // none without cnetd: numbers do
 };
 
+// Of an option that counts: 1 to `most`, `usual` when it is not given. kInvalid for another.
+Result<uint32_t> number_of(const Arguments& arguments, const std::string& option, uint32_t usual,
+                           uint32_t most);
+
 // By filter words, --sample and --count. `usual` are the kinds of events that are wanted unless
 // words say which. kInvalid for words that make no sense.
 Result<WatchRequest> read_watch(Context& context, const Arguments& arguments, uint32_t usual);
