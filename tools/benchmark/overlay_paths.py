@@ -110,10 +110,8 @@ class CnetOverlay(Contender):
 
     def _build(self, lab):
         containers = []
-        for number, (host, _, other, address) in enumerate(
-            two_hosts(lab, lambda: lab.namespace("host"), self.family), 1
-        ):
-            daemon = Cnetd(lab, self._bin, host, f"{self.name}{self.family.longest}-{number}")
+        for host, _, other, address in two_hosts(lab, lambda: lab.namespace("host"), self.family):
+            daemon = Cnetd(lab, self._bin, host, host.name)
             self._daemons.append(daemon)
             daemon.ensure_uplink()
             daemon.cli("peer", "add", other)

@@ -170,66 +170,52 @@ def _overlay(bin_dir):
     )
 
 
-def _ipv6(bin_dir):
-    """The same over IPv6, with fewer contenders: does it keep up with IPv4?"""
+def _over_ipv6(scenario, *contenders):
+    """The same with these contenders; what is aimed for stays, as far as they are there."""
+    names = [one.name for one in contenders]
+    return dataclasses.replace(
+        scenario,
+        name=f"{scenario.name}6",
+        title=f"{scenario.title}, over IPv6",
+        contenders=list(contenders),
+        aims=[aim for aim in scenario.aims if aim.against in names],
+        only_by_name=True,
+        only=("rr", "crr", "stream"),
+    )
+
+
+def _ipv6(bin_dir, same_host, published, uplink, overlay):
+    """Fewer contenders: does IPv6 keep up with IPv4?"""
     cnet = CnetHost(bin_dir, label="cnet6", family=IPV6)
     us = "cnet-bpf"
-
-    def scenario(name, title, limit, again, contenders, aims):
-        return Scenario(name, f"{title}, over IPv6", limit, again, contenders, aims, only_by_name=True, only=("rr", "crr", "stream"))
-
     return [
-        scenario(
-            "same-host6",
-            "same host, container to container",
-            "veth",
-            "veth-again",
-            [
-                BareVeth("veth", "bare veth pair", IPV6),
-                BareVeth("veth-again", "bare veth pair, again", IPV6),
-                Bridge("bridge", "bridge", family=IPV6),
-                CnetSwitched(US, us, cnet),
-            ],
-            [Aim("rr", "veth", 0.97), Aim("crr", "veth", 0.97), Aim("rr", "bridge", 1.09)],
+        _over_ipv6(
+            same_host,
+            BareVeth("veth", "bare veth pair", IPV6),
+            BareVeth("veth-again", "bare veth pair, again", IPV6),
+            Bridge("bridge", "bridge", family=IPV6),
+            CnetSwitched(US, us, cnet),
         ),
-        scenario(
-            "published6",
-            "published port, outside to container",
-            "routed",
-            "routed-again",
-            [
-                Routed("routed", "routed, no NAT", IPV6),
-                Routed("routed-again", "routed, no NAT, again", IPV6),
-                IptablesPort("iptables", "ip6tables-nft as Docker", family=IPV6),
-                NftablesPort("nftables", "nftables map", family=IPV6),
-                CnetPort(US, us, cnet),
-            ],
-            [Aim("crr", "nftables", 1.30)],
+        _over_ipv6(
+            published,
+            Routed("routed", "routed, no NAT", IPV6),
+            Routed("routed-again", "routed, no NAT, again", IPV6),
+            IptablesPort("iptables", "ip6tables-nft as Docker", family=IPV6),
+            NftablesPort("nftables", "nftables map", family=IPV6),
+            CnetPort(US, us, cnet),
         ),
-        scenario(
-            "uplink6",
-            "the host's own traffic, host to outside",
-            "none",
-            "none-again",
-            [
-                Wire("none", "no programs", IPV6),
-                Wire("none-again", "no programs, again", IPV6),
-                CnetUplink(US, us, cnet),
-            ],
-            [Aim("rr", "none", 0.98)],
+        _over_ipv6(
+            uplink,
+            Wire("none", "no programs", IPV6),
+            Wire("none-again", "no programs, again", IPV6),
+            CnetUplink(US, us, cnet),
         ),
-        scenario(
-            "overlay6",
-            "one network on two hosts, container to container",
-            "hosts",
-            "hosts-again",
-            [
-                Wire("hosts", "host to host", IPV6),
-                Wire("hosts-again", "host to host, again", IPV6),
-                Vxlan("vxlan", "bridge + vxlan", family=IPV6),
-                CnetOverlay(US, us, bin_dir, IPV6),
-            ],
-            [Aim("rr", "hosts", 0.90), Aim("rr", "vxlan", 1.4), Aim("stream", "hosts", 0.95)],
+        _over_ipv6(
+            overlay,
+            Wire("hosts", "host to host", IPV6),
+            Wire("hosts-again", "host to host, again", IPV6),
+            Vxlan("vxlan", "bridge + vxlan", family=IPV6),
+            CnetOverlay(US, us, bin_dir, IPV6),
         ),
     ]
 
@@ -238,7 +224,7 @@ def scenarios(bin_dir, others):
     """All of them; `others` more ports are published beside the measured one."""
     cnet = CnetHost(bin_dir, others)
     us = "cnet-bpf"
-    return cnet, [
+    compared = [
         Scenario(
             "same-host",
             "same host, container to container",
@@ -276,7 +262,10 @@ def scenarios(bin_dir, others):
             [Aim("rr", "none", 0.98)],
         ),
         _overlay(bin_dir),
+    ]
+    return cnet, [
+        *compared,
         _ports(bin_dir, (others,) if others else PORTS),
         _endpoints(bin_dir),
-        *_ipv6(bin_dir),
+        *_ipv6(bin_dir, *compared),
     ]
