@@ -64,6 +64,14 @@ class Askers:
         return sum(int(one) for one in said)
 
 
+def nspawn(name, directory, bpffs, *words):
+    """The command of a container that may load BPF programs, and of which the machine's systemd knows nothing."""
+    # Under a systemd of its own the container gets a scope; elsewhere it stays where it is.
+    unit = [] if os.path.isdir("/run/systemd/system") else ["--keep-unit"]
+    return ["systemd-nspawn", "--quiet", f"--directory={directory}", f"--machine={name}", "--register=no", *unit,
+            f"--bind={bpffs}:/sys/fs/bpf", "--capability=all", "--system-call-filter=bpf perf_event_open", *words]
+
+
 def forget_nspawn(name):
     """nspawn keeps its propagation directory where /run is not a tmpfs."""
     propagate = pathlib.Path("/run/systemd/nspawn/propagate") / name
@@ -99,15 +107,10 @@ class Machine:
         self._leader = None
 
     def boot(self):
-        # Under a systemd of its own the container gets a scope; elsewhere it stays where it is.
-        unit = [] if os.path.isdir("/run/systemd/system") else ["--keep-unit"]
         with open(self.console, "w", encoding="utf-8") as console:
             self._nspawn = subprocess.Popen(
-                ["systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--boot", "--private-network",
-                 "--register=no", *unit, f"--machine={self.name}", "--console=pipe",
-                 *self._mounts,
-                 f"--bind={self.bpffs}:/sys/fs/bpf", "--capability=all",
-                 "--system-call-filter=bpf perf_event_open", "--", "systemd.unit=cnet-test.target"],
+                nspawn(self.name, "/", self.bpffs, "--volatile=yes", "--boot", "--private-network", "--console=pipe",
+                       *self._mounts, "--", "systemd.unit=cnet-test.target"),
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
         self._leader = wait_until(self._find_leader, 30, "systemd-nspawn starting its init")
         wait_until(lambda: self.run("systemctl", "is-active", "cnet-test.target", check=False) == "active",

@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from machine import forget_nspawn
+from machine import forget_nspawn, nspawn
 from test_package import package  # noqa: F401
 
 # What apt and dpkg keep of any package that ever was, and what they compute from those that are there.
@@ -50,12 +50,10 @@ class Root:
         subprocess.run(["mount", "-t", "bpf", "bpf", self.bpffs], check=True)
 
     def attempt(self, *argv, network=False, timeout=600):
-        unit = [] if os.path.isdir("/run/systemd/system") else ["--keep-unit"]
         apart = [] if network else ["--private-network"]
         return subprocess.run(
-            ["systemd-nspawn", "--quiet", f"--directory={self.directory}", f"--machine={self.name}", "--register=no", *unit,
-             *apart, "--as-pid2", "--pipe", f"--bind={self.bpffs}:/sys/fs/bpf", "--resolv-conf=off", "--capability=all",
-             "--system-call-filter=bpf perf_event_open", "--setenv=DEBIAN_FRONTEND=noninteractive", "--", *argv],
+            nspawn(self.name, self.directory, self.bpffs, *apart, "--as-pid2", "--pipe", "--resolv-conf=off",
+                   "--setenv=DEBIAN_FRONTEND=noninteractive", "--", *argv),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
 
     def run(self, *argv, **options):
