@@ -14,11 +14,16 @@
                  translation, one verdict map for the filter
 """
 
+import os
+import pathlib
+import subprocess
+
 from .addresses import IPV4, IPV6
 from .docker_rules import docker_rules
-from .lab import wire
+from .lab import BenchError, wire
 from .path import Contender, Path
 
+LOAD_BR_NETFILTER = pathlib.Path(__file__).resolve().parent.parent / "lib/br_netfilter"
 BRIDGE, UPLINK = "docker0", "uplink0"
 HOST_PORT, SERVER_PORT = 8080, 5201
 OTHER_PORTS_FROM = 20000
@@ -49,8 +54,11 @@ def add_container(lab, host, port, address, family=IPV4):
 
 def bridge_host(lab, netfilter, family=IPV4):
     host = lab.namespace("host")
-    for tool in ("iptables", "ip6tables"):
-        host.sysctl(f"net/bridge/bridge-nf-call-{tool}", int(netfilter))
+    if netfilter and subprocess.run([LOAD_BR_NETFILTER], check=False).returncode != 0:
+        raise BenchError("br_netfilter cannot be loaded")
+    if os.path.isdir("/proc/sys/net/bridge"):  # else no bridge of this kernel hands anything to iptables
+        for tool in ("iptables", "ip6tables"):
+            host.sysctl(f"net/bridge/bridge-nf-call-{tool}", int(netfilter))
     host.sysctl(family.forwarding, 1)
     host.ip(
         f"link add {BRIDGE} type bridge forward_delay 0",

@@ -17,6 +17,7 @@ mount -t bpf bpf /sys/fs/bpf
 ln -sfn /proc/self/fd /dev/fd
 ip link set lo up
 modprobe tun # its device node comes with it; others load when they are asked for
+"$(dirname "$vmtest_guest")/../br_netfilter"
 # dmesg has it; on the console it would stand amid the tests' output.
 echo 1 >/proc/sys/kernel/printk
 
