@@ -115,9 +115,7 @@ private:
 
 Result<size_t> cpus_of(uint32_t type) {
     if (type != BPF_MAP_TYPE_PERCPU_ARRAY) return size_t{1};
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus < 0) return Error::system("count the CPUs", -cpus);
-    return static_cast<size_t>(cpus);
+    return maps::possible_cpus();
 }
 
 // How many entries that were; none when one of the two versions does not have the map.

@@ -1,4 +1,4 @@
-// cnet_counters with the CPUs summed up: packets and bytes by (hook, reason).
+// cnet_counters: packets and bytes by (hook, reason), of all CPUs together.
 #pragma once
 
 #include <filesystem>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "maps/abi.h"
-#include "maps/map_fd.h"
+#include "maps/per_cpu_array.h"
 #include "userspace/base/result.h"
 
 namespace cnet::maps {
@@ -16,37 +16,30 @@ public:
     static Result<CountersRo> open(const std::filesystem::path& pin);
 
     // CNET_COUNTER_COUNT of them; index with CNET_COUNTER_INDEX(hook, reason).
-    Result<std::vector<cnet_counter>> totals() const;
-    Result<cnet_counter> total(cnet_hook hook, cnet_reason reason) const;
-    const MapInfo& info() const { return info_; }
+    Result<std::vector<cnet_counter>> totals() const { return array_.totals(); }
+    const MapInfo& info() const { return array_.info(); }
 
 private:
-    friend class Counters;
-    static Result<CountersRo> open(const std::filesystem::path& pin, Access access);
-    CountersRo(UniqueFd fd, MapInfo info, size_t cpus)
-        : fd_(std::move(fd)), info_(std::move(info)), cpus_(cpus) {}
+    explicit CountersRo(PerCpuArrayRo<cnet_counter> array) : array_(std::move(array)) {}
 
-    UniqueFd fd_;
-    MapInfo info_;
-    size_t cpus_;
+    PerCpuArrayRo<cnet_counter> array_;
 };
 
 class Counters {
 public:
     static Result<Counters> open(const std::filesystem::path& pin);
 
-    Result<std::vector<cnet_counter>> totals() const { return counters_.totals(); }
+    Result<std::vector<cnet_counter>> totals() const { return array_.totals(); }
     Result<cnet_counter> total(cnet_hook hook, cnet_reason reason) const {
-        return counters_.total(hook, reason);
+        return array_.total(CNET_COUNTER_INDEX(hook, reason));
     }
-    // All to zero. A packet counted on another CPU at the same instant may be lost or survive.
+    // All to zero; see PerCpuArray.
     Status reset();
-    const CountersRo& read_only() const { return counters_; }
 
 private:
-    explicit Counters(CountersRo counters) : counters_(std::move(counters)) {}
+    explicit Counters(PerCpuArray<cnet_counter> array) : array_(std::move(array)) {}
 
-    CountersRo counters_;
+    PerCpuArray<cnet_counter> array_;
 };
 
 } // namespace cnet::maps

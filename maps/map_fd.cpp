@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <cerrno>
 #include <linux/bpf.h>
 #include <utility>
@@ -52,6 +53,12 @@ Result<UniqueFd> open_pinned_map(const std::filesystem::path& pin, Access access
     int fd = bpf_obj_get_opts(pin.c_str(), &options);
     if (fd < 0) return map_error("open the map pinned at " + pin.string(), errno);
     return UniqueFd(fd);
+}
+
+Result<size_t> possible_cpus() {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0) return Error::system("count the CPUs", -cpus);
+    return static_cast<size_t>(cpus);
 }
 
 Result<MapInfo> map_info(int fd) {

@@ -37,6 +37,7 @@ struct MapInfo {
 
 Result<UniqueFd> open_pinned_map(const std::filesystem::path& pin, Access access);
 Result<MapInfo> map_info(int fd);
+Result<size_t> possible_cpus(); // how many values a per-CPU map has of each entry
 enum class CpuLayout { kShared, kPerCpu };
 
 // kInvalid, naming the map and what differs, unless the kernel's map has exactly these sizes and,

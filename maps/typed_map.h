@@ -6,7 +6,8 @@
 //   if (auto status = ports->update(ifindex, port); !status) return status.error();
 //
 // Opening compares sizeof(K) and sizeof(V) with the kernel's map: kInvalid when they differ. Keys
-// are hashed as bytes, so K has no hidden padding. Not for per-CPU maps: see counters.h.
+// are hashed as bytes, so K has no hidden padding. Not for per-CPU maps: see
+// per_cpu_array.h.
 #pragma once
 
 #include <cstring>

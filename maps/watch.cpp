@@ -115,9 +115,9 @@ void Watch::renew() {
 }
 
 Result<uint64_t> Watch::lost_ever() const {
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus < 0) return Error::system("count the CPUs", -cpus);
-    std::vector<cnet_watch_cpu> values(static_cast<size_t>(cpus));
+    auto cpus = possible_cpus();
+    if (!cpus) return cpus.error();
+    std::vector<cnet_watch_cpu> values(*cpus);
     if (bpf_map_lookup_elem(cpu_fd_.get(), &place_, values.data()) != 0)
         return Error::system("read cnet_watch_cpu");
     uint64_t lost = 0;
