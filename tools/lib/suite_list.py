@@ -11,7 +11,7 @@ class Suite:
     what: str
     kind: str  # "ctest", "pytest", "vm" or "lint"
     build: str = ""  # variant: "", "asan", "clang", "fuzz", "bpf-clang-14"
-    select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: an option
+    select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: kernels, all of tests/netns if long_only
     targets: tuple = ()  # what to build
     built_later: bool = False  # while the suites run that do not need it
     limit_s: int = 600
@@ -25,6 +25,7 @@ class Suite:
 EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni", "cnet-netavark")
 NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn", "cnet-kill-at", "cnet-clock")
 
+KERNELS = ("6.1", "6.12")
 ACROSS, PLUGINS = "tests/netns/across", "tests/netns/plugins"
 APT = "tests/system/test_apt.py"
 
@@ -47,7 +48,7 @@ SUITES = [
           targets=(*EXECUTABLES, "cnet-bench-worker"), limit_s=600, at_a_time=1),
     Suite("system", "the units under a real systemd", "pytest", select="tests/system", without=(APT,),
           targets=(*EXECUTABLES, "cnet-bench-worker", "manuals", "completions"), limit_s=600, at_a_time=2),
-    Suite("vm", "BPF programs and marked tests on other kernels", "vm", targets=EXECUTABLES,
+    Suite("vm", "BPF programs and marked tests on other kernels", "vm", select=" ".join(KERNELS), targets=EXECUTABLES,
           limit_s=900, at_a_time=2),
     Suite("apt", "the Debian package by apt in a fresh Debian 12", "pytest", select=APT,
           targets=(*EXECUTABLES, "manuals", "completions"), limit_s=1200, long_only=True),
@@ -86,4 +87,8 @@ SUITES = [
     *(Suite(f"verifier-{clang}", f"what {clang} built, loaded, attached and within the verifier's budget", "pytest",
             build=f"bpf-{clang}", select="tests/netns/test_kernels.py", targets=EXECUTABLES, long_only=True)
       for clang in ("clang-14", "clang-19")),
+    # By emulation: hours each.
+    *(Suite(f"vm-{kernel}", f"all of tests/netns on Linux {kernel}", "vm", select=kernel, targets=NETNS_EXECUTABLES,
+            limit_s=15000, long_only=True)
+      for kernel in KERNELS),
 ]

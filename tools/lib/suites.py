@@ -180,10 +180,10 @@ def commands(suite, xml_of):
             yield suite.name, [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v", *left_out,
                                "-o", "junit_family=xunit1", f"--junitxml={xml}", suite.select], xml
     elif suite.kind == "vm":
-        for series in ("6.1", "6.12"):
-            xml = xml_of(f"linux-{series}")
-            option = [suite.select] if suite.select else []
-            yield f"linux-{series}", [PYTHON, ROOT / "tools/lib/vm", "--kernel", series, "--junit", xml, *option], xml
+        for kernel in suite.select.split():
+            xml = xml_of(f"linux-{kernel}")
+            option = ["--long"] if suite.long_only else []
+            yield f"linux-{kernel}", [PYTHON, ROOT / "tools/lib/vm", "--kernel", kernel, "--junit", xml, *option], xml
     else:
         valgrind = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"]
         for name, command in ctest_commands(suite):
