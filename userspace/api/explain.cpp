@@ -213,8 +213,10 @@ Names::Names(const control::Controller& controller) {
             endpoint_ids_[endpoint.id] = endpoint.name;
         }
     }
-    for (const auto& peer : controller.peers())
-        peers_[peer.id] = peer.address.to_string();
+    if (auto peers = controller.peers()) {
+        for (const auto& peer : *peers)
+            peers_[peer.id] = peer.address.to_string();
+    }
 }
 
 std::string Names::device(uint32_t ifindex) const {

@@ -257,6 +257,7 @@ struct PeerView {
     IpAddress address;
     std::optional<IpAddress> local; // of this host, towards it; none: no address of its family
     std::string origin;             // "static", "cluster"; "gone": its lease in the cluster ended
+    cnet_peer_traffic traffic{};
 };
 
 struct FdbView {
