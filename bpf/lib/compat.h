@@ -43,6 +43,17 @@
 #define READ_ONCE(x) (*(const volatile typeof(x)*)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x)*)&(x) = (v))
 
+#define CNET_EEXIST 17
+
+/*
+ * bpf_map_update_elem() of what must not be there yet: 0 or a negative errno. Programs call the
+ * map's own function, which answers an int up to 6.3 (6.4, d7ba4cc900bf made it a long): taken for
+ * a long, an error is a large positive number there, and not -CNET_EEXIST.
+ */
+static __always_inline int map_insert(void* map, const void* key, const void* value) {
+    return (int)bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+}
+
 /* The one thing that is told apart at compile time: a program before there is an skb defines
  * CNET_XDP before it includes anything. */
 #ifdef CNET_XDP

@@ -99,19 +99,19 @@ static __always_inline int fdb_insert(struct cnet_pkt* pkt, const struct cnet_fd
         .peer_id = pkt->peer_id,
     };
     __u32* learned;
-    long err;
+    int err;
 
     if (!fdb_reserve(pkt->network_id, &learned)) {
         count(pkt->hook, CNET_R_MAC_LIMIT, pkt->len);
         return 0;
     }
-    err = bpf_map_update_elem(&cnet_fdb, key, &entry, BPF_NOEXIST);
+    err = map_insert(&cnet_fdb, key, &entry);
     if (!err) {
         pkt->events |= CNET_EVENT_MAC_NEW;
         return 1;
     }
     __sync_fetch_and_add(learned, -1);
-    if (err == -17 /* EEXIST: another CPU learned it just now */) return 1;
+    if (err == -CNET_EEXIST) return 1; /* another CPU learned it just now */
     count(pkt->hook, CNET_R_FDB_FULL, pkt->len);
     return 0;
 }

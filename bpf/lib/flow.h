@@ -81,7 +81,7 @@ static long flow_try_port(__u32 attempt, void* data) {
     struct flow_port_walk* walk = data;
     struct flow_new* flow = walk->flow;
     __u32 span;
-    long err;
+    int err;
 
     if (attempt == FLOW_PORT_TRIES / 2 && flow->port_min == FLOW_HAIRPIN_PORT_MIN)
         flow->port_min = FLOW_HAIRPIN_WIDE_PORT_MIN;
@@ -102,8 +102,8 @@ static long flow_try_port(__u32 attempt, void* data) {
         walk->result = FLOW_OK;
         return 1;
     }
-    err = bpf_map_update_elem(&cnet_ct, &flow->reply, walk->reverse, BPF_NOEXIST);
-    if (err == -17 /* EEXIST: some flow has this tuple */) return 0;
+    err = map_insert(&cnet_ct, &flow->reply, walk->reverse);
+    if (err == -CNET_EEXIST) return 0; /* some flow has this tuple */
     walk->result = err ? FLOW_MAP_FULL : FLOW_OK;
     return 1;
 }
@@ -220,7 +220,7 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     struct cnet_quota* quota = bpf_map_lookup_elem(&cnet_quota, &opener);
     struct cnet_ct_entry* entry;
     struct flow_new* flow;
-    long err;
+    int err;
 
     if (!scratch) return FLOW_MAP_FULL;
     if (quota && quota_is_used_up(quota)) return FLOW_QUOTA;
@@ -241,7 +241,7 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     slot_hold(&flow->reply, flow->reverse_flags, 1);
     slot_hold(&flow->forward, 0, 1);
     flow_entry(entry, flow, &flow->reply, CNET_CT_FORWARD);
-    err = bpf_map_update_elem(&cnet_ct, &flow->forward, entry, BPF_NOEXIST);
+    err = map_insert(&cnet_ct, &flow->forward, entry);
     if (!err) {
         if (quota) __sync_fetch_and_add(&quota->begun, 1);
         return FLOW_OK;
@@ -249,7 +249,7 @@ VERIFIED_ONCE int flow_begin(struct __sk_buff* skb) {
     bpf_map_delete_elem(&cnet_ct, &flow->reply);
     slot_hold(&flow->reply, flow->reverse_flags, -1);
     slot_hold(&flow->forward, 0, -1);
-    return err == -17 ? FLOW_EXISTS : FLOW_MAP_FULL;
+    return err == -CNET_EEXIST ? FLOW_EXISTS : FLOW_MAP_FULL;
 }
 
 /* V_NEXT: the flow stands, or another CPU began it meanwhile. */

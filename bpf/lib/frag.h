@@ -124,7 +124,7 @@ static __always_inline struct cnet_frag* frag_entry(const struct frag_piece* pie
     if (frag || !scratch) return frag;
     /* `seen` of the template is never written, so it stays as zero as a new map's values are. */
     scratch->frag.first_ns = now_ns;
-    bpf_map_update_elem(&cnet_frag, &piece->key, &scratch->frag, BPF_NOEXIST);
+    map_insert(&cnet_frag, &piece->key, &scratch->frag);
     return bpf_map_lookup_elem(&cnet_frag, &piece->key);
 }
 
@@ -141,7 +141,7 @@ static __always_inline int frag_hold(struct __sk_buff* skb, const struct cnet_pk
     if (len < FRAG_LEN_MIN || bpf_skb_load_bytes(skb, 0, scratch->held.bytes, len)) return 0;
     scratch->held.len = len;
     scratch->held.since_ns = bpf_ktime_get_coarse_ns();
-    return !bpf_map_update_elem(&cnet_frag_held, key, &scratch->held, BPF_NOEXIST);
+    return !map_insert(&cnet_frag_held, key, &scratch->held);
 }
 
 /* Makes the skb carry these bytes. */

@@ -173,6 +173,19 @@ def _published_port_answers(world, alpha, beta):
         assert server.peers[0][0] == outside.NEAR
 
 
+def test_two_with_the_same_source_port_by_kernel(scene):
+    """The second one's is another outside: the first has it, and that is told from a full table."""
+    host, world, alpha, beta = scene
+    refused = host.drops("ct_full")
+    with UdpServer(world.near, 7000) as server, udp_connect(
+        alpha.namespace, outside.NEAR, 7000, 4001
+    ) as first, udp_connect(beta.namespace, outside.NEAR, 7000, 4001) as second:
+        for sock in (first, second, first):
+            assert udp_echo_once(sock)
+        assert len(set(server.peers)) == 2
+    assert host.drops("ct_full") == refused
+
+
 def test_published_port_by_kernel(scene):
     """From outside, with the client's address, from a sibling and from the container itself."""
     _, world, alpha, beta = scene
