@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "loader/clsact.h"
 #include "loader/pin.h"
 #include "loader/sock_link.h"
 #include "loader/tcx.h"
@@ -57,12 +58,13 @@ Result<std::optional<UniqueFd>> open_pin(const fs::path& path) {
 
 // The program behind one pin of `dir`; nothing when it is not attached any more.
 Result<std::optional<uint32_t>> attached_program(AttachKind kind, const fs::path& pin,
-                                                 maps::HookDevice where) {
+                                                 maps::HookDevice where, bool sees_devices) {
     auto fd = open_pin(pin);
     if (!fd) return fd.error();
     if (!*fd) return std::optional<uint32_t>();
     if (kind == AttachKind::kXdp) return xdp_linked((*fd)->get(), where.ifindex);
     if (kind == AttachKind::kClsact) {
+        if (sees_devices) return clsact_query(where.ifindex, side_of(where.hook));
         auto program = program_info((*fd)->get());
         if (!program) return program.error();
         return std::optional<uint32_t>(program->id);
@@ -73,14 +75,15 @@ Result<std::optional<uint32_t>> attached_program(AttachKind kind, const fs::path
     return std::optional<uint32_t>(link->prog_id);
 }
 
-Status add_attached(AttachKind kind, const fs::path& dir, std::vector<Attached>& found) {
+Status add_attached(AttachKind kind, const fs::path& dir, bool sees_devices,
+                    std::vector<Attached>& found) {
     auto names = list_pins(dir);
     if (!names) return names.error();
     for (const std::string& name : *names) {
         auto where = maps::parse_hook_device(name);
         if (!where) continue;
         const AttachKind as = is_xdp(where->hook) ? AttachKind::kXdp : kind;
-        auto prog_id = attached_program(as, dir / name, *where);
+        auto prog_id = attached_program(as, dir / name, *where, sees_devices);
         if (!prog_id) return prog_id.error();
         if (*prog_id) found.push_back({*where, as, **prog_id});
     }
@@ -112,24 +115,29 @@ Result<LoadedProgram*> find_or_add(std::vector<LoadedProgram>& programs, uint32_
 } // namespace
 
 Result<std::vector<Attached>> list_attached(const fs::path& pins) {
+    auto elsewhere = is_of_another_namespace(pins);
+    if (!elsewhere) return elsewhere.error();
     std::vector<Attached> found;
-    auto status = add_attached(AttachKind::kTcx, maps::link_dir(pins), found);
-    if (status) status = add_attached(AttachKind::kClsact, maps::filter_dir(pins), found);
+    auto status = add_attached(AttachKind::kTcx, maps::link_dir(pins), !*elsewhere, found);
+    if (status)
+        status = add_attached(AttachKind::kClsact, maps::filter_dir(pins), !*elsewhere, found);
     if (!status) return status.error();
     return found;
 }
 
 Result<std::vector<maps::HookDevice>> list_detached(const fs::path& pins) {
-    auto names = list_pins(maps::link_dir(pins));
-    if (!names) return names.error();
     auto attached = list_attached(pins);
     if (!attached) return attached.error();
     std::vector<maps::HookDevice> detached;
-    for (const std::string& name : *names) {
-        const auto where = maps::parse_hook_device(name);
-        if (where && std::none_of(attached->begin(), attached->end(),
-                                  [&](const Attached& one) { return one.where == *where; }))
-            detached.push_back(*where);
+    for (const fs::path& dir : {maps::link_dir(pins), maps::filter_dir(pins)}) {
+        auto names = list_pins(dir);
+        if (!names) return names.error();
+        for (const std::string& name : *names) {
+            const auto where = maps::parse_hook_device(name);
+            if (where && std::none_of(attached->begin(), attached->end(),
+                                      [&](const Attached& one) { return one.where == *where; }))
+                detached.push_back(*where);
+        }
     }
     return detached;
 }

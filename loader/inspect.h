@@ -12,12 +12,12 @@
 
 namespace cnet::loader {
 
-// By our pins: tcx links that are attached to a device, and the clsact filters that a daemon
-// remembers (without a look at the device, which may be in another network namespace than the
-// caller).
+// By our pins: tcx links that are attached to a device, and clsact filters that are on one; of
+// these, seen from another network namespace than the devices', all that a daemon remembers.
 Result<std::vector<Attached>> list_attached(const std::filesystem::path& pins);
 
-// Links that are pinned and on no device any more: the device is gone, or somebody took them off.
+// Attachments that are pinned and on no device any more: the device is gone, or somebody took them
+// off.
 Result<std::vector<maps::HookDevice>> list_detached(const std::filesystem::path& pins);
 
 struct LoadedProgram {

@@ -26,11 +26,6 @@ constexpr auto kDyingLink = 200ms;
 // The kernel keeps this much of a program's name (BPF_OBJ_NAME_LEN, without the zero).
 constexpr size_t kKernelNameLength = 15;
 
-TcxSide side_of(cnet_hook hook) {
-    const bool egress = hook == CNET_HOOK_UPLINK_EGRESS || hook == CNET_HOOK_BRIDGE;
-    return egress ? TcxSide::kEgress : TcxSide::kIngress;
-}
-
 Result<bool> is_ours(cnet_hook hook, uint32_t prog_id) {
     auto name = program_name(prog_id);
     if (!name) return name.error();
@@ -125,6 +120,25 @@ Status forget_qdiscs(const fs::path& pins, const std::vector<Attached>& alive) {
     return {};
 }
 
+Result<std::optional<uint32_t>> live_clsact(HookDevice where) {
+    auto prog_id = clsact_query(where.ifindex, side_of(where.hook));
+    if (!prog_id || !*prog_id) return prog_id;
+    auto ours = is_ours(where.hook, **prog_id);
+    if (!ours) return ours.error();
+    return *ours ? *prog_id : std::nullopt;
+}
+
+// A filter of ours that no pin tells of: somebody has removed the pins, with them that of a qdisc
+// which most likely was of our making. It is removed only when it is empty, in any case.
+Result<bool> is_forgotten(const fs::path& pins, HookDevice where) {
+    auto pin = open_pinned(maps::filter_pin(pins, where));
+    if (!pin) return pin.error();
+    if (*pin) return false;
+    auto prog_id = live_clsact(where);
+    if (!prog_id) return prog_id.error();
+    return prog_id->has_value();
+}
+
 Status detach_clsact(const fs::path& pins, HookDevice where) {
     const TcxSide side = side_of(where.hook);
     auto prog_id = clsact_query(where.ifindex, side);
@@ -172,15 +186,12 @@ Result<std::optional<uint32_t>> live_tcx(const fs::path& pins, HookDevice where)
     return *link ? std::optional((*link)->info.prog_id) : std::nullopt;
 }
 
-Result<std::optional<uint32_t>> live_clsact(HookDevice where) {
-    auto prog_id = clsact_query(where.ifindex, side_of(where.hook));
-    if (!prog_id || !*prog_id) return prog_id;
-    auto ours = is_ours(where.hook, **prog_id);
-    if (!ours) return ours.error();
-    return *ours ? *prog_id : std::nullopt;
-}
-
 } // namespace
+
+TcxSide side_of(cnet_hook hook) {
+    const bool egress = hook == CNET_HOOK_UPLINK_EGRESS || hook == CNET_HOOK_BRIDGE;
+    return egress ? TcxSide::kEgress : TcxSide::kIngress;
+}
 
 std::string_view to_string(AttachKind kind) {
     switch (kind) {
@@ -268,7 +279,9 @@ Result<unsigned> LinkTable::attach_tcx(HookDevice where, int prog_fd) {
 Result<unsigned> LinkTable::attach_clsact(HookDevice where, int prog_fd) {
     auto created = clsact_create(where.ifindex);
     if (!created) return created.error();
-    if (*created) {
+    auto forgotten = is_forgotten(pins_, where);
+    if (!forgotten) return forgotten.error();
+    if (*created || *forgotten) {
         auto status = replace_pin(prog_fd, qdisc_pin(pins_, where.ifindex));
         if (!status) return status.error();
     }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loader/tcx.h"
 #include "maps/pin_path.h"
 #include "userspace/base/result.h"
 
@@ -30,6 +31,9 @@ inline constexpr uint32_t kClsactPriority = 0xc4e;
 
 // The names of the programs that may sit on this hook; empty for a hook that is no device's.
 std::vector<std::string_view> programs_of(cnet_hook hook);
+
+// Where a hook's tc program sits on its device.
+TcxSide side_of(cnet_hook hook);
 
 struct Attached {
     maps::HookDevice where;

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "maps/pin_path.h"
+#include "maps/typed_map.h"
+#include "userspace/base/netns.h"
 
 namespace cnet::loader {
 
@@ -175,6 +177,16 @@ Status drop_pinned_link(const fs::path& pin) {
         return Error::system("detach what is pinned at " + pin.string());
     }
     return remove_pin(pin);
+}
+
+Result<bool> is_of_another_namespace(const fs::path& pins) {
+    using Meta = maps::TypedMapRo<uint32_t, cnet_meta>;
+    auto meta = Meta::open(maps::map_pin(pins, "cnet_meta"));
+    if (!meta) return false;
+    auto value = meta->lookup(0);
+    auto cookie = netns_cookie();
+    if (!cookie) return cookie.error();
+    return value && *value && (*value)->netns_cookie != *cookie && (*value)->netns_cookie != 0;
 }
 
 Result<std::vector<std::string>> list_pins(const fs::path& dir) {

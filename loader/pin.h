@@ -45,6 +45,10 @@ Result<UniqueFd> open_pinned(const std::filesystem::path& path);
 // Removing the pin alone does that too, but only when the kernel gets to it.
 Status drop_pinned_link(const std::filesystem::path& pin);
 
+// Whether the pinned maps are about the devices of another network namespace than this one. What
+// cannot be read is of none that could be missed.
+Result<bool> is_of_another_namespace(const std::filesystem::path& pins);
+
 // The names in a directory of pins, sorted; empty when there is no such directory.
 Result<std::vector<std::string>> list_pins(const std::filesystem::path& dir);
 

@@ -98,8 +98,7 @@ def test_detached_behind_our_back(make_host, make_world, hook):
     detach(host, device)
     found(host, "problem", "programs", f"{device} has no program of ours on its hook {hook}")
     host.kill9()
-    if pin_of(host, device):
-        found(host, "problem", "programs", f"{device} has no program of ours on its hook {hook}")
+    found(host, "problem", "programs", f"{device} has no program of ours on its hook {hook}")
     host.start()
     assert complaints(host) == []
 
@@ -107,8 +106,6 @@ def test_detached_behind_our_back(make_host, make_world, hook):
 def test_dead_pins(host, red, alpha):
     device = host.cli("endpoint", "show", "alpha")["host_ifname"]
     ifindex = host.namespace.links()[device]["ifindex"]
-    if not pin_of(host, device):
-        pytest.skip("without tcx a program goes with its device, and nothing is pinned for it")
     host.kill9()
     host.namespace.ip(f"link del {device}")
     found(host, "warning", "pins", f"hook endpoint is pinned for device #{ifindex}, which is gone")

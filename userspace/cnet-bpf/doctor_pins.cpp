@@ -71,7 +71,7 @@ void check_detached(const Subject& subject, Findings& findings) {
         const netlink::LinkInfo* link = subject.link(uint64_t{where.ifindex});
         if (!link) {
             findings.warn("pins",
-                          "a link of hook " + hook + " is pinned for device #" +
+                          "an attachment of hook " + hook + " is pinned for device #" +
                               std::to_string(where.ifindex) + ", which is gone",
                           "a running cnetd removes the pin; it carries no traffic");
         } else if (!subject.reachable) {

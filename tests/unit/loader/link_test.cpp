@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "loader/inspect.h"
 #include "loader/pin.h"
 #include "maps/pin_path.h"
 #include "tests/unit/loader/fixture.h"
@@ -288,6 +289,20 @@ TEST_F(ClsactTest, AQdiscOfOthersAndTheirFiltersStay) {
     EXPECT_NE(std::system("tc filter show dev shared ingress | grep -q bpf"), 0);
 }
 
+TEST_F(ClsactTest, AQdiscOfOursGoesAlsoWhenItsPinWasLost) {
+    DataPathSettings settings;
+    settings.attach_kind = AttachKind::kClsact;
+    auto path = open(first_image(), settings);
+    ASSERT_NE(path, nullptr);
+    uint32_t device = make_veth("one");
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    std::filesystem::remove_all(maps::filter_dir(paths_.pins));
+    ASSERT_OK(make_pin_directories(paths_.pins));
+    ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    ASSERT_OK(path->release());
+    EXPECT_NE(std::system("tc qdisc show | grep -q clsact"), 0) << "our qdisc is still there";
+}
+
 TEST_F(ClsactTest, AFilterRemovedByOthersIsMadeAgain) {
     DataPathSettings settings;
     settings.attach_kind = AttachKind::kClsact;
@@ -295,7 +310,12 @@ TEST_F(ClsactTest, AFilterRemovedByOthersIsMadeAgain) {
     ASSERT_NE(path, nullptr);
     uint32_t device = make_veth("one");
     ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
+    ASSERT_EQ(list_attached(paths_.pins)->size(), 1u);
     ASSERT_EQ(std::system("tc qdisc del dev one clsact"), 0);
+    EXPECT_TRUE(list_attached(paths_.pins)->empty()) << "the pin alone says nothing of the device";
+    auto detached = list_detached(paths_.pins);
+    ASSERT_OK(detached);
+    EXPECT_EQ(*detached, (std::vector<maps::HookDevice>{{CNET_HOOK_ENDPOINT, device}}));
     EXPECT_TRUE(path->attachments()->empty());
     ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
     EXPECT_EQ(path->attachments()->size(), 1u);
