@@ -103,7 +103,7 @@ def churn(host, near, number):
 def restarts(host, near, traffic, until):
     """A daemon that is killed, stopped and started in turn, with a few changes in each life."""
     rounds = migrations = 0
-    while time.monotonic() < until:
+    while time.monotonic() < until or rounds <= 3:
         churn(host, near, rounds)
         if rounds % 2:
             host.kill9()
@@ -127,7 +127,7 @@ def one_life(host, near, traffic, until):
     for number in range(10):
         churn(host, near, number)
     before_kib, rounds = resident_kib(host), 0
-    while time.monotonic() < until:
+    while time.monotonic() < until or rounds <= 10:
         churn(host, near, rounds)
         rounds += 1
         if rounds % 10 == 0:
@@ -154,5 +154,4 @@ def test_soak(host, world):
     assert difference(before, picture(host)) == {}
     traffic.close()
     print(f"{lives} daemons, {rounds} rounds of one, {sum(stream.sent for stream in traffic.streams) >> 20} MiB")
-    assert lives > 3 and rounds > 10
     wait_until(lambda: len(host.cli("ct", "list")) < 100, what="few flows")
