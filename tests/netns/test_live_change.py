@@ -71,6 +71,7 @@ def test_new_connections_have_the_new_address(host, world, containers):
     alpha, _ = containers
     with TcpServer(world.near, handler=hash_back) as old, TcpServer(world.near) as new:
         stream = Stream(alpha.namespace, NEAR, old.port, RATE)
+        wait_until(lambda: old.peers, what="the connection that keeps its address")
         host.cli("network", "set", "red", "--snat", SECOND)
         assert tcp_talk(alpha.namespace, NEAR, new.port) == "echoed"
         stream.stop()
