@@ -28,20 +28,6 @@ struct cnet_peer {
 };
 CNET_SIZE(struct cnet_peer, 16 + 16 + 4 + 4 + 4 + 4 + 8 + 16);
 
-/* ---- cnet_peer_traffic: peer id -> frames sent to it and taken from it, no outer headers; a GSO
- * or GRO packet is one. An array with a value for each CPU, so that counting costs next to nothing:
- * ids from CNET_PEERS_COUNTED on are not counted. Writer: BPF; zeroed by cnetd with a new peer.
- * ---- */
-#define CNET_PEERS_COUNTED 4096
-
-struct cnet_peer_traffic {
-    __u64 sent_packets;
-    __u64 sent_bytes;
-    __u64 received_packets;
-    __u64 received_bytes;
-};
-CNET_SIZE(struct cnet_peer_traffic, 8 + 8 + 8 + 8);
-
 /* ---- cnet_vtep: address -> whose it is: a peer's, or this host's own. Writer: cnetd. ---- */
 struct cnet_vtep {
     __u32 peer_id;          /* 0: this host's own */

@@ -176,13 +176,6 @@ struct {
 } cnet_peer SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, CNET_PEERS_COUNTED);
-    __type(key, __u32);
-    __type(value, struct cnet_peer_traffic);
-} cnet_peer_traffic SEC(".maps");
-
-struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 8192);
     __uint(map_flags, BPF_F_NO_PREALLOC);

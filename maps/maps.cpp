@@ -48,7 +48,6 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
     auto binding = opener.open<decltype(Bundle::binding)>("cnet_binding");
     auto allow = opener.open<decltype(Bundle::allow)>("cnet_allow");
     auto peer = opener.open<decltype(Bundle::peer)>("cnet_peer");
-    auto peer_traffic = opener.open<decltype(Bundle::peer_traffic)>("cnet_peer_traffic");
     auto vtep = opener.open<decltype(Bundle::vtep)>("cnet_vtep");
     auto vni = opener.open<decltype(Bundle::vni)>("cnet_vni");
     auto flood_peer = opener.open<decltype(Bundle::flood_peer)>("cnet_flood_peer");
@@ -58,15 +57,14 @@ template <typename Bundle> Result<Bundle> open_bundle(const std::filesystem::pat
     auto frag_held = opener.open<decltype(Bundle::frag_held)>("cnet_frag_held");
     auto counters = opener.open<decltype(Bundle::counters)>("cnet_counters");
     if (opener.error()) return *opener.error();
-    return Bundle{std::move(*meta),      std::move(*port),         std::move(*network),
-                  std::move(*flood),     std::move(*flood_rate),   std::move(*fdb),
-                  std::move(*fdb_count), std::move(*neigh),        std::move(*uplink),
-                  std::move(*host_addr), std::move(*slot),         std::move(*bind_addr),
-                  std::move(*trusted),   std::move(*binding),      std::move(*allow),
-                  std::move(*peer),      std::move(*peer_traffic), std::move(*vtep),
-                  std::move(*vni),       std::move(*flood_peer),   std::move(*ct),
-                  std::move(*quota),     std::move(*frag),         std::move(*frag_held),
-                  std::move(*counters)};
+    return Bundle{std::move(*meta),       std::move(*port),       std::move(*network),
+                  std::move(*flood),      std::move(*flood_rate), std::move(*fdb),
+                  std::move(*fdb_count),  std::move(*neigh),      std::move(*uplink),
+                  std::move(*host_addr),  std::move(*slot),       std::move(*bind_addr),
+                  std::move(*trusted),    std::move(*binding),    std::move(*allow),
+                  std::move(*peer),       std::move(*vtep),       std::move(*vni),
+                  std::move(*flood_peer), std::move(*ct),         std::move(*quota),
+                  std::move(*frag),       std::move(*frag_held),  std::move(*counters)};
 }
 
 } // namespace

@@ -11,7 +11,6 @@
 
 #include "maps/abi.h"
 #include "maps/counters.h"
-#include "maps/per_cpu_array.h"
 #include "maps/remembered_map.h"
 #include "maps/slot_table.h"
 #include "maps/typed_map.h"
@@ -37,8 +36,7 @@ struct DataPathMaps {
     TypedMap<cnet_trusted_key, uint32_t> trusted;
     TypedMap<uint32_t, cnet_binding> binding; // by binding id
     TypedMap<cnet_allow_key, uint32_t> allow;
-    TypedMap<uint32_t, cnet_peer> peer;          // by peer id
-    PerCpuArray<cnet_peer_traffic> peer_traffic; // likewise
+    TypedMap<uint32_t, cnet_peer> peer; // by peer id
     RememberedMap<cnet_addr, cnet_vtep> vtep;
     RememberedMap<uint32_t, cnet_vni> vni; // by VNI
     TypedMap<cnet_flood_key, uint32_t> flood_peer;
@@ -68,7 +66,6 @@ struct DataPathMapsRo {
     TypedMapRo<uint32_t, cnet_binding> binding;
     TypedMapRo<cnet_allow_key, uint32_t> allow;
     TypedMapRo<uint32_t, cnet_peer> peer;
-    PerCpuArrayRo<cnet_peer_traffic> peer_traffic;
     TypedMapRo<cnet_addr, cnet_vtep> vtep;
     TypedMapRo<uint32_t, cnet_vni> vni;
     TypedMapRo<cnet_flood_key, uint32_t> flood_peer;

@@ -99,7 +99,6 @@ static long flood_peer(__u32 index, void* data) {
     struct cnet_peer* peer = peer_id ? peer_lookup(*peer_id) : NULL;
 
     if (!peer || peer_address_tunnel(walk->skb, peer, walk->vni)) return 0;
-    peer_count_sent(*peer_id, walk->pkt->len);
     flood_copy(walk, peer->device_ifindex, CNET_PORT_REMOTE, 0);
     return 0;
 }

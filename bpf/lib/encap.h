@@ -26,7 +26,6 @@ static __always_inline enum cnet_verdict encap_by_device(struct __sk_buff* skb,
                                                          struct cnet_pkt* pkt,
                                                          const struct cnet_peer* peer, __u32 vni) {
     if (peer_address_tunnel(skb, peer, vni)) return drop(pkt, CNET_R_REWRITE_FAILED);
-    peer_count_sent(pkt->peer_id, pkt->len);
     trace_send(peer->device_ifindex, CNET_TRACE_SEND_OUT);
     return redirected(pkt, bpf_redirect(peer->device_ifindex, 0), CNET_R_VXLAN_DEVICE);
 }
@@ -110,7 +109,6 @@ static __always_inline enum cnet_verdict encap_in_place(struct __sk_buff* skb, s
 
     if (unlikely(err > 0)) return encap_by_device(skb, pkt, peer, vni);
     if (unlikely(err)) return drop(pkt, CNET_R_REWRITE_FAILED);
-    peer_count_sent(pkt->peer_id, pkt->len);
     skb->tc_index = CNET_TRANSLATED;
     return redirected(pkt, fib_send(route), CNET_R_VXLAN_SENT);
 }

@@ -71,7 +71,6 @@ VERIFIED_ONCE int overlay_switch(struct cnet_pkt* pkt, struct overlay_target* ta
 
 static __always_inline enum cnet_verdict
 overlay_deliver(struct __sk_buff* skb, struct cnet_pkt* pkt, const struct overlay_target* target) {
-    peer_count_received(pkt->peer_id, skb->len);
     if (!target->ifindex) return bridge_flood(skb, pkt);
     if (unlikely(!port_takes(skb, target->ifindex, target->port_flags)))
         return drop(pkt, CNET_R_PORT_MTU);

@@ -11,26 +11,6 @@ static __always_inline struct cnet_peer* peer_lookup(__u32 peer_id) {
     return bpf_map_lookup_elem(&cnet_peer, &peer_id);
 }
 
-static __always_inline struct cnet_peer_traffic* peer_traffic(__u32 peer_id) {
-    return effects_allowed() ? bpf_map_lookup_elem(&cnet_peer_traffic, &peer_id) : NULL;
-}
-
-static __always_inline void peer_count_sent(__u32 peer_id, __u32 bytes) {
-    struct cnet_peer_traffic* traffic = peer_traffic(peer_id);
-
-    if (!traffic) return;
-    traffic->sent_packets++;
-    traffic->sent_bytes += bytes;
-}
-
-static __always_inline void peer_count_received(__u32 peer_id, __u32 bytes) {
-    struct cnet_peer_traffic* traffic = peer_traffic(peer_id);
-
-    if (!traffic) return;
-    traffic->received_packets++;
-    traffic->received_bytes += bytes;
-}
-
 static __always_inline long peer_fib_ask(struct __sk_buff* skb, const struct cnet_peer* peer,
                                          __u16 length, struct bpf_fib_lookup* params) {
     *params = (struct bpf_fib_lookup){

@@ -125,35 +125,6 @@ TEST_F(Overlay, AFrameFromAPeerIsTakenOut) {
            packet);
 }
 
-TEST_F(Overlay, WhatGoesToAPeerAndComesFromItIsCounted) {
-    auto expect_traffic = [&](uint32_t peer_id, uint64_t sent_packets, uint64_t sent_bytes,
-                              uint64_t received_packets, uint64_t received_bytes) {
-        const auto traffic = maps().peer_traffic.total(peer_id);
-        ASSERT_TRUE(traffic);
-        EXPECT_EQ(traffic->sent_packets, sent_packets) << peer_id;
-        EXPECT_EQ(traffic->sent_bytes, sent_bytes) << peer_id;
-        EXPECT_EQ(traffic->received_packets, received_packets) << peer_id;
-        EXPECT_EQ(traffic->received_bytes, received_bytes) << peer_id;
-    };
-    const uint64_t out = to_remote().bytes().size(), in = to_ep1().bytes().size();
-    endpoint("ep1", to_remote());
-    uplink(from_peer(to_ep1()));
-    uplink(from_peer(to_ep1(kMacGw1)));               // dropped
-    uplink(from_peer6(to_ep1(kMacEp1, kMacRemote6))); // left to the device, which comes to it again
-    expect_traffic(7, 1, out, 1, in);
-    expect_traffic(8, 0, 0, 0, 0);
-    endpoint("ep1", to_remote(kMacBroadcast)); // a copy for each
-    expect_traffic(7, 2, 2 * out, 1, in);
-    expect_traffic(8, 1, out, 0, 0);
-
-    constexpr char kMacBeyond[] = "02:00:00:00:07:55";
-    add_peer(CNET_PEERS_COUNTED, kPeer, kHostAddr);
-    state_mac(kMacBeyond, CNET_PEERS_COUNTED);
-    EXPECT_EQ(endpoint("ep1", to_remote(kMacBeyond)).counted[0].second, CNET_R_VXLAN_SENT);
-    expect_traffic(0, 0, 0, 0, 0);
-    expect_traffic(7, 2, 2 * out, 1, in);
-}
-
 TEST_F(Overlay, CongestionOnTheWayIsTold) {
     auto marked = [&](uint8_t outer, uint8_t inner) {
         auto packet = from_peer(to_ep1(kMacEp1, kMacRemote, inner));

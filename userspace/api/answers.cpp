@@ -198,10 +198,6 @@ std::string render(const control::PeerView& view) {
     json["address"] = view.address.to_string();
     json["local"] = view.local ? Json(view.local->to_string()) : Json(nullptr);
     json["origin"] = view.origin;
-    json["sent_packets"] = view.traffic.sent_packets;
-    json["sent_bytes"] = view.traffic.sent_bytes;
-    json["received_packets"] = view.traffic.received_packets;
-    json["received_bytes"] = view.traffic.received_bytes;
     return to_text(json);
 }
 

@@ -213,10 +213,8 @@ Names::Names(const control::Controller& controller) {
             endpoint_ids_[endpoint.id] = endpoint.name;
         }
     }
-    if (auto peers = controller.peers()) {
-        for (const auto& peer : *peers)
-            peers_[peer.id] = peer.address.to_string();
-    }
+    for (const auto& peer : controller.peers())
+        peers_[peer.id] = peer.address.to_string();
 }
 
 std::string Names::device(uint32_t ifindex) const {

@@ -224,14 +224,6 @@ Json peer_value(const void* bytes, const Decoder& decoder) {
             {"route_age_s", seconds_since(peer.fib_checked_ns, decoder)}};
 }
 
-Json peer_traffic_value(const void* bytes, const Decoder&) {
-    auto traffic = read<cnet_peer_traffic>(bytes);
-    return {{"sent_packets", traffic.sent_packets},
-            {"sent_bytes", traffic.sent_bytes},
-            {"received_packets", traffic.received_packets},
-            {"received_bytes", traffic.received_bytes}};
-}
-
 Json vtep_key(const void* bytes, const Decoder&) {
     return {{"address", address(read<cnet_addr>(bytes))}};
 }
@@ -299,7 +291,6 @@ constexpr std::array kFormats = {
     format<uint32_t, cnet_binding>("cnet_binding", binding_key, binding_value),
     format<cnet_allow_key, uint32_t>("cnet_allow", allow_key, allow_value),
     format<uint32_t, cnet_peer>("cnet_peer", peer_key, peer_value),
-    format<uint32_t, cnet_peer_traffic>("cnet_peer_traffic", peer_key, peer_traffic_value),
     format<cnet_addr, cnet_vtep>("cnet_vtep", vtep_key, vtep_value),
     format<uint32_t, cnet_vni>("cnet_vni", vni_key, vni_value),
     format<cnet_flood_key, uint32_t>("cnet_flood_peer", flood_key, peer_key),

@@ -12,8 +12,6 @@ View peer_view() {
         {"NAME", key("name"), Align::kLeft, true},
         {"LOCAL", key("local"), Align::kLeft, true},
         {"ORIGIN", key("origin")},
-        {"SENT", key("sent_bytes"), Align::kRight},
-        {"RECEIVED", key("received_bytes"), Align::kRight},
         {"ID", key("id"), Align::kRight, false, true},
     };
 }

@@ -146,19 +146,15 @@ Json entry(const MapFormat& format, const void* key, const void* value, const De
     return {{"key", format.key(key, decoder)}, {"value", format.value(value, decoder)}};
 }
 
-// Of a map with a value for each CPU: what they are together, where that is not zero.
-template <typename Array>
-Status dump_totals(const fs::path& pins, const MapFormat& format, const Decoder& decoder,
-                   const Visit& visit) {
-    auto array = Array::open(maps::map_pin(pins, format.name));
-    if (!array) return array.error();
-    auto totals = array->totals();
+Status dump_counters(const fs::path& pins, const MapFormat& format, const Decoder& decoder,
+                     const Visit& visit) {
+    auto counters = maps::CountersRo::open(maps::map_pin(pins, format.name));
+    if (!counters) return counters.error();
+    auto totals = counters->totals();
     if (!totals) return totals.error();
-    const typename std::decay_t<decltype(*totals)>::value_type zero{};
     for (uint32_t i = 0; i < totals->size(); i++) {
-        const auto& total = (*totals)[i];
-        if (std::memcmp(&total, &zero, sizeof(total)) != 0)
-            visit(entry(format, &i, &total, decoder));
+        const cnet_counter& total = (*totals)[i];
+        if (total.packets != 0 || total.bytes != 0) visit(entry(format, &i, &total, decoder));
     }
     return {};
 }
@@ -266,10 +262,7 @@ Status dump_map(const fs::path& pins, std::string_view name, const Visit& visit)
                                                std::to_string(CNET_ABI_VERSION));
     }
     Decoder decoder{SystemClock().monotonic_ns(), device_names(*meta)};
-    if (format->name == "cnet_counters")
-        return dump_totals<maps::CountersRo>(pins, *format, decoder, visit);
-    if (format->name == "cnet_peer_traffic")
-        return dump_totals<maps::PerCpuArrayRo<cnet_peer_traffic>>(pins, *format, decoder, visit);
+    if (format->name == "cnet_counters") return dump_counters(pins, *format, decoder, visit);
     return dump_entries(pins, *format, decoder, visit);
 }
 

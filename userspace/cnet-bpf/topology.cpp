@@ -17,7 +17,6 @@ namespace cnet::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kSample(500);
-constexpr const char* kPeers = "/v1/peers";
 
 struct Bytes {
     uint32_t in = 0; // the kernel's counters of this interface wrap
@@ -37,58 +36,31 @@ std::map<std::string, Bytes> counters() {
     return bytes;
 }
 
-std::map<uint64_t, Bytes> peer_counters(const Json& peers) {
-    std::map<uint64_t, Bytes> bytes;
-    for (const Json& peer : peers) {
-        auto count = [&](const char* key) { return static_cast<uint32_t>(number_at(peer, key)); };
-        bytes[number_at(peer, "id")] = {count("received_bytes"), count("sent_bytes")};
-    }
-    return bytes;
-}
-
-struct Sample {
-    explicit Sample(const Json& peers_)
-        : devices(counters()), peers(peer_counters(peers_)), at(std::chrono::steady_clock::now()) {}
-
-    std::map<std::string, Bytes> devices; // by name
-    std::map<uint64_t, Bytes> peers;      // by id
-    std::chrono::steady_clock::time_point at;
-};
-
 class Rates {
 public:
-    Rates(Sample before, Sample after)
-        : before_(std::move(before)), after_(std::move(after)),
-          seconds_(std::chrono::duration<double>(after_.at - before_.at).count()) {}
+    void sample() {
+        before_ = counters();
+        const auto begin = std::chrono::steady_clock::now();
+        std::this_thread::sleep_for(kSample);
+        after_ = counters();
+        seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    }
 
     Rate of(const std::string& device) const {
-        return rate(before_.devices, after_.devices, device);
+        auto before = before_.find(device), after = after_.find(device);
+        if (before == before_.end() || after == after_.end()) return {};
+        return {rate(before->second.in, after->second.in),
+                rate(before->second.out, after->second.out)};
     }
-    Rate of_peer(uint64_t id) const { return rate(before_.peers, after_.peers, id); }
 
 private:
-    template <typename Key>
-    Rate rate(const std::map<Key, Bytes>& before, const std::map<Key, Bytes>& after,
-              const Key& key) const {
-        auto first = before.find(key), last = after.find(key);
-        if (first == before.end() || last == after.end()) return {};
-        return {bits_a_second(last->second.in - first->second.in),
-                bits_a_second(last->second.out - first->second.out)};
+    double rate(uint32_t before, uint32_t after) const {
+        return static_cast<double>(after - before) * 8 / seconds_;
     }
 
-    double bits_a_second(uint32_t bytes) const { return bytes * 8.0 / seconds_; }
-
-    Sample before_, after_;
-    double seconds_;
+    std::map<std::string, Bytes> before_, after_;
+    double seconds_ = 1;
 };
-
-// The sentence is the API's, and so is the status.
-Result<Json> list_of(Context& context, const char* target) {
-    Reply reply = get_list(context, target);
-    if (reply.ok()) return std::move(reply.body);
-    return Error(reply.status == kUnreachable ? ErrorKind::kUnavailable : ErrorKind::kSystem,
-                 reply.message);
-}
 
 std::string about(const Json& network) {
     std::string text = text_at(network, "subnets") + ' ' + text_at(network, "mode");
@@ -151,7 +123,7 @@ void print(const Context& context, const Topology& topology) {
     for (const TopologyEdge& uplink : topology.uplinks)
         line("uplink " + uplink.name + "  " + uplink.about + "  " + rate_text(uplink.rate));
     for (const TopologyEdge& peer : topology.peers)
-        line("peer " + peer.name + "  " + peer.about + "  " + rate_text(peer.rate));
+        line("peer " + peer.name + "  " + peer.about);
     for (const TopologyNetwork& network : topology.networks) {
         line("network " + network.name + "  " + network.about);
         for (const TopologyEndpoint& endpoint : network.endpoints) {
@@ -166,6 +138,7 @@ void print(const Context& context, const Topology& topology) {
 
 int show(Context& context, const Verb&, const Arguments& arguments) {
     auto topology = read_topology(context);
+    // The sentence is the API's, and so is the status.
     if (!topology)
         return context.fail(topology.error().kind() == ErrorKind::kUnavailable ? kUnreachable
                                                                                : kRefused,
@@ -188,17 +161,17 @@ std::string rate_text(const Rate& rate) {
 
 Result<Topology> read_topology(Context& context) {
     Json answers[4];
-    const char* const targets[] = {"/v1/networks", "/v1/endpoints", "/v1/uplinks", kPeers};
+    const char* const targets[] = {"/v1/networks", "/v1/endpoints", "/v1/uplinks", "/v1/peers"};
     for (size_t i = 0; i < std::size(targets); i++) {
-        auto list = list_of(context, targets[i]);
-        if (!list) return list.error();
-        answers[i] = std::move(*list);
+        Reply reply = get_list(context, targets[i]);
+        if (!reply.ok())
+            return Error(reply.status == kUnreachable ? ErrorKind::kUnavailable
+                                                      : ErrorKind::kSystem,
+                         reply.message);
+        answers[i] = std::move(reply.body);
     }
-    Sample before(answers[3]);
-    std::this_thread::sleep_for(kSample);
-    auto peers = list_of(context, kPeers);
-    if (!peers) return peers.error();
-    const Rates rates(std::move(before), Sample(*peers));
+    Rates rates;
+    rates.sample();
     Topology topology;
     for (const Json& network : answers[0])
         topology.networks.push_back(network_of(network, answers[1], rates));
@@ -207,12 +180,12 @@ Result<Topology> read_topology(Context& context) {
         topology.uplinks.push_back(
             {device, text_at(uplink, "addresses"), device, rates.of(device)});
     }
-    for (const Json& peer : *peers) {
+    for (const Json& peer : answers[3]) {
         const std::string name = text_at(peer, "name");
         topology.peers.push_back({name.empty() ? text_at(peer, "address") : name,
                                   text_at(peer, "address") + ' ' + text_at(peer, "origin"),
                                   {},
-                                  rates.of_peer(number_at(peer, "id"))});
+                                  {}});
     }
     return topology;
 }

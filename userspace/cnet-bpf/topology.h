@@ -10,9 +10,9 @@
 
 namespace cnet::cli {
 
-// Bits a second: of a device as seen from the host's side, of a peer without the outer headers.
+// Bits a second, seen from the host's side of the device.
 struct Rate {
-    double in = 0;  // what the endpoint, the world or the peer sent
+    double in = 0;  // what the endpoint, or the world, sent
     double out = 0; // what it was sent
 };
 

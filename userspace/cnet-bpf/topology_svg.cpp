@@ -91,7 +91,7 @@ std::string svg_of(const Topology& topology) {
         edges.push_back(
             {{"uplink " + uplink.name, uplink.about, rate_text(uplink.rate)}, "uplink"});
     for (const TopologyEdge& peer : topology.peers)
-        edges.push_back({{"host " + peer.name, peer.about, rate_text(peer.rate)}, "peer"});
+        edges.push_back({{"host " + peer.name, peer.about}, "peer"});
     int y = add_boxes(body, edges, kGap, kGap);
     for (const TopologyNetwork& network : topology.networks)
         y = add_network(body, network, y);

@@ -215,10 +215,8 @@ void MetricsPart::add_objects(Families& families) const {
         for (const auto& port : *list)
             ports[{{"protocol", port.protocol}, {"reservation", port.reservation}}]++;
     }
-    if (auto list = controller.peers()) {
-        for (const auto& peer : *list)
-            peers[{{"origin", peer.origin}}]++;
-    }
+    for (const auto& peer : controller.peers())
+        peers[{{"origin", peer.origin}}]++;
     for (const auto& bridge : controller.adopted())
         bridges[{{"state", bridge.state}}]++;
     families.push_back(counted(gauge("cnet_endpoints", "Endpoints, by state."), endpoints));

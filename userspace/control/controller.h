@@ -146,7 +146,7 @@ public:
 
     Result<PeerView> add_peer(const IpAddress& address, const std::string& name = {});
     Status delete_peer(const IpAddress& address);
-    Result<std::vector<PeerView>> peers() const;
+    std::vector<PeerView> peers() const;
 
     // Of one network when `network` is not empty, here and below.
     Result<std::vector<FdbView>> fdb(const std::string& network = {}) const;

@@ -41,8 +41,8 @@ std::optional<IpAddress> Controller::Impl::peer_address(PeerId id) const {
 }
 
 PeerView Controller::Impl::view(const Peer& peer) const {
-    PeerView view{
-        peer.id, peer.name, peer.address, std::nullopt, peer.clustered ? "cluster" : "static", {}};
+    PeerView view{peer.id, peer.name, peer.address, std::nullopt,
+                  peer.clustered ? "cluster" : "static"};
     if (const auto local = local_vtep(state, observed, peer.address)) view.local = local->address;
     return view;
 }
@@ -63,8 +63,7 @@ Result<PeerView> Controller::add_peer(const IpAddress& address, const std::strin
     auto status = check_peer_address(address, impl.observed);
     if (!status) return status.error();
 
-    impl.ids.peer = next_peer_id(impl.state.peers, impl.ids.peer);
-    const Peer peer{impl.ids.peer, name, address};
+    const Peer peer{++impl.ids.peer, name, address};
     State next = impl.state;
     next.peers[peer.id] = peer;
     status = impl.change(std::move(next), {{store::PutPeer{peer}}, {store::RemovePeer{peer.id}}});
@@ -92,18 +91,14 @@ Status Controller::delete_peer(const IpAddress& address) {
     return impl.change(std::move(next), std::move(edit));
 }
 
-Result<std::vector<PeerView>> Controller::peers() const {
+std::vector<PeerView> Controller::peers() const {
     std::vector<PeerView> views;
-    for (const auto& [id, peer] : impl_->state.peers) {
-        auto traffic = impl_->parts.tables.peer_traffic(id);
-        if (!traffic) return traffic.error();
+    for (const auto& [id, peer] : impl_->state.peers)
         views.push_back(impl_->view(peer));
-        views.back().traffic = *traffic;
-    }
     if (!impl_->parts.cluster) return views;
     for (const ClusterHost& host : impl_->parts.cluster->state().hosts) {
         if (!host.alive && !host.vteps.empty())
-            views.push_back({0, host.name, host.vteps.front(), std::nullopt, "gone", {}});
+            views.push_back({0, host.name, host.vteps.front(), std::nullopt, "gone"});
     }
     return views;
 }

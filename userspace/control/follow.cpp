@@ -188,7 +188,7 @@ private:
             return;
         }
         Peer peer;
-        peer.id = plan_.ids.peer = next_peer_id(plan_.next.peers, plan_.ids.peer);
+        peer.id = ++plan_.ids.peer;
         peer.name = host;
         peer.address = address;
         peer.clustered = true;

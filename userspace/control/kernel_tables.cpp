@@ -157,7 +157,7 @@ Status KernelTables::apply(const TableChange& change) {
     case Table::kAllow:
         return apply_typed(maps_.allow, change);
     case Table::kPeer:
-        return apply_peer(change);
+        return apply_typed(maps_.peer, change);
     case Table::kVtep:
         return apply_typed(maps_.vtep, change);
     case Table::kVni:
@@ -168,21 +168,6 @@ Status KernelTables::apply(const TableChange& change) {
         return apply_typed(maps_.quota, change);
     }
     return Error(ErrorKind::kSystem, "no such map");
-}
-
-// Another peer may have had its id, long before.
-Status KernelTables::apply_peer(const TableChange& change) {
-    uint32_t id = 0;
-    CNET_CHECK(change.key.size() == sizeof(id));
-    std::memcpy(&id, change.key.data(), sizeof(id));
-    if (change.value && id < CNET_PEERS_COUNTED) {
-        auto known = maps_.peer.lookup(id);
-        if (!known) return known.error();
-        if (!*known) {
-            if (auto status = maps_.peer_traffic.reset(id); !status) return status.error();
-        }
-    }
-    return apply_typed(maps_.peer, change);
 }
 
 Status KernelTables::apply(const SlotChange& change) {
@@ -264,10 +249,6 @@ Status KernelTables::drop_fragments_before(uint64_t monotonic_ns) {
     for (size_t i = 0; status && i < held.size(); i++)
         status = maps_.frag_held.erase(held[i]);
     return status;
-}
-
-Result<cnet_peer_traffic> KernelTables::peer_traffic(uint32_t peer_id) {
-    return maps_.peer_traffic.total(peer_id);
 }
 
 Result<std::vector<cnet_counter>> KernelTables::counters() {

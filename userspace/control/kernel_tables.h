@@ -23,13 +23,10 @@ public:
     Status for_each_fdb(const FdbVisitor& visit) override;
     Status drop_fragments_before(uint64_t monotonic_ns) override;
     Result<std::optional<cnet_fdb_entry>> find_fdb(const cnet_fdb_key& key) override;
-    Result<cnet_peer_traffic> peer_traffic(uint32_t peer_id) override;
     Result<std::vector<cnet_counter>> counters() override;
     Status reset_counters() override;
 
 private:
-    Status apply_peer(const TableChange& change);
-
     maps::DataPathMaps& maps_;
 };
 

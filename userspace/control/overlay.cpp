@@ -210,15 +210,6 @@ VxlanReceiver find_receiver(const State& state, const Observed& observed) {
     return found ? found : VxlanReceiver();
 }
 
-PeerId next_peer_id(const std::map<PeerId, Peer>& peers, PeerId last) {
-    constexpr PeerId kCounted = CNET_PEERS_COUNTED - 1; // 0 is nobody
-    for (PeerId tried = 0; tried < kCounted; tried++) {
-        last = last % kCounted + 1;
-        if (!peers.contains(last)) return last;
-    }
-    return peers.rbegin()->first + 1;
-}
-
 std::optional<Vtep> local_vtep(const State& state, const Observed& observed,
                                const IpAddress& remote) {
     const bool v4 = remote.is_v4();

@@ -1,7 +1,6 @@
 // Networks across hosts: this host's VTEP, the kept vxlan device, what the maps say of peers. Pure.
 #pragma once
 
-#include <map>
 #include <optional>
 
 #include "userspace/control/model.h"
@@ -31,10 +30,6 @@ struct VxlanReceiver {
     explicit operator bool() const { return device && entrance; }
 };
 VxlanReceiver find_receiver(const State& state, const Observed& observed);
-
-// For a new peer, after `last`: round and round below CNET_PEERS_COUNTED, so that nothing is left
-// of whoever had it before; beyond that when so many are there.
-PeerId next_peer_id(const std::map<PeerId, Peer>& peers, PeerId last);
 
 struct Vtep {
     IpAddress address;

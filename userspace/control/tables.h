@@ -153,8 +153,6 @@ public:
     // this time.
     virtual Status drop_fragments_before(uint64_t monotonic_ns) = 0;
 
-    // What was sent to a peer, and came from it, since it has an entry.
-    virtual Result<cnet_peer_traffic> peer_traffic(uint32_t peer_id) = 0;
     // CNET_COUNTER_COUNT of them, CPUs summed.
     virtual Result<std::vector<cnet_counter>> counters() = 0;
     virtual Status reset_counters() = 0;

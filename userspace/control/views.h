@@ -257,7 +257,6 @@ struct PeerView {
     IpAddress address;
     std::optional<IpAddress> local; // of this host, towards it; none: no address of its family
     std::string origin;             // "static", "cluster"; "gone": its lease in the cluster ended
-    cnet_peer_traffic traffic{};
 };
 
 struct FdbView {

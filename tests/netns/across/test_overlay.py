@@ -4,7 +4,6 @@
 """
 
 import os
-import subprocess
 
 import pytest
 
@@ -45,28 +44,6 @@ def test_two_hosts(make_overlay, endpoint, outer6):
     for host in (one, two):
         for reason in ("vxlan_stranger", "vxlan_bad", "vxlan_vni", "peer_unreachable"):
             assert host.drops(reason) == 0, reason
-
-
-def test_what_goes_to_a_peer_is_counted_and_shown(make_overlay, endpoint):
-    one, two = make_overlay()
-    alpha, beta = endpoint(one, "alpha"), endpoint(two, "beta")
-    reaches(alpha, beta)
-    (counted,), (other,) = one.cli("peer", "list"), two.cli("peer", "list")
-    for kind in ("packets", "bytes"):
-        assert counted[f"sent_{kind}"] > 0 and counted[f"received_{kind}"] > 0
-    assert other["received_bytes"] > 0 and other["sent_bytes"] > 0
-    flood = alpha.namespace.spawn("ping", "-f", "-s", "1200", "-w", "60", beta.address, stdout=subprocess.DEVNULL)
-    try:
-        for host in (one, two):
-            (peer,) = host.cli("topology")["peers"]
-            assert min(peer["rate"]["in_bps"], peer["rate"]["out_bps"]) > 10000
-    finally:
-        flood.close()
-    before = one.cli("peer", "list")[0]
-    one.cli("peer", "delete", address(2))
-    one.cli("peer", "add", address(2))
-    (again,) = one.cli("peer", "list")
-    assert again["id"] != before["id"] and again["sent_bytes"] < before["sent_bytes"]
 
 
 def test_three_hosts_and_what_each_learns(make_overlay, endpoint):
@@ -315,8 +292,7 @@ def test_refusals(make_host, underlay):
     host.cli("network", "create", "local", "--subnet", "10.97.0.0/24")
     host.cli_fails(2, "no segment across hosts", *f"fdb add local 02:00:00:00:00:77 peer {address(2)}".split())
     (peer,) = host.cli("peer", "list")
-    nothing = {f"{way}_{unit}": 0 for way in ("sent", "received") for unit in ("packets", "bytes")}
-    assert peer == {"id": 1, "name": "two", "address": address(2), "local": address(1), "origin": "static", **nothing}
+    assert peer == {"id": 1, "name": "two", "address": address(2), "local": address(1), "origin": "static"}
     host.cli("peer", "delete", address(2))
     assert host.cli("peer", "list") == []
 

@@ -261,12 +261,11 @@ TEST(Decode, FieldsAreDocumented) {
     ASSERT_TRUE(text) << text.error().message();
     const std::string zeros(512, '\0');
     for (const char* map :
-         {"cnet_meta",      "cnet_port",       "cnet_network",     "cnet_flood",
-          "cnet_fdb",       "cnet_fdb_count",  "cnet_neigh",       "cnet_uplinks",
-          "cnet_host_addr", "cnet_slot",       "cnet_bind_addr",   "cnet_trusted",
-          "cnet_binding",   "cnet_allow",      "cnet_peer",        "cnet_vtep",
-          "cnet_vni",       "cnet_flood_peer", "cnet_ct",          "cnet_counters",
-          "cnet_icmp_rate", "cnet_flood_rate", "cnet_peer_traffic"}) {
+         {"cnet_meta",      "cnet_port",      "cnet_network",    "cnet_flood",     "cnet_fdb",
+          "cnet_fdb_count", "cnet_neigh",     "cnet_uplinks",    "cnet_host_addr", "cnet_slot",
+          "cnet_bind_addr", "cnet_trusted",   "cnet_binding",    "cnet_allow",     "cnet_peer",
+          "cnet_vtep",      "cnet_vni",       "cnet_flood_peer", "cnet_ct",        "cnet_counters",
+          "cnet_icmp_rate", "cnet_flood_rate"}) {
         size_t start = text->find("| `" + std::string(map) + "` |");
         ASSERT_NE(start, std::string::npos) << map;
         std::string row = text->substr(start, text->find('\n', start) - start);

@@ -118,7 +118,6 @@ public:
         return std::optional<cnet_fdb_entry>();
     }
 
-    Result<cnet_peer_traffic> peer_traffic(uint32_t) override { return cnet_peer_traffic{}; }
     Result<std::vector<cnet_counter>> counters() override { return counter_values; }
     Status reset_counters() override {
         counter_values.assign(CNET_COUNTER_COUNT, {});

@@ -78,26 +78,10 @@ TEST_F(OverlayTest, PeersAreInTheMapsWithOurAddressTowardsThem) {
     EXPECT_FALSE(far->local) << "this host has no IPv6 address";
     EXPECT_FALSE(tables.contents.peer.contains(far->id));
     restart();
-    EXPECT_EQ(controller->peers()->size(), 2u);
+    EXPECT_EQ(controller->peers().size(), 2u);
     expect_settled();
     ASSERT_TRUE(controller->delete_peer(ip("192.0.2.9")));
     EXPECT_TRUE(tables.contents.peer.empty());
-}
-
-TEST_F(OverlayTest, APeersIdIsHadAgainLate) {
-    const control::PeerId first = controller->add_peer(ip("192.0.2.9"))->id;
-    ASSERT_TRUE(controller->delete_peer(ip("192.0.2.9")));
-    EXPECT_EQ(controller->add_peer(ip("192.0.2.9"))->id, first + 1);
-
-    constexpr control::PeerId kLast = CNET_PEERS_COUNTED - 1;
-    std::map<control::PeerId, control::Peer> peers = {{1, {}}, {2, {}}, {kLast, {}}};
-    EXPECT_EQ(control::next_peer_id(peers, 2), 3u);
-    EXPECT_EQ(control::next_peer_id(peers, kLast - 1), 3u);
-    for (control::PeerId id = 1; id <= kLast; id++)
-        peers[id] = {};
-    EXPECT_EQ(control::next_peer_id(peers, 7), CNET_PEERS_COUNTED) << "and is not counted";
-    peers[CNET_PEERS_COUNTED] = {};
-    EXPECT_EQ(control::next_peer_id(peers, 7), CNET_PEERS_COUNTED + 1u);
 }
 
 TEST_F(OverlayTest, TheMtuIsWhatTheUnderlayLeaves) {
