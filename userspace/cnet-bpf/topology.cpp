@@ -99,9 +99,10 @@ Json rate_json(const Rate& rate) {
 
 Json edges_json(const std::vector<TopologyEdge>& edges) {
     Json list = Json::array();
-    for (const TopologyEdge& edge : edges)
-        list.push_back(
-            {{"name", edge.name}, {"about", edge.about}, {"rate", rate_json(edge.rate)}});
+    for (const TopologyEdge& edge : edges) {
+        list.push_back({{"name", edge.name}, {"about", edge.about}});
+        if (edge.rate) list.back()["rate"] = rate_json(*edge.rate);
+    }
     return list;
 }
 
@@ -121,7 +122,8 @@ std::string human_rate(double bits_per_second) {
 void print(const Context& context, const Topology& topology) {
     auto line = [&](const std::string& text) { context.out << printable(text) << "\n"; };
     for (const TopologyEdge& uplink : topology.uplinks)
-        line("uplink " + uplink.name + "  " + uplink.about + "  " + rate_text(uplink.rate));
+        line("uplink " + uplink.name + "  " + uplink.about + "  " +
+             rate_text(uplink.rate.value_or(Rate{})));
     for (const TopologyEdge& peer : topology.peers)
         line("peer " + peer.name + "  " + peer.about);
     for (const TopologyNetwork& network : topology.networks) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ struct TopologyEdge { // an uplink, or another host
     std::string name;
     std::string about;
     std::string device;
-    Rate rate;
+    std::optional<Rate> rate; // of an uplink
 };
 
 struct Topology {

@@ -89,7 +89,8 @@ std::string svg_of(const Topology& topology) {
     std::vector<std::pair<Lines, const char*>> edges;
     for (const TopologyEdge& uplink : topology.uplinks)
         edges.push_back(
-            {{"uplink " + uplink.name, uplink.about, rate_text(uplink.rate)}, "uplink"});
+            {{"uplink " + uplink.name, uplink.about, rate_text(uplink.rate.value_or(Rate{}))},
+             "uplink"});
     for (const TopologyEdge& peer : topology.peers)
         edges.push_back({{"host " + peer.name, peer.about}, "peer"});
     int y = add_boxes(body, edges, kGap, kGap);
