@@ -266,12 +266,17 @@ TEST_F(TcxTest, ADeviceThatMovedAwayIsNotTheOneWithItsIndex) {
     EXPECT_TRUE(on_device(::if_nametoindex("one")).empty()) << "it took our program along";
 }
 
-class ClsactTest : public LoaderTest {};
+class ClsactTest : public LoaderTest {
+protected:
+    std::unique_ptr<DataPath> open_by_clsact() {
+        DataPathSettings settings;
+        settings.attach_kind = AttachKind::kClsact;
+        return open(first_image(), settings);
+    }
+};
 
 TEST_F(ClsactTest, AQdiscOfOthersAndTheirFiltersStay) {
-    DataPathSettings settings;
-    settings.attach_kind = AttachKind::kClsact;
-    auto path = open(first_image(), settings);
+    auto path = open_by_clsact();
     ASSERT_NE(path, nullptr);
     make_veth("theirs");
     make_veth("shared");
@@ -290,9 +295,7 @@ TEST_F(ClsactTest, AQdiscOfOthersAndTheirFiltersStay) {
 }
 
 TEST_F(ClsactTest, AQdiscOfOursGoesAlsoWhenItsPinWasLost) {
-    DataPathSettings settings;
-    settings.attach_kind = AttachKind::kClsact;
-    auto path = open(first_image(), settings);
+    auto path = open_by_clsact();
     ASSERT_NE(path, nullptr);
     uint32_t device = make_veth("one");
     ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
@@ -304,9 +307,7 @@ TEST_F(ClsactTest, AQdiscOfOursGoesAlsoWhenItsPinWasLost) {
 }
 
 TEST_F(ClsactTest, AFilterRemovedByOthersIsMadeAgain) {
-    DataPathSettings settings;
-    settings.attach_kind = AttachKind::kClsact;
-    auto path = open(first_image(), settings);
+    auto path = open_by_clsact();
     ASSERT_NE(path, nullptr);
     uint32_t device = make_veth("one");
     ASSERT_OK(path->attach(CNET_HOOK_ENDPOINT, device, true));
