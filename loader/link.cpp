@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bpf/bpf.h>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
+#include <net/if.h>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -103,21 +105,38 @@ fs::path qdisc_pin(const fs::path& pins, uint32_t ifindex) {
     return maps::filter_dir(pins) / (std::string(kQdiscPrefix) + std::to_string(ifindex));
 }
 
-// Where nothing of ours is attached any more, the index may soon be another device's, with a qdisc
-// not of our making.
-Status forget_qdiscs(const fs::path& pins, const std::vector<Attached>& alive) {
+// The devices whose qdisc is remembered.
+Result<std::vector<uint32_t>> remembered_qdiscs(const fs::path& pins) {
     auto names = list_pins(maps::filter_dir(pins));
     if (!names) return names.error();
+    std::vector<uint32_t> devices;
     for (const std::string& name : *names) {
+        uint32_t ifindex = 0;
         if (!name.starts_with(kQdiscPrefix)) continue;
-        bool needed = std::any_of(alive.begin(), alive.end(), [&](const Attached& attached) {
-            return qdisc_pin(pins, attached.where.ifindex).filename() == name;
-        });
-        if (needed) continue;
-        auto status = remove_pin(maps::filter_dir(pins) / name);
-        if (!status) return status.error();
+        std::from_chars(name.data() + kQdiscPrefix.size(), name.data() + name.size(), ifindex);
+        devices.push_back(ifindex);
+    }
+    return devices;
+}
+
+// The index of a device that is gone may be another's one day, with a qdisc not of our making. One
+// that is there is remembered without a filter too, for a kill may have come in between.
+Status forget_qdiscs(const fs::path& pins) {
+    auto devices = remembered_qdiscs(pins);
+    if (!devices) return devices.error();
+    for (uint32_t ifindex : *devices) {
+        char name[IF_NAMESIZE];
+        if (::if_indextoname(ifindex, name)) continue;
+        if (auto status = remove_pin(qdisc_pin(pins, ifindex)); !status) return status.error();
     }
     return {};
+}
+
+// While filters of others use it, it stays, and is remembered.
+Status remove_qdisc(const fs::path& pins, uint32_t ifindex) {
+    auto gone = clsact_destroy_if_empty(ifindex);
+    if (!gone) return gone.error();
+    return *gone ? remove_pin(qdisc_pin(pins, ifindex)) : Status();
 }
 
 Result<std::optional<uint32_t>> live_clsact(HookDevice where) {
@@ -139,6 +158,24 @@ Result<bool> is_forgotten(const fs::path& pins, HookDevice where) {
     return prog_id->has_value();
 }
 
+// First the memory that the qdisc is of our making, so that one left by a kill is known.
+Status make_qdisc(const fs::path& pins, HookDevice where, int prog_fd) {
+    const fs::path memory = qdisc_pin(pins, where.ifindex);
+    auto known = open_pinned(memory);
+    if (!known) return known.error();
+    auto forgotten = is_forgotten(pins, where);
+    if (!forgotten) return forgotten.error();
+    if (!*known) {
+        if (auto status = replace_pin(prog_fd, memory); !status) return status.error();
+    }
+    auto created = clsact_create(where.ifindex);
+    const bool ours = *known || *forgotten || (created && *created);
+    if (!ours) {
+        if (auto status = remove_pin(memory); !status) return status.error();
+    }
+    return created ? Status() : created.error();
+}
+
 Status detach_clsact(const fs::path& pins, HookDevice where) {
     const TcxSide side = side_of(where.hook);
     auto prog_id = clsact_query(where.ifindex, side);
@@ -150,15 +187,10 @@ Status detach_clsact(const fs::path& pins, HookDevice where) {
             if (auto status = clsact_detach(where.ifindex, side); !status) return status.error();
         }
     }
-    const fs::path qdisc = qdisc_pin(pins, where.ifindex);
-    auto made_by_us = open_pinned(qdisc);
+    auto made_by_us = open_pinned(qdisc_pin(pins, where.ifindex));
     if (!made_by_us) return made_by_us.error();
     if (*made_by_us) {
-        auto gone = clsact_destroy_if_empty(where.ifindex);
-        if (!gone) return gone.error();
-        if (*gone) {
-            if (auto status = remove_pin(qdisc); !status) return status.error();
-        }
+        if (auto status = remove_qdisc(pins, where.ifindex); !status) return status.error();
     }
     return remove_pin(maps::filter_pin(pins, where));
 }
@@ -277,14 +309,7 @@ Result<unsigned> LinkTable::attach_tcx(HookDevice where, int prog_fd) {
 }
 
 Result<unsigned> LinkTable::attach_clsact(HookDevice where, int prog_fd) {
-    auto created = clsact_create(where.ifindex);
-    if (!created) return created.error();
-    auto forgotten = is_forgotten(pins_, where);
-    if (!forgotten) return forgotten.error();
-    if (*created || *forgotten) {
-        auto status = replace_pin(prog_fd, qdisc_pin(pins_, where.ifindex));
-        if (!status) return status.error();
-    }
+    if (auto status = make_qdisc(pins_, where, prog_fd); !status) return status.error();
     // First the memory of it, so that a filter left by a kill is known.
     if (auto status = replace_pin(prog_fd, maps::filter_pin(pins_, where)); !status) {
         return status.error();
@@ -319,7 +344,7 @@ Result<std::vector<Attached>> LinkTable::attached() {
     std::vector<Attached> alive;
     auto status = add_attached(AttachKind::kXdp, alive);
     if (status) status = add_attached(kind_, alive);
-    if (status) status = forget_qdiscs(pins_, alive);
+    if (status) status = forget_qdiscs(pins_);
     if (!status) return status.error();
     return alive;
 }
@@ -353,6 +378,12 @@ Status LinkTable::detach_all() {
         for (HookDevice where : *named) {
             if (auto status = detach(where); !status) return status.error();
         }
+    }
+    // Of attachments that a kill cut short.
+    auto devices = remembered_qdiscs(pins_);
+    if (!devices) return devices.error();
+    for (uint32_t ifindex : *devices) {
+        if (auto status = remove_qdisc(pins_, ifindex); !status) return status.error();
     }
     return {};
 }

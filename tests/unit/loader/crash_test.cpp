@@ -106,6 +106,17 @@ TEST_P(CrashTest, WhileBeingMade) {
         expect_recovery(first_image(), count);
         if (HasFatalFailure()) return;
         ASSERT_OK(open(first_image(), settings_)->release());
+        ASSERT_NE(std::system("tc qdisc show | grep -q clsact"), 0) << "killed at " << count;
+    }
+    EXPECT_GT(count, 20u) << "killed at too few steps to mean anything";
+}
+
+TEST_P(CrashTest, ReleasedAfterwards) {
+    unsigned count = 1;
+    for (; kill_at(count, [&] { return bring_up(first_image()); }); count++) {
+        ASSERT_OK(open(first_image(), settings_)->release());
+        ASSERT_NE(std::system("tc qdisc show | grep -q clsact"), 0) << "killed at " << count;
+        ASSERT_EQ(count_on(CNET_HOOK_UPLINK), 0u) << "killed at " << count;
     }
     EXPECT_GT(count, 20u) << "killed at too few steps to mean anything";
 }
