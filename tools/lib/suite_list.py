@@ -81,9 +81,9 @@ SUITES = [
           targets=("bpf_tests",), limit_s=3600, long_only=True,
           env={"CNET_HOSTILE_FRAMES": "10000000", "GTEST_FILTER": "Hostile.*"}),
     Suite("bpf-clang-14", "BPF programs built by clang-14", "ctest", build="bpf-clang-14",
-          select="bpf", targets=("bpf_tests",), long_only=True),
+          select="bpf", targets=("bpf_tests",), limit_s=1800, long_only=True),
     Suite("bpf-clang-19", "BPF programs built by clang-19", "ctest", build="bpf-clang-19",
-          select="bpf", targets=("bpf_tests",), long_only=True),
+          select="bpf", targets=("bpf_tests",), limit_s=1800, long_only=True),
     *(Suite(f"verifier-{clang}", f"what {clang} built, loaded, attached and within the verifier's budget", "pytest",
             build=f"bpf-{clang}", select="tests/netns/test_kernels.py", targets=EXECUTABLES, long_only=True)
       for clang in ("clang-14", "clang-19")),
