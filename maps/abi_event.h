@@ -22,6 +22,7 @@ enum cnet_event_kind {
     CNET_EVENT_MAC_NEW = 1 << 3,
     CNET_EVENT_MAC_MOVED = 1 << 4,
     CNET_EVENT_PACKET = 1 << 5, /* every packet */
+    CNET_EVENT_PEER = 1 << 6,   /* sent to another host, or delivered from one; no flooding */
 };
 
 /* All conditions must hold; one that is 0 always does. */

@@ -17,7 +17,6 @@ namespace cnet::maps {
 
 namespace {
 
-constexpr int kPollMs = 500;
 constexpr uint32_t kFrameRing = 8 * CNET_WATCH_RING; // of who wants frames too
 
 uint64_t lease_end_ns() {
@@ -141,10 +140,10 @@ int Watch::take(void* context, void* data, size_t size) {
     return (*watch->visit_)(event, {frame, event.snap_bytes}) ? 0 : -ECANCELED;
 }
 
-Result<bool> Watch::poll(const Visitor& visit) {
+Result<bool> Watch::poll(const Visitor& visit, std::chrono::milliseconds at_most) {
     renew();
     visit_ = &visit;
-    const int got = ring_buffer__poll(ring_, kPollMs);
+    const int got = ring_buffer__poll(ring_, static_cast<int>(at_most.count()));
     visit_ = nullptr;
     if (got == -ECANCELED) return false;
     if (got < 0 && got != -EINTR) return Error::system("read a ring buffer", -got);

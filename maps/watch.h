@@ -19,6 +19,7 @@ struct ring_buffer;
 namespace cnet::maps {
 
 inline constexpr std::chrono::seconds kWatchLease{3};
+inline constexpr std::chrono::milliseconds kWatchTurn{500};
 
 class Watch {
 public:
@@ -33,9 +34,8 @@ public:
     Watch& operator=(const Watch&) = delete;
     ~Watch();
 
-    // Waits for events, a second at most; false once `visit` has had enough. To be called again
-    // within the lease.
-    Result<bool> poll(const Visitor& visit);
+    // Waits for events; false once `visit` has had enough. To be called again within the lease.
+    Result<bool> poll(const Visitor& visit, std::chrono::milliseconds at_most = kWatchTurn);
     // Since begin().
     Result<uint64_t> lost() const;
 

@@ -198,6 +198,11 @@ VERIFIED_ONCE int watch_packet(cnet_ctx* ctx, struct cnet_pkt* pkt, __u32 kinds,
     return 0;
 }
 
+static __always_inline int watch_crossed(const struct cnet_pkt* pkt) {
+    return pkt->reason == CNET_R_VXLAN_SENT || pkt->reason == CNET_R_VXLAN_DEVICE ||
+           pkt->reason == CNET_R_VXLAN_RECEIVED;
+}
+
 static __always_inline void watch_exit(cnet_ctx* ctx, struct cnet_pkt* pkt, int verdict) {
     __u32 listening = cnet_watch_state.kinds, kinds;
 
@@ -205,6 +210,7 @@ static __always_inline void watch_exit(cnet_ctx* ctx, struct cnet_pkt* pkt, int 
     kinds = CNET_EVENT_PACKET | pkt->events;
     if (verdict == V_DROP && pkt->reason != CNET_R_FLOODED && pkt->reason != CNET_R_FRAGMENT_HELD)
         kinds |= CNET_EVENT_DROP;
+    if (watch_crossed(pkt)) kinds |= CNET_EVENT_PEER;
     if (kinds & listening) watch_packet(ctx, pkt, kinds, verdict);
 }
 

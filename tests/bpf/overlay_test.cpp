@@ -1,4 +1,5 @@
 // A network across hosts: whole packets on the way out and in, and everything that is refused.
+#include "maps/watch.h"
 #include "tests/bpf/overlay.h"
 
 namespace cnet::test {
@@ -123,6 +124,31 @@ TEST_F(Overlay, AFrameFromAPeerIsTakenOut) {
     auto packet = to_ep1(kMacEp1, kMacRemote6, 0, "an answer that is longer");
     expect(uplink(from_peer6(packet)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_VXLAN_RECEIVED,
            packet);
+}
+
+TEST_F(Overlay, WhatAPeerIsSentAndSendsIsToldToWhoCounts) {
+    cnet_watcher wanted{};
+    wanted.kinds = CNET_EVENT_PEER;
+    auto watch = maps::Watch::begin(pins(), wanted);
+    ASSERT_TRUE(watch);
+    endpoint("ep1", to_remote());
+    uplink(from_peer(to_ep1()));
+    uplink(from_peer(to_ep1(kMacGw1)));               // dropped
+    uplink(from_peer6(to_ep1(kMacEp1, kMacRemote6))); // left to the device, which comes to it again
+    endpoint("ep1", to_remote(kMacBroadcast));
+    endpoint("ep1", to_remote(kMacEp2)); // stays here
+    std::vector<cnet_event> told;
+    ASSERT_TRUE((*watch)->poll([&](const cnet_event& event, std::span<const uint8_t>) {
+        told.push_back(event);
+        return true;
+    }));
+    ASSERT_EQ(told.size(), 2u);
+    EXPECT_EQ(told[0].peer_id, 7u);
+    EXPECT_EQ(told[0].reason, CNET_R_VXLAN_SENT);
+    EXPECT_EQ(told[0].len, to_remote().bytes().size());
+    EXPECT_EQ(told[1].peer_id, 7u);
+    EXPECT_EQ(told[1].reason, CNET_R_VXLAN_RECEIVED);
+    EXPECT_EQ(told[1].frame_bytes, to_ep1().bytes().size());
 }
 
 TEST_F(Overlay, CongestionOnTheWayIsTold) {

@@ -101,7 +101,7 @@ def test_topology(host, red, alpha):
     assert networks["red"]["endpoints"][0]["ports"] == ["0.0.0.0:8080->80/tcp"]
     assert "vni 77" in networks["over"]["about"] and networks["over"]["endpoints"] == []
     assert [uplink["name"] for uplink in seen["uplinks"]] == ["uplink0"]
-    assert seen["peers"] == [{"name": "198.18.0.9", "about": "198.18.0.9 static"}]
+    assert seen["peers"] == [{"name": "198.18.0.9", "about": "198.18.0.9 static", "rate": {"in_bps": 0, "out_bps": 0}}]
     assert seen["uplinks"][0]["rate"].keys() == {"in_bps", "out_bps"}
     _, done = host.cli_raw("topology", json_output=False)
     assert "`- alpha" in done.stdout and "bit/s in" in done.stdout

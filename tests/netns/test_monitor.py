@@ -132,6 +132,16 @@ def test_who_is_killed_is_forgotten(host, alpha, beta, monitor):
         traffic.close()
 
 
+def test_topology_says_why_a_rate_is_unknown(host, monitor):
+    """Those of other hosts are a watcher's."""
+    host.cli("peer", "add", "198.18.0.9")
+    for _ in range(4):
+        monitor("drops")
+    _, done = host.cli_raw("topology", json_output=False)
+    assert "peer 198.18.0.9  198.18.0.9 static  rate unknown: 4 are watching already" in done.stdout
+    assert "rate" not in host.cli("topology")["peers"][0]
+
+
 def test_it_outlives_the_daemon(host, alpha, beta, monitor):
     watch = monitor("drops", "reason", "spoofed_ip")
     host.restart()

@@ -1,13 +1,7 @@
 #include "userspace/cnet-bpf/topology.h"
 
-#include <ifaddrs.h>
-#include <linux/if_link.h>
-#include <sys/socket.h>
-
-#include <chrono>
 #include <cstdio>
 #include <ostream>
-#include <thread>
 
 #include "userspace/cnet-bpf/objects.h"
 #include "userspace/cnet-bpf/text.h"
@@ -15,52 +9,6 @@
 
 namespace cnet::cli {
 namespace {
-
-constexpr std::chrono::milliseconds kSample(500);
-
-struct Bytes {
-    uint32_t in = 0; // the kernel's counters of this interface wrap
-    uint32_t out = 0;
-};
-
-std::map<std::string, Bytes> counters() {
-    std::map<std::string, Bytes> bytes;
-    ifaddrs* list = nullptr;
-    if (getifaddrs(&list) != 0) return bytes;
-    for (ifaddrs* one = list; one; one = one->ifa_next) {
-        if (!one->ifa_addr || one->ifa_addr->sa_family != AF_PACKET || !one->ifa_data) continue;
-        auto* stats = static_cast<const rtnl_link_stats*>(one->ifa_data);
-        bytes[one->ifa_name] = {stats->rx_bytes, stats->tx_bytes};
-    }
-    freeifaddrs(list);
-    return bytes;
-}
-
-class Rates {
-public:
-    void sample() {
-        before_ = counters();
-        const auto begin = std::chrono::steady_clock::now();
-        std::this_thread::sleep_for(kSample);
-        after_ = counters();
-        seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    }
-
-    Rate of(const std::string& device) const {
-        auto before = before_.find(device), after = after_.find(device);
-        if (before == before_.end() || after == after_.end()) return {};
-        return {rate(before->second.in, after->second.in),
-                rate(before->second.out, after->second.out)};
-    }
-
-private:
-    double rate(uint32_t before, uint32_t after) const {
-        return static_cast<double>(after - before) * 8 / seconds_;
-    }
-
-    std::map<std::string, Bytes> before_, after_;
-    double seconds_ = 1;
-};
 
 std::string about(const Json& network) {
     std::string text = text_at(network, "subnets") + ' ' + text_at(network, "mode");
@@ -122,10 +70,9 @@ std::string human_rate(double bits_per_second) {
 void print(const Context& context, const Topology& topology) {
     auto line = [&](const std::string& text) { context.out << printable(text) << "\n"; };
     for (const TopologyEdge& uplink : topology.uplinks)
-        line("uplink " + uplink.name + "  " + uplink.about + "  " +
-             rate_text(uplink.rate.value_or(Rate{})));
+        line("uplink " + uplink.name + "  " + uplink.about + "  " + rate_text(uplink.rate));
     for (const TopologyEdge& peer : topology.peers)
-        line("peer " + peer.name + "  " + peer.about);
+        line("peer " + peer.name + "  " + peer.about + "  " + rate_text(peer.rate));
     for (const TopologyNetwork& network : topology.networks) {
         line("network " + network.name + "  " + network.about);
         for (const TopologyEndpoint& endpoint : network.endpoints) {
@@ -157,8 +104,9 @@ int show(Context& context, const Verb&, const Arguments& arguments) {
 
 } // namespace
 
-std::string rate_text(const Rate& rate) {
-    return human_rate(rate.in) + " in, " + human_rate(rate.out) + " out";
+std::string rate_text(const Result<Rate>& rate) {
+    if (!rate) return "rate unknown: " + rate.error().message();
+    return human_rate(rate->in) + " in, " + human_rate(rate->out) + " out";
 }
 
 Result<Topology> read_topology(Context& context) {
@@ -172,22 +120,19 @@ Result<Topology> read_topology(Context& context) {
                          reply.message);
         answers[i] = std::move(reply.body);
     }
-    Rates rates;
-    rates.sample();
+    const Rates rates = Rates::measure(answers[3].empty() ? nullptr : &context.paths.pins);
     Topology topology;
     for (const Json& network : answers[0])
         topology.networks.push_back(network_of(network, answers[1], rates));
     for (const Json& uplink : answers[2]) {
         const std::string device = text_at(uplink, "device");
-        topology.uplinks.push_back(
-            {device, text_at(uplink, "addresses"), device, rates.of(device)});
+        topology.uplinks.push_back({device, text_at(uplink, "addresses"), rates.of(device)});
     }
     for (const Json& peer : answers[3]) {
         const std::string name = text_at(peer, "name");
         topology.peers.push_back({name.empty() ? text_at(peer, "address") : name,
                                   text_at(peer, "address") + ' ' + text_at(peer, "origin"),
-                                  {},
-                                  {}});
+                                  rates.of_peer(static_cast<uint32_t>(number_at(peer, "id")))});
     }
     return topology;
 }

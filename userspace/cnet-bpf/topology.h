@@ -2,20 +2,13 @@
 // text or as a picture.
 #pragma once
 
-#include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "userspace/cnet-bpf/context.h"
+#include "userspace/cnet-bpf/rates.h"
 
 namespace cnet::cli {
-
-// Bits a second, seen from the host's side of the device.
-struct Rate {
-    double in = 0;  // what the endpoint, or the world, sent
-    double out = 0; // what it was sent
-};
 
 struct TopologyEndpoint {
     std::string name;
@@ -35,8 +28,7 @@ struct TopologyNetwork {
 struct TopologyEdge { // an uplink, or another host
     std::string name;
     std::string about;
-    std::string device;
-    std::optional<Rate> rate; // of an uplink
+    Result<Rate> rate; // an error: of a host, where it cannot be measured
 };
 
 struct Topology {
@@ -49,6 +41,6 @@ struct Topology {
 Result<Topology> read_topology(Context& context);
 std::string svg_of(const Topology& topology);
 Json json_of(const Topology& topology);
-std::string rate_text(const Rate& rate); // "1.2Mbit/s in, 80bit/s out"
+std::string rate_text(const Result<Rate>& rate); // "1.2Mbit/s in, 80bit/s out"
 
 } // namespace cnet::cli

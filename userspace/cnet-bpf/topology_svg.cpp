@@ -89,10 +89,9 @@ std::string svg_of(const Topology& topology) {
     std::vector<std::pair<Lines, const char*>> edges;
     for (const TopologyEdge& uplink : topology.uplinks)
         edges.push_back(
-            {{"uplink " + uplink.name, uplink.about, rate_text(uplink.rate.value_or(Rate{}))},
-             "uplink"});
+            {{"uplink " + uplink.name, uplink.about, rate_text(uplink.rate)}, "uplink"});
     for (const TopologyEdge& peer : topology.peers)
-        edges.push_back({{"host " + peer.name, peer.about}, "peer"});
+        edges.push_back({{"host " + peer.name, peer.about, rate_text(peer.rate)}, "peer"});
     int y = add_boxes(body, edges, kGap, kGap);
     for (const TopologyNetwork& network : topology.networks)
         y = add_network(body, network, y);

@@ -4,6 +4,7 @@
 """
 
 import os
+import subprocess
 
 import pytest
 
@@ -63,6 +64,24 @@ def test_three_hosts_and_what_each_learns(make_overlay, endpoint):
                 assert (row["type"], row["peer"]) == ("learned", address(other)), row
     gateways = {host.cli("network", "show", "over")["gateway_mac"] for host in hosts}
     assert len(gateways) == 1, "an endpoint that moves keeps its gateway"
+
+
+def test_rates_of_other_hosts(make_overlay, endpoint):
+    """A hundred pings a second, of 1,242 bytes each way."""
+    one, two = make_overlay()
+    alpha, beta = endpoint(one, "alpha"), endpoint(two, "beta")
+    reaches(alpha, beta)
+    pings = alpha.namespace.spawn("ping", "-q", "-i", "0.01", "-s", "1200", beta.address, stdout=subprocess.DEVNULL)
+    try:
+        for host, other in ((one, 2), (two, 1)):
+            (peer,) = host.cli("topology")["peers"]
+            assert peer["name"] == address(other)
+            for direction in ("in_bps", "out_bps"):
+                assert 100_000 < peer["rate"][direction] < 1_500_000, peer
+    finally:
+        pings.close()
+    (peer,) = one.cli("topology")["peers"]
+    assert max(peer["rate"].values()) < 20_000, "nothing but what neighbours ask each other"
 
 
 def test_stated_macs_without_learning(make_overlay, endpoint):
