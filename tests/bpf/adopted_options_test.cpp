@@ -55,7 +55,7 @@ TEST_F(AdoptedPorts, SiblingsAreAnsweredAsTheyDialled) {
         limited.flags |= CNET_PORT_ICC_OFF;
         ASSERT_TRUE(maps().port.update(ifindex(device), limited));
     }
-    const uint16_t client_port = dialled.packet.at(34) << 8 | dialled.packet.at(35);
+    const uint16_t client_port = be16_at(dialled.packet, 34);
     auto answer =
         port("ab1", tcp(kMacOne, kMacTwo, "10.3.0.2", 80, "10.3.0.3", client_port, kSyn | kAck));
     EXPECT_EQ(answer.verdict, Verdict::kRedirect);

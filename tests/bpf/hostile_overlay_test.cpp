@@ -66,9 +66,9 @@ protected:
         ASSERT_GE(in.size(), inner + 14);
         EXPECT_EQ(source_of(in), ip_bytes(v6 ? kPeer6 : kPeer)) << "from a stranger";
         EXPECT_EQ(destination_of(in), ip_bytes(v6 ? kHostAddr6 : kHostAddr));
-        EXPECT_EQ(in[udp + 2] << 8 | in[udp + 3], 4789);
+        EXPECT_EQ(be16_at(in, udp + 2), 4789);
         EXPECT_EQ(in[udp + 8], 0x08) << "with other flags than a VNI's";
-        EXPECT_EQ(in[udp + 12] << 16 | in[udp + 13] << 8 | in[udp + 14], kVni);
+        EXPECT_EQ(be32_at(in, udp + 12) >> 8, kVni);
         ASSERT_EQ(out.size(), in.size() - inner) << "not taken out whole";
         const Bytes to(out.begin(), out.begin() + 6);
         EXPECT_TRUE(flooded || to == mac_bytes(kMacEp1) || to == mac_bytes(kMacEp2))
@@ -99,7 +99,7 @@ protected:
         uint64_t floods = maps().counters.total(hook, CNET_R_FLOODED)->packets;
         for (uint64_t done = 0; done < frames; done++) {
             Bytes in = outer ? frame() : inner_.next();
-            const auto type = static_cast<uint16_t>(in[12] << 8 | in[13]);
+            const auto type = be16_at(in, 12);
             in.resize(std::max<size_t>(in.size(), type == 0x86dd ? 54 : 34));
             Bytes out = in;
             const Verdict verdict = run_once(fd, index, out);

@@ -59,11 +59,11 @@ bool is_translation(cnet_reason reason) {
 
 // May ep1 send from this address? DHCP's 0.0.0.0, the unspecified and its own link-local included.
 bool ep1_may_claim(const Bytes& in) {
-    auto type = static_cast<uint16_t>(in[12] << 8 | in[13]);
+    auto type = be16_at(in, 12);
     if (type == 0x0800 && in.size() >= 34) {
         Bytes source(in.begin() + 26, in.begin() + 30);
         return one_of(source, {kEp1}) || (one_of(source, {"0.0.0.0"}) && in.size() >= 42 &&
-                                          in[23] == IPPROTO_UDP && (in[36] << 8 | in[37]) == 67);
+                                          in[23] == IPPROTO_UDP && be16_at(in, 36) == 67);
     }
     if (type == 0x86dd && in.size() >= 54)
         return one_of({in.begin() + 22, in.begin() + 38}, {kEp1v6, "::", "fe80::ff:fe00:102"});
@@ -72,7 +72,7 @@ bool ep1_may_claim(const Bytes& in) {
 
 // Newer kernels run no IP packet whose header is cut short; tests/netns sends those.
 bool can_be_run(const Bytes& frame) {
-    auto type = static_cast<uint16_t>(frame[12] << 8 | frame[13]);
+    auto type = be16_at(frame, 12);
     return frame.size() >= (type == 0x86dd ? 54u : type == 0x0800 ? 34u : 14u);
 }
 

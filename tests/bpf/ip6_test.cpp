@@ -287,7 +287,7 @@ TEST_F(Ip6, HostFlowOnTheSameTupleGetsAPortOfItsOwn) {
                  Ipv6{.src = kHostAddr6, .dst = kWorld6} / Tcp{.src_port = 40000, .dst_port = 443};
     auto outcome = egress(own);
     EXPECT_EQ(outcome.counted.back().second, CNET_R_HOST_PORT_XLAT);
-    auto port = static_cast<uint16_t>(outcome.packet[54] << 8 | outcome.packet[55]);
+    auto port = be16_at(outcome.packet, 54);
     EXPECT_NE(port, 40000);
     Packet answer = in_tcp(port), back = in_tcp(40000);
     expect(uplink(answer), Verdict::kNext, CNET_HOOK_UPLINK, CNET_R_HOST_PORT_XLAT, back);

@@ -23,7 +23,7 @@ protected:
     uint16_t mapped(const Packet& packet, const char* device = "ep1") {
         auto outcome = endpoint(device, packet);
         EXPECT_EQ(outcome.counted[0].second, CNET_R_SNAT);
-        return static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+        return be16_at(outcome.packet, 34);
     }
 
     size_t mappings() {

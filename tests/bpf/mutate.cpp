@@ -8,10 +8,6 @@
 namespace cnet::test {
 namespace {
 
-uint16_t load16(const Bytes& frame, size_t at) {
-    return static_cast<uint16_t>(frame[at] << 8 | frame[at + 1]);
-}
-
 void store16(Bytes& frame, size_t at, uint16_t value) {
     frame[at] = static_cast<uint8_t>(value >> 8);
     frame[at + 1] = static_cast<uint8_t>(value);
@@ -39,7 +35,7 @@ L4 find_l4(const Bytes& frame, size_t l3_off) {
     L4 l4;
     if (!version || end > frame.size()) return {};
     if (version == 4) {
-        if (load16(frame, l3_off + 6) & 0x3fff) return {};
+        if (be16_at(frame, l3_off + 6) & 0x3fff) return {};
         l4.off = l3_off + (frame[l3_off] & 15u) * 4u;
         l4.protocol = frame[l3_off + 9];
         l4.pseudo = sum_of(std::span(frame).subspan(l3_off + 12, 8));
@@ -58,7 +54,7 @@ L4 find_l4(const Bytes& frame, size_t l3_off) {
     size_t least = l4.protocol == IPPROTO_TCP ? 20 : 8;
     if (l4.len < least) return {};
     if (l4.protocol == IPPROTO_UDP) {
-        size_t udp_len = load16(frame, l4.off + 4);
+        size_t udp_len = be16_at(frame, l4.off + 4);
         if (udp_len < 8 || udp_len > l4.len) return {};
         l4.len = udp_len;
     }
@@ -87,7 +83,7 @@ bool ip4_header_fits(const Bytes& frame, size_t l3_off) {
 unsigned ip_version(const Bytes& frame, size_t l3_off) {
     if (frame.size() < l3_off + 20) return 0;
     unsigned version = frame[l3_off] >> 4;
-    if (l3_off == 14 && load16(frame, 12) != (version == 4 ? 0x0800 : 0x86dd)) return 0;
+    if (l3_off == 14 && be16_at(frame, 12) != (version == 4 ? 0x0800 : 0x86dd)) return 0;
     if (version == 4) return 4;
     return version == 6 && frame.size() >= l3_off + 40 ? 6 : 0;
 }
@@ -105,8 +101,8 @@ Bytes destination_of(const Bytes& frame, size_t l3_off) {
 }
 
 size_t claimed_length(const Bytes& frame, size_t l3_off) {
-    return ip_version(frame, l3_off) == 4 ? load16(frame, l3_off + 2)
-                                          : size_t{load16(frame, l3_off + 4)} + 40;
+    return ip_version(frame, l3_off) == 4 ? be16_at(frame, l3_off + 2)
+                                          : size_t{be16_at(frame, l3_off + 4)} + 40;
 }
 
 Checksums checksums_of(const Bytes& frame, size_t l3_off) {
@@ -114,7 +110,7 @@ Checksums checksums_of(const Bytes& frame, size_t l3_off) {
     if (ip_version(frame, l3_off) == 4 && ip4_header_fits(frame, l3_off))
         right.ip = sum_of(std::span(frame).subspan(l3_off, (frame[l3_off] & 15u) * 4u)) == 0xffff;
     L4 l4 = find_l4(frame, l3_off);
-    if (!l4.protocol || (l4.protocol == IPPROTO_UDP && !load16(frame, l4.check_off))) return right;
+    if (!l4.protocol || (l4.protocol == IPPROTO_UDP && !be16_at(frame, l4.check_off))) return right;
     right.l4 = sum_of(std::span(frame).subspan(l4.off, l4.len), l4.pseudo) == 0xffff;
     return right;
 }
@@ -291,7 +287,7 @@ void FrameSource::mend(Bytes& frame) {
             static_cast<uint16_t>(~sum_of(std::span(frame).subspan(14, (frame[14] & 15u) * 4u))));
     }
     L4 l4 = find_l4(frame, 14);
-    if (!l4.protocol || (l4.protocol == IPPROTO_UDP && !load16(frame, l4.check_off))) return;
+    if (!l4.protocol || (l4.protocol == IPPROTO_UDP && !be16_at(frame, l4.check_off))) return;
     store16(frame, l4.check_off, 0);
     auto sum = static_cast<uint16_t>(~sum_of(std::span(frame).subspan(l4.off, l4.len), l4.pseudo));
     store16(frame, l4.check_off, sum ? sum : 0xffff);

@@ -113,8 +113,7 @@ protected:
     // What the endpoint's program made, but for the source port, which must be in its range.
     static Packet sent(const Outcome& outcome, const Packet& inner, const Packet& outer,
                        size_t udp_off) {
-        const auto source =
-            static_cast<uint16_t>(outcome.packet[udp_off] << 8 | outcome.packet[udp_off + 1]);
+        const auto source = be16_at(outcome.packet, udp_off);
         EXPECT_GE(source, CNET_VXLAN_PORT_MIN);
         Packet packet = outer / Udp{.src_port = source, .dst_port = 4789, .checksum = false};
         return packet / Raw(in_vxlan(inner));

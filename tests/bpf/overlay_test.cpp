@@ -42,7 +42,7 @@ TEST_F(Overlay, TheVniIsThePortsOrElseItsNetworks) {
 TEST_F(Overlay, OneFlowHasOneSourcePort) {
     auto port_of = [&](const Packet& frame) {
         auto packet = endpoint("ep1", frame).packet;
-        return packet[34] << 8 | packet[35];
+        return be16_at(packet, 34);
     };
     EXPECT_EQ(port_of(to_remote()), port_of(to_remote(kMacRemote, 0, 100)));
 }
@@ -81,7 +81,7 @@ TEST_F(Overlay, TooBigToTheByte) {
     EXPECT_EQ(Bytes(packet.begin() + 26, packet.begin() + 30), ip_bytes(kRemote));
     EXPECT_EQ(packet[34], 3);
     EXPECT_EQ(packet[35], 4);
-    EXPECT_EQ(packet[40] << 8 | packet[41], 1350);
+    EXPECT_EQ(be16_at(packet, 40), 1350);
 }
 
 TEST_F(Overlay, WithoutDontFragmentTheDeviceFragments) {

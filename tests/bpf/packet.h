@@ -19,6 +19,14 @@ namespace cnet::test {
 
 using Bytes = std::vector<uint8_t>;
 
+// Of network byte order, in the host's.
+inline uint16_t be16_at(const Bytes& bytes, size_t at) {
+    return static_cast<uint16_t>(bytes.at(at) << 8 | bytes.at(at + 1));
+}
+inline uint32_t be32_at(const Bytes& bytes, size_t at) {
+    return uint32_t{be16_at(bytes, at)} << 16 | be16_at(bytes, at + 2);
+}
+
 Bytes ip_bytes(const std::string& address);
 Bytes mac_bytes(const std::string& mac);
 

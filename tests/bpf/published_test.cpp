@@ -89,8 +89,7 @@ TEST_F(Published, TwoPortsOfOneServiceForOneClientPort) {
     uplink(from_world(8080));
     auto second = uplink(from_world(8081));
     EXPECT_EQ(second.counted[0].second, CNET_R_DNAT);
-    EXPECT_NE(second.packet[34] << 8 | second.packet[35], 50000)
-        << "the tuple at the endpoint is taken";
+    EXPECT_NE(be16_at(second.packet, 34), 50000) << "the tuple at the endpoint is taken";
     EXPECT_EQ(flows(), 2u);
 }
 
@@ -100,7 +99,7 @@ TEST_F(Published, SiblingKeepsItsAddress) {
     Packet dial = Ethernet{.src = kMacEp2, .dst = kMacGw1} / Ipv4{.src = kEp2, .dst = kHostAddr} /
                   Tcp{.src_port = 50000, .dst_port = 8080};
     auto outcome = endpoint("ep2", dial);
-    auto port = static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+    auto port = be16_at(outcome.packet, 34);
     EXPECT_GE(port, 61000);
     Packet arrives = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
                      Ipv4{.src = kEp2, .dst = kEp1, .ttl = 63} /
@@ -179,7 +178,7 @@ TEST_F(Published, ItselfIsShownTheGateway) {
     Packet dial = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kHostAddr} /
                   Tcp{.src_port = 50000, .dst_port = 8080};
     auto outcome = endpoint("ep1", dial);
-    auto port = static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+    auto port = be16_at(outcome.packet, 34);
     Packet arrives = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
                      Ipv4{.src = kGw1, .dst = kEp1, .ttl = 63} /
                      Tcp{.src_port = port, .dst_port = 80};

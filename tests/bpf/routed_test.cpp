@@ -23,7 +23,7 @@ TEST_F(Routed, AnotherNetworkReachesItMasqueraded) {
     set_port_flags("gw2", CNET_PORT_HOST | CNET_PORT_ROUTED);
     set_port_flags("ep3", kRouted);
     auto outcome = endpoint("ep1", ep1_to_ep3());
-    auto port = static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+    auto port = be16_at(outcome.packet, 34);
     EXPECT_GE(port, 61000);
     expect(outcome, Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_ROUTED,
            at_ep3("10.2.0.1", port));
@@ -187,11 +187,7 @@ TEST_F(Unprotected, WhoeverIsOutsideComesInAndIsAnsweredAsItCame) {
     Packet own = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
                  Udp{.src_port = 4001, .dst_port = 53};
     auto outcome = endpoint("ep1", own);
-    EXPECT_EQ(IpAddress::from_v4(static_cast<uint32_t>(outcome.packet[26]) << 24 |
-                                 outcome.packet[27] << 16 | outcome.packet[28] << 8 |
-                                 outcome.packet[29])
-                  .to_string(),
-              kHostAddr);
+    EXPECT_EQ(IpAddress::from_v4(be32_at(outcome.packet, 26)).to_string(), kHostAddr);
     const Packet v6 = Ethernet{.src = kMacGw1, .dst = kMacEp1} /
                       Ipv6{.src = kWorld6, .dst = kEp1v6, .hop_limit = 63} /
                       Tcp{.src_port = 50000, .dst_port = 80};

@@ -41,7 +41,7 @@ Packet delivered(Packet packet, const char* mac = kMacEp1, const char* gateway =
 }
 
 uint16_t source_port(const Outcome& outcome) {
-    return static_cast<uint16_t>(outcome.packet[34] << 8 | outcome.packet[35]);
+    return be16_at(outcome.packet, 34);
 }
 
 TEST_F(Snat, TcpKeepsItsPortAndComesBack) {

@@ -88,7 +88,7 @@ TEST_F(Uplink, HostAndEndpointShareAPortTowardsDifferentPeers) {
 TEST_F(Uplink, HostFlowThatMeetsAMappingGetsAPortOfItsOwn) {
     endpoint("ep1", ep1_tcp());
     auto first = egress(host_tcp());
-    auto port = static_cast<uint16_t>(first.packet[34] << 8 | first.packet[35]);
+    auto port = be16_at(first.packet, 34);
     EXPECT_NE(port, 40000);
     auto translated = host_tcp();
     translated.get<Tcp>().src_port = port;

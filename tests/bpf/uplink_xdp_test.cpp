@@ -167,7 +167,7 @@ protected:
             frame[random_() % std::min<size_t>(frame.size(), 58)] = static_cast<uint8_t>(random_());
         if (random_() % 8 == 0) frame.resize(34 + random_() % (frame.size() - 33));
         // As a device would hand it to tc; newer kernels run no other.
-        const auto type = static_cast<uint16_t>(frame[12] << 8 | frame[13]);
+        const auto type = be16_at(frame, 12);
         frame.resize(std::max<size_t>(frame.size(), type == 0x86dd ? 54 : 34));
         return frame;
     }
