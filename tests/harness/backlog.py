@@ -11,11 +11,11 @@ def dropped():
         return sum(int(line.split()[1], 16) for line in file)
 
 
-def unless_dropped(attempt):
-    """What `attempt()` saw; once more when it saw nothing while some backlog was full."""
+def unless_dropped(attempt, counted=dropped):
+    """What `attempt()` saw; once more when it saw nothing while some backlog was full, by what `counted()` says."""
     for _ in range(ATTEMPTS):
-        before = dropped()
+        before = counted()
         seen = attempt()
-        if seen != "silent" or dropped() == before:
+        if seen != "silent" or counted() == before:
             break
     return seen
