@@ -100,6 +100,11 @@ class CnetHost:
         assert status == 0, f"cnetd ended with status {status} on SIGTERM:\n{self.log()}"
         self._check_sanitizers()
 
+    def reconciled(self, rounds=2, timeout=30):
+        """Waits until all was compared so often from now on."""
+        before = self.cli("status")["reconcile"]["runs"]
+        wait_until(lambda: self.cli("status")["reconcile"]["runs"] >= before + rounds, timeout, f"{rounds} rounds")
+
     def log(self):
         if not os.path.exists(self.log_path):
             return ""

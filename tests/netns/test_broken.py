@@ -274,8 +274,7 @@ def test_clock_stepped(scene, tmp_path):
             assert udp_echo_once(flow)
             for seconds in (86400, -63072000):
                 step(seconds)
-                rounds = host.cli("status")["reconcile"]["runs"]
-                wait_until(lambda rounds=rounds: host.cli("status")["reconcile"]["runs"] > rounds + 3, PATIENCE, "rounds")
+                host.reconciled(4, PATIENCE)
                 assert udp_echo_once(flow) and len(host.cli("ct", "list", "sport", "4001")) == 1
                 assert 3000 < lease()["ends_in_s"] <= 3600
                 works(world, alpha, beta)
@@ -331,15 +330,10 @@ def test_programs_of_others_on_our_hooks(scene):
     ours = sorted(pins(host))
     assert before
     with mended(host):
-        for again in (host.restart, lambda: wait_for_round(host), lambda: (host.stop(), host.start())):
+        for again in (host.restart, lambda: host.reconciled(timeout=PATIENCE), lambda: (host.stop(), host.start())):
             again()
             works(world, alpha, beta)
             assert host.namespace.run(*theirs).stdout == before and sorted(pins(host)) == ours
-
-
-def wait_for_round(host):
-    runs = host.cli("status")["reconcile"]["runs"]
-    wait_until(lambda: host.cli("status")["reconcile"]["runs"] > runs + 1, PATIENCE, "a round")
 
 
 def test_port_that_a_process_took(scene):

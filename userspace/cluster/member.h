@@ -42,6 +42,7 @@ public:
     bool connected() const override { return connected_ && registered_ != 0; }
     Result<control::ClusterState> refresh() override;
     const control::ClusterState& state() const override { return look().state; }
+    bool was_read() const override { return picture_.revision() != 0; }
     Result<control::Network> create_network(const control::Network& network) override;
     Status update_network(const control::Network& network) override;
     Status delete_network(const control::Network& network) override;

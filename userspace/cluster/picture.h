@@ -25,7 +25,7 @@ public:
 
     const Keys& keys() const { return keys_; }
     const std::string& own_host() const { return own_host_; }
-    int64_t revision() const { return revision_; }
+    int64_t revision() const { return revision_; } // 0: nothing was read yet
 
     // Everything below the root, at `revision`.
     void reset(std::vector<etcd::KeyValue> all, int64_t revision);

@@ -82,8 +82,10 @@ public:
 
     // The networks as of now, not as of the last news.
     virtual Result<ClusterState> refresh() = 0;
-    // As of the last news; valid until the next call that is not const.
+    // As of the last news; valid until the next call that is not const. Until all was read once, it
+    // is empty and says nothing.
     virtual const ClusterState& state() const = 0;
+    virtual bool was_read() const = 0;
 
     // Nobody changed a network since the refresh() before it, or kConflict: look again. A network
     // without a VNI gets one.

@@ -147,6 +147,8 @@ Status Controller::Impl::take_part(Network& network) {
 }
 
 Status Controller::Impl::follow() {
+    // A host that starts while etcd is away goes on with what it knew.
+    if (!parts.cluster->was_read()) return {};
     std::vector<std::string> complaints = lease_parts();
     FollowPlan plan = plan_follow({state, observed, parts.cluster->state(), parts.cluster->host(),
                                    [this](const Network& network) { return admissible(network); }},

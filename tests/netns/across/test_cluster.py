@@ -137,7 +137,7 @@ def test_a_host_that_is_gone(make_cluster, endpoint):
 
 
 def test_etcd_away(make_cluster, endpoint):
-    etcd, (one, two) = make_cluster()
+    etcd, (one, two) = make_cluster(config="[reconcile]\nperiod_s = 2\n")
     share(one)
     alpha, spare = endpoint(one, "alpha"), endpoint(one, "spare")
     knows_network(two)
@@ -161,6 +161,8 @@ def test_etcd_away(make_cluster, endpoint):
     for host in (one, two):
         host.kill9()
         host.start()
+    for host in (one, two):
+        host.reconciled()
     assert row_of(one, beta) and row_of(two, alpha), "what is known of others is kept"
     reaches(alpha, beta)
     talks(beta, alpha)

@@ -141,6 +141,8 @@ def test_etcd_away_and_killed(two, endpoint):
         host.kill9()
         host.start()
         wait_for_ways(host)
+    for host in (one, two):
+        host.reconciled()
     reaches(more, beta)
     talks(beta, alpha)
     etcd.restart(member)

@@ -182,6 +182,23 @@ TEST_F(ClusterWorld, AwayFromEtcd) {
     EXPECT_TRUE(etcd.keys("/cnet/v1/addresses/").empty());
 }
 
+TEST_F(ClusterWorld, AStartWhileEtcdIsAwayForgetsNothing) {
+    ASSERT_TRUE(make_shared("over", 4096, "10.99.0.0/24"));
+    make_at_b("unused", 4100, "10.98.0.0/24");
+    hear();
+    ASSERT_TRUE(b.add(endpoint_of("over", "far", "10.99.0.2", "02:00:00:00:00:01")));
+    hear();
+    cluster::Member unread({"/cnet/", "a", "id-a", 4096, 4099}, host.kv);
+    cluster = &unread;
+    restart();
+    unread.take({cluster::Away{Error(ErrorKind::kUnavailable, "gone")}});
+    ASSERT_TRUE(controller->reconcile());
+    EXPECT_TRUE(controller->network("unused"));
+    EXPECT_EQ(controller->peers().size(), 1u);
+    EXPECT_EQ(store->load()->state.remotes.size(), 1u);
+    expect_settled();
+}
+
 TEST_F(ClusterWorld, ASettingIsAllHosts) {
     make_at_b("over", 4096, "10.99.0.0/24");
     hear();
