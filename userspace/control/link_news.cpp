@@ -52,10 +52,7 @@ public:
         for (const auto& [ifindex, told] : news)
             before_[ifindex] = picture_.take_out(ifindex);
         for (const auto& [ifindex, told] : news) {
-            if (told.was_gone) {
-                taken_.gone.insert(ifindex);
-                observed_.addresses.erase(ifindex);
-            }
+            if (told.was_gone) forget(ifindex);
             if (told.now && !picture_.put(*told.now)) taken_.in_doubt = true;
         }
         auto status = check_ends();
@@ -98,18 +95,23 @@ private:
         return !peer || peer->peer_here != ifindex;
     }
 
+    // It may be ahead of the news: of a veth's two ends one is told to be gone before the other.
     Status look_at(uint32_t ifindex) {
-        netlink::LinkInfo* link = picture_.find(ifindex);
-        if (!link) return {};
-        auto now = rtnl_.link(link->name);
+        if (!picture_.find(ifindex)) return {};
+        auto now = rtnl_.link(ifindex);
         if (!now && now.error().kind() != ErrorKind::kNotFound) return now.error();
-        if (!now || now->ifindex != ifindex) {
+        auto former = picture_.take_out(ifindex);
+        before_.emplace(ifindex, std::move(former));
+        if (!now)
+            forget(ifindex);
+        else if (!picture_.put(*now))
             taken_.in_doubt = true;
-            return {};
-        }
-        before_.emplace(ifindex, *link);
-        *link = *std::move(now);
         return {};
+    }
+
+    void forget(uint32_t ifindex) {
+        taken_.gone.insert(ifindex);
+        observed_.addresses.erase(ifindex);
     }
 
     Observed& observed_;

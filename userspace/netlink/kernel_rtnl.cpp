@@ -146,6 +146,10 @@ Result<LinkInfo> KernelRtnl::link(const std::string& name) {
     return read_link(socket_.get(), name);
 }
 
+Result<LinkInfo> KernelRtnl::link(uint32_t ifindex) {
+    return read_link(socket_.get(), ifindex);
+}
+
 Status KernelRtnl::create_veth(const VethSpec& spec) {
     return request_veth(socket_.get(), spec);
 }

@@ -24,6 +24,7 @@ public:
     Result<std::vector<RouteInfo>> routes() override;
     Result<Bridging> bridging(const std::set<uint32_t>& bridges) override;
     Result<LinkInfo> link(const std::string& name) override;
+    Result<LinkInfo> link(uint32_t ifindex) override;
 
     Status create_veth(const VethSpec& spec) override;
     Status create_vxlan(const VxlanSpec& spec) override;

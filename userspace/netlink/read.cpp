@@ -24,6 +24,15 @@ bool is_tentative(unsigned flags) {
     return (flags & IFA_F_DADFAILED) || ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC));
 }
 
+Result<LinkInfo> ask_link(nl_sock* socket, const Question& question, const std::string& which) {
+    std::optional<LinkInfo> link;
+    auto status =
+        ask(socket, question, which, [&](nlmsghdr* message) { link = to_link_info(message); });
+    if (!status) return status.error();
+    if (!link) return Error(ErrorKind::kSystem, which + ": no answer");
+    return *std::move(link);
+}
+
 } // namespace
 
 Result<std::vector<LinkInfo>> read_links(nl_sock* socket) {
@@ -45,12 +54,14 @@ Result<std::vector<LinkInfo>> read_links(nl_sock* socket) {
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name) {
     const Question question = make_question(RTM_GETLINK, 0, ifinfomsg{});
     CNET_CHECK(nla_put_string(question.get(), IFLA_IFNAME, name.c_str()) == 0);
-    std::optional<LinkInfo> link;
-    auto status = ask(socket, question, "device " + name,
-                      [&](nlmsghdr* message) { link = to_link_info(message); });
-    if (!status) return status.error();
-    if (!link) return Error(ErrorKind::kSystem, "device " + name + ": no answer");
-    return *std::move(link);
+    return ask_link(socket, question, "device " + name);
+}
+
+Result<LinkInfo> read_link(nl_sock* socket, uint32_t ifindex) {
+    ifinfomsg header{};
+    header.ifi_index = static_cast<int>(ifindex);
+    return ask_link(socket, make_question(RTM_GETLINK, 0, header),
+                    "device " + std::to_string(ifindex));
 }
 
 Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket) {

@@ -13,6 +13,7 @@ namespace cnet::netlink {
 Result<std::vector<LinkInfo>> read_links(nl_sock* socket);
 // kNotFound when there is none.
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name);
+Result<LinkInfo> read_link(nl_sock* socket, uint32_t ifindex);
 Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket);
 Result<std::vector<RouteInfo>> read_routes(nl_sock* socket);
 // Whether what comes for this IPv6 address is delivered here: the kernel lists an address before it

@@ -113,6 +113,7 @@ public:
     virtual Result<Bridging> bridging(const std::set<uint32_t>& bridges) = 0;
     // kNotFound when there is none.
     virtual Result<LinkInfo> link(const std::string& name) = 0;
+    virtual Result<LinkInfo> link(uint32_t ifindex) = 0;
 
     // Both ends exist, down, or none. kConflict when a name is taken, kNotFound when peer_netns is
     // gone.

@@ -293,6 +293,10 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.link(name);
     }
+    Result<netlink::LinkInfo> link(uint32_t ifindex) override {
+        if (!life_.spend()) return Life::dead();
+        return rtnl_.link(ifindex);
+    }
     Status create_veth(const netlink::VethSpec& spec) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.create_veth(spec);

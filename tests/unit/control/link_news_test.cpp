@@ -122,13 +122,52 @@ TEST_F(TakeNews, WhatIsKnownAlreadyIsNoChange) {
     EXPECT_FALSE(take().changed) << "deleted by ourselves";
 }
 
+// The kernel tells of a veth's two ends one after the other.
+TEST_F(TakeNews, OneEndIsToldToBeGoneBeforeTheOther) {
+    const uint32_t left = rtnl.find("left")->info.ifindex;
+    const uint32_t right = rtnl.find("right")->info.ifindex;
+    ASSERT_TRUE(rtnl.delete_link("left"));
+    auto first = news.drain().links;
+    auto second = decltype(first)();
+    second.insert(first.extract(right));
+    auto taken = take_link_news(observed, first, rtnl);
+    ASSERT_TRUE(taken);
+    EXPECT_TRUE(taken->changed);
+    EXPECT_FALSE(taken->in_doubt);
+    EXPECT_EQ(taken->gone, (std::set<uint32_t>{left, right}));
+    expect_whole();
+    taken = take_link_news(observed, second, rtnl);
+    ASSERT_TRUE(taken);
+    EXPECT_FALSE(taken->changed || taken->in_doubt);
+    expect_whole();
+}
+
+TEST_F(TakeNews, TheOtherEndHasAnotherNameBeforeThatIsTold) {
+    const uint32_t left = rtnl.find("left")->info.ifindex;
+    rtnl.move("right", "/run/netns/a", "eth0");
+    rtnl.move("left", "", "port");
+    auto first = news.drain().links;
+    first.erase(left);
+    auto taken = take_link_news(observed, first, rtnl);
+    ASSERT_TRUE(taken);
+    EXPECT_TRUE(taken->changed);
+    EXPECT_FALSE(taken->in_doubt);
+    EXPECT_FALSE(taken->gone.contains(left));
+    expect_whole();
+}
+
+TEST_F(TakeNews, ToldToBeThereButGoneByNow) {
+    auto taken = take_link_news(observed, {{98, {link(98, "fresh", 97), false}}}, rtnl);
+    ASSERT_TRUE(taken);
+    EXPECT_FALSE(taken->changed || taken->in_doubt);
+    EXPECT_EQ(taken->gone, std::set<uint32_t>{98});
+    expect_whole();
+}
+
 TEST_F(TakeNews, WhatDoesNotFitIsInDoubt) {
     auto taken = take_link_news(observed, {{99, {link(99, "eth1"), false}}}, rtnl);
     ASSERT_TRUE(taken);
     EXPECT_TRUE(taken->in_doubt) << "another device has that name";
-    taken = take_link_news(observed, {{98, {link(98, "fresh", 97), false}}}, rtnl);
-    ASSERT_TRUE(taken);
-    EXPECT_TRUE(taken->in_doubt) << "it is not there";
 }
 
 class Following : public test::World {

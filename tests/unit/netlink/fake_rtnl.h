@@ -132,6 +132,13 @@ public:
         return info("", name);
     }
 
+    Result<netlink::LinkInfo> link(uint32_t ifindex) override {
+        if (auto error = failure("link")) return *error;
+        const auto found = links_.find(ifindex);
+        if (found != links_.end() && found->second.netns.empty()) return seen(found->second);
+        return no_device(std::to_string(ifindex));
+    }
+
     Status create_veth(const netlink::VethSpec& spec) override {
         if (auto error = failure("create_veth")) return *error;
         if (!spec.peer_netns.empty() && !namespaces_.contains(spec.peer_netns))
@@ -193,30 +200,24 @@ public:
     Status set_up(const std::string& name, bool up) override {
         return change("set_up", name, [up](Link& link) { link.info.up = up; });
     }
-
     Status set_mtu(const std::string& name, uint32_t mtu) override {
         return change("set_mtu", name, [mtu](Link& link) { link.info.mtu = mtu; });
     }
-
     Status limit_rate(const std::string& name, const RateLimit& limit) override {
         return change("limit_rate", name, [&](Link& link) { link.limit = limit; });
     }
-
     Status set_promiscuous(const std::string& name, bool on) override {
         return change("set_promiscuous", name, [on](Link& link) { link.info.promiscuous = on; });
     }
-
     Status add_address(const std::string& name, const IpPrefix& address) override {
         return change("add_address", name, [&](Link& link) {
             if (!std::ranges::count(link.addresses, address)) link.addresses.push_back(address);
         });
     }
-
     Status delete_address(const std::string& name, const IpPrefix& address) override {
         return change("delete_address", name,
                       [&](Link& link) { std::erase(link.addresses, address); });
     }
-
     Result<std::vector<netlink::HostRoute>> host_routes(const std::string& name) override {
         if (auto error = failure("host_routes")) return *error;
         return find(name)->host_routes;
@@ -233,7 +234,6 @@ public:
         return change("set_sysctl", name,
                       [&](Link&) { sysctls_[family + "/" + name + "/" + key] = value; });
     }
-
     Result<std::string> sysctl(const std::string& family, const std::string& name,
                                const std::string& key) override {
         if (auto error = failure("sysctl")) return *error;

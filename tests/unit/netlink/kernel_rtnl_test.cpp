@@ -146,6 +146,17 @@ TEST_F(KernelRtnlTest, UpDownAndMtu) {
     EXPECT_EQ(rtnl_->link("absent").error().kind(), ErrorKind::kNotFound);
 }
 
+TEST_F(KernelRtnlTest, ByIndex) {
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    const auto named = rtnl_->link("cnet1");
+    ASSERT_TRUE(ok(named));
+    const auto indexed = rtnl_->link(named->ifindex);
+    ASSERT_TRUE(ok(indexed));
+    EXPECT_EQ(*indexed, *named);
+    ASSERT_TRUE(ok(rtnl_->delete_link("cnet1")));
+    EXPECT_EQ(rtnl_->link(named->ifindex).error().kind(), ErrorKind::kNotFound);
+}
+
 TEST_F(KernelRtnlTest, AddressesComeAndGoTwice) {
     ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
     for (const char* text : {"10.9.0.1/24", "fd00:9::1/64"}) {
