@@ -21,6 +21,7 @@ from .wait import wait_until
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("CNET_BIN", os.path.join(REPOSITORY, "build", "bin"))
 UNDER_ASAN = os.environ.get("CNET_ASAN") == "1"
+SLOWNESS = 10 if UNDER_ASAN or os.environ.get("CNET_EMULATED") == "1" else 1  # of all that takes a CPU's time
 START_TIMEOUT = 120 if UNDER_ASAN else 60
 SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
 

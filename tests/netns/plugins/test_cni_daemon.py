@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.cni import OWN, VERSIONS, endpoint_names, fails
-from harness.host import UNDER_ASAN, elapsed
+from harness.host import SLOWNESS, elapsed
 from harness.icmp import ping
 from harness.netns import Namespace
 from harness.wait import wait_until
@@ -47,7 +47,7 @@ def test_an_attachment_is_quick(host, make_cni, make_namespace):
         cni.add(pod, "one", portMappings=ports)
         times.append(elapsed(start))
         cni.delete(pod, "one")
-    assert min(times) < (1.0 if UNDER_ASAN else 0.1), times
+    assert min(times) < 0.1 * SLOWNESS, times
 
 
 def test_daemon_killed_in_between(host, make_cni, make_namespace):

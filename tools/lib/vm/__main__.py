@@ -44,7 +44,7 @@ def guest_command(series, args):
              "--junitxml=/run/vmtest/pytest.xml", f"--junit-prefix=linux-{series}", *paths]
     binaries = os.environ.get("CNET_BIN", str(BUILD / "bin"))
     return (f"cd {shlex.quote(str(ROOT))} || exit\n"
-            f"export PYTHONDONTWRITEBYTECODE=1 CNET_BIN={shlex.quote(binaries)}\n"
+            f"export PYTHONDONTWRITEBYTECODE=1 CNET_EMULATED=1 CNET_BIN={shlex.quote(binaries)}\n"
             f"{shlex.join(words)}\n")
 
 
