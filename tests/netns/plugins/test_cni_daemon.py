@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -53,22 +54,27 @@ def test_an_attachment_is_quick(host, make_cni, make_namespace):
 def test_daemon_killed_in_between(host, make_cni, make_namespace):
     """Containers come and go while cnetd is killed again and again: each ADD works, once."""
     cni, pods = make_cni(OWN), [make_namespace(f"p{number}") for number in range(3)]
-    stop = threading.Event()
+    rounds, stop = [0] * len(pods), threading.Event()
 
     def come_and_go(number):
-        rounds = 0
-        while not stop.is_set() or rounds < 5:
+        while not stop.is_set():
             cni.add(pods[number], f"pod{number}")
             cni.delete(pods[number], f"pod{number}")
-            rounds += 1
-        return rounds
+            rounds[number] += 1
+
+    def all_went_on_since(then):
+        return all(map(int.__gt__, rounds, then)) or any(future.done() for future in futures)
 
     with ThreadPoolExecutor(max_workers=3) as pool:
         futures = [pool.submit(come_and_go, number) for number in range(3)]
-        for _ in range(5):
-            host.restart()
-        stop.set()
-        assert all(future.result() >= 5 for future in futures)
+        try:
+            for _ in range(5):
+                host.restart()
+                wait_until(partial(all_went_on_since, rounds.copy()), timeout=60, what="each container's next ADD")
+        finally:
+            stop.set()
+        for future in futures:
+            future.result()
     assert endpoint_names(host) == []
 
 
