@@ -89,6 +89,6 @@ SUITES = [
       for clang in ("clang-14", "clang-19")),
     # By emulation: hours each.
     *(Suite(f"vm-{kernel}", f"all of tests/netns on Linux {kernel}", "vm", select=kernel, targets=NETNS_EXECUTABLES,
-            limit_s=15000, long_only=True)
+            limit_s=22000, long_only=True)
       for kernel in KERNELS),
 ]
