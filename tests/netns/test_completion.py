@@ -10,6 +10,7 @@ import xml.etree.ElementTree
 import pytest
 
 from harness.host import BIN
+from harness.wait import wait_until
 
 
 @pytest.fixture
@@ -113,11 +114,11 @@ def test_topology(host, red, alpha):
 
 
 def test_rates(host, red, alpha, world):
-    stream = subprocess.Popen(["nsenter", f"--net={alpha.namespace.path}", "ping", "-f", "-s", "1200", "-w", "20", red.gateway],
+    stream = subprocess.Popen(["nsenter", f"--net={alpha.namespace.path}", "ping", "-f", "-s", "1200", "-w", "60", red.gateway],
                               stdout=subprocess.DEVNULL)
     try:
-        rate = host.cli("topology")["networks"][0]["endpoints"][0]["rate"]
-        assert rate["in_bps"] > 10000
+        wait_until(lambda: host.cli("topology")["networks"][0]["endpoints"][0]["rate"]["in_bps"] > 10000,
+                   what="the rate of a flood")
     finally:
         stream.kill()
         stream.wait()
