@@ -15,7 +15,7 @@ from collections import defaultdict
 
 import pytest
 
-from harness.host import BIN
+from harness.host import BIN, SLOWNESS
 from harness.wait import wait_until
 
 ROOT = "/cnet/v1/"
@@ -161,7 +161,7 @@ def goes_on(hosts, more=15):
     """Every host gets further addresses."""
     before = {host: host.count("have") for host in hosts}
     wait_until(lambda: all(host.count("have") >= had + more for host, had in before.items()),
-               timeout=90, what="all hosts getting addresses")
+               timeout=90 * SLOWNESS, what="all hosts getting addresses")
 
 
 def forget_history(cluster, history):
