@@ -151,7 +151,8 @@ class Cluster:
     def status(self, member):
         """What `etcdctl endpoint status` says; None when the member does not answer."""
         text = self.ctl("endpoint", "status", "-w", "json", members=[member], check=False).strip()
-        return json.loads(text)[0]["Status"] if text.startswith("[") else None
+        answers = json.loads(text) if text.startswith("[") else []
+        return answers[0]["Status"] if answers else None
 
     def leader(self):
         """The member that the members agree on; None while there is no such."""
