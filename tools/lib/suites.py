@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -29,7 +30,38 @@ SHOWN_FAILURES = 10
 SHOWN_LINES = 30
 PROGRAM_NS = "program_ns:"  # a test's property of that name is shown in the end
 
-_running = set()
+
+class Interrupted(Exception):
+    """Nothing is started any more."""
+
+
+class Processes:
+    """What builds and tests, each in a process group of its own, so that an end by Ctrl-C reaches all of it."""
+
+    def __init__(self):
+        self._lock = threading.Lock()  # no process starts while the others are being ended
+        self._running = set()
+        self._interrupted = False
+
+    @contextlib.contextmanager
+    def started(self, command, **options):
+        with self._lock:
+            if self._interrupted:
+                raise Interrupted
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+            self._running.add(process)
+        try:
+            yield process
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def interrupt(self):
+        with self._lock:
+            self._interrupted = True
+            for process in self._running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGINT)
 
 
 @dataclasses.dataclass
@@ -54,7 +86,8 @@ class Builds:
     suites of those that are done run. Suites mostly wait, and a niced build takes what they leave.
     """
 
-    def __init__(self, suites):
+    def __init__(self, suites, processes):
+        self._processes = processes
         wanted = {}
         for suite in suites:
             if suite.kind != "lint":
@@ -63,15 +96,9 @@ class Builds:
         self._built = {key: self._pool.submit(self._build, key[0], sorted(targets))
                        for key, targets in wanted.items()}
 
-    @staticmethod
-    def _build(variant, targets):
-        command = ["nice", ROOT / "tools/build", *build_options(variant), *targets]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        _running.add(process)
-        try:
+    def _build(self, variant, targets):
+        with self._processes.started(["nice", ROOT / "tools/build", *build_options(variant), *targets]) as process:
             return process.wait() == 0
-        finally:
-            _running.discard(process)
 
     def have(self, suite):
         """Waits for what the suite tests; False when it does not build."""
@@ -80,31 +107,24 @@ class Builds:
     def wait(self):
         concurrent.futures.wait(self._built.values())
 
-    def give_up(self):
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
-
-def run(command, log, limit_s, env):
+def run(command, log, limit_s, env, processes):
     """Runs a command in a process group of its own; what outlives the limit is killed as a whole."""
     log.write(f"$ {' '.join(str(word) for word in command)}\n")
     log.flush()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                               stderr=subprocess.STDOUT, cwd=ROOT, env=env, start_new_session=True)
-    _running.add(process)
-    try:
-        return process.wait(timeout=limit_s), ""
-    except subprocess.TimeoutExpired:
-        # pytest and the tests clean up on SIGINT; SIGKILL is for what does not.
-        for number in (signal.SIGINT, signal.SIGKILL):
-            os.killpg(process.pid, number)
-            try:
-                process.wait(timeout=30)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        return None, f"killed after {limit_s} s"
-    finally:
-        _running.discard(process)
+    with processes.started(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=env) as process:
+        try:
+            return process.wait(timeout=limit_s), ""
+        except subprocess.TimeoutExpired:
+            # pytest and the tests clean up on SIGINT; SIGKILL is for what does not.
+            for number in (signal.SIGINT, signal.SIGKILL):
+                os.killpg(process.pid, number)
+                try:
+                    process.wait(timeout=30)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+            return None, f"killed after {limit_s} s"
 
 
 def junit_cases(path):
@@ -209,7 +229,7 @@ def show_program_times(suites):
         print(f"{what:40}{nanoseconds:>6}")
 
 
-def run_suite(suite):
+def run_suite(suite, processes):
     print(f"== {suite.name}: {suite.what}", flush=True)
     log_path = LOGS / f"{suite.name}.log"
     xml_dir = LOGS / suite.name
@@ -220,7 +240,7 @@ def run_suite(suite):
         for name, command, xml in commands(suite, lambda name: xml_dir / f"{name}.xml"):
             # Not by an argument: some tests are not GoogleTest's.
             env = {**environment(suite), "GTEST_OUTPUT": f"xml:{xml}"}
-            status, note = run(command, log, suite.limit_s, env)
+            status, note = run(command, log, suite.limit_s, env, processes)
             cases += result_of(name, status, note, xml, log_path)
     return cases or [Case(suite.name, "failed", "the suite ran no test")]
 
@@ -254,34 +274,36 @@ def choose(names, long):
     return [suite for suite in SUITES if long or not suite.long_only]
 
 
-def run_timed(suite, builds):
+def run_timed(suite, builds, processes):
     """(suite, its cases, seconds)"""
     if not builds.have(suite):
         return suite, [Case(suite.name, "failed", "what it tests does not build")], 0
     began = time.monotonic()
-    cases = run_suite(suite)
+    cases = run_suite(suite, processes)
     return suite, cases, time.monotonic() - began
 
 
-def run_all(suites, builds):
+def run_together(suites, at_a_time, builds, processes):
+    with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
+        try:
+            if at_a_time < TOGETHER:
+                builds.wait()
+            running = [pool.submit(run_timed, suite, builds, processes) for suite in suites]
+            for done in concurrent.futures.as_completed(running):
+                show(*done.result())
+        except BaseException:
+            processes.interrupt()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [done.result() for done in running]
+
+
+def run_all(suites):
     """Most suites wait most of the time, so they run in threes; beside the others no build runs either."""
-    results = []
-    for at_a_time, some in itertools.groupby(suites, lambda suite: suite.at_a_time):
-        if at_a_time < TOGETHER:
-            builds.wait()
-        with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
-            running = [pool.submit(run_timed, suite, builds) for suite in some]
-            try:
-                for done in concurrent.futures.as_completed(running):
-                    show(*done.result())
-            except BaseException:
-                builds.give_up()
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in list(_running):
-                    os.killpg(process.pid, signal.SIGINT)
-                raise
-            results += [done.result() for done in running]
-    return results
+    processes = Processes()
+    builds = Builds(suites, processes)
+    return [result for at_a_time, some in itertools.groupby(suites, lambda suite: suite.at_a_time)
+            for result in run_together(some, at_a_time, builds, processes)]
 
 
 def main():
@@ -300,7 +322,11 @@ def main():
     started = time.monotonic()
     suites = choose(args.suite, args.long)
     LOGS.mkdir(parents=True, exist_ok=True)
-    results = run_all(suites, Builds(suites))
+    try:
+        results = run_all(suites)
+    except KeyboardInterrupt:
+        print("test: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
 
     show_program_times([suite for suite, _, seconds in results if seconds])
     print("\n== summary")
