@@ -12,6 +12,14 @@
 
 namespace cnet::test {
 
+inline IpPrefix prefix(const char* text) {
+    return *IpPrefix::parse(text);
+}
+
+inline IpAddress address(const char* text) {
+    return *IpAddress::parse(text);
+}
+
 class NetnsTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -35,6 +43,18 @@ protected:
             auto deleted = delete_named_netns(path);
             EXPECT_TRUE(deleted) << deleted.error().message();
         }
+    }
+
+    netlink::VethSpec spec() const {
+        netlink::VethSpec spec;
+        spec.name = "cnet1";
+        spec.mac = *MacAddress::parse("02:00:00:00:00:01");
+        spec.alias = "cnet-bpf endpoint web";
+        spec.peer_name = "eth0";
+        spec.peer_mac = *MacAddress::parse("02:00:00:00:00:02");
+        spec.peer_netns = box_path();
+        spec.mtu = 1400;
+        return spec;
     }
 
     std::string host_path() const { return directory_ / "netns" / "host"; }

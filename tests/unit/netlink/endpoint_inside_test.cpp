@@ -1,0 +1,103 @@
+// What is done to a veth's end inside a namespace.
+#include <linux/if_addr.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/unit/netlink/netns_fixture.h"
+
+namespace cnet::netlink {
+namespace {
+
+using test::address;
+using test::ok;
+using test::prefix;
+
+class EndpointInsideTest : public test::NetnsTest {
+protected:
+    void SetUp() override {
+        NetnsTest::SetUp();
+        if (IsSkipped() || HasFatalFailure()) return;
+        ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    }
+};
+
+// The flags of an IPv6 address in the thread's namespace, as /proc/net/if_inet6 has them.
+unsigned ip6_flags(const std::string& hex_address) {
+    std::ifstream table("/proc/thread-self/net/if_inet6");
+    std::string address, index, length, scope, device;
+    unsigned flags = 0;
+    while (table >> address >> index >> length >> scope >> std::hex >> flags >> device)
+        if (address == hex_address) return flags;
+    return IFA_F_TENTATIVE;
+}
+
+TEST_F(EndpointInsideTest, IsUsableAtOnce) {
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
+    auto inside = NetnsGuard::enter(box_path());
+    ASSERT_TRUE(ok(inside));
+    auto box = KernelRtnl::open();
+    ASSERT_TRUE(ok(box));
+    ASSERT_TRUE(ok((*box)->set_up("lo", false)));
+    ASSERT_TRUE(
+        ok(rtnl_->configure_endpoint({box_path(), "eth0", {prefix("fd00:9::5/64")}, {}, {}})));
+    EXPECT_TRUE(rtnl_->link_in(box_path(), "lo")->up);
+    EXPECT_EQ(ip6_flags("fd000009000000000000000000000005") & IFA_F_TENTATIVE, 0u)
+        << "no duplicate address detection";
+}
+
+TEST_F(EndpointInsideTest, IsConfiguredAndMayBeAgain) {
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
+    const Rtnl::EndpointSetup setup{box_path(),
+                                    "eth0",
+                                    {prefix("10.9.0.5/24"), prefix("fd00:9::5/64")},
+                                    {address("10.9.0.1"), address("fd00:9::1")},
+                                    {}};
+    for (int round = 0; round < 2; ++round) {
+        ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
+        EXPECT_TRUE(rtnl_->link_in(box_path(), "eth0")->up);
+        EXPECT_TRUE(rtnl_->link_in(box_path(), "lo")->up);
+        auto addresses = rtnl_->addresses_in(box_path(), "eth0");
+        ASSERT_TRUE(ok(addresses));
+        for (const auto& wanted : setup.addresses)
+            EXPECT_EQ(std::ranges::count(*addresses, wanted), 1) << wanted.to_string();
+        EXPECT_EQ(std::ranges::count(*addresses, prefix("127.0.0.1/8")), 0) << "that is lo's";
+    }
+}
+
+// Whatever the namespace's default is.
+TEST_F(EndpointInsideTest, MakesAddressesFromItsMac) {
+    auto inside = NetnsGuard::enter(box_path());
+    ASSERT_TRUE(ok(inside));
+    const char* path = "/proc/sys/net/ipv6/conf/eth0/addr_gen_mode";
+    constexpr const char* kNone = "1";
+    std::ofstream(path) << kNone;
+    ASSERT_TRUE(ok(rtnl_->configure_endpoint({box_path(), "eth0", {}, {}, {}})));
+    std::string mode;
+    std::ifstream(path) >> mode;
+    EXPECT_EQ(mode, "0");
+}
+
+TEST_F(EndpointInsideTest, SecondDefaultRouteIsRefused) {
+    Rtnl::EndpointSetup setup{
+        box_path(), "eth0", {prefix("10.9.0.5/24")}, {address("10.9.0.1")}, {}};
+    ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
+    setup.default_gateways = {address("10.9.0.2")};
+    auto refused = rtnl_->configure_endpoint(setup);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+}
+
+TEST_F(EndpointInsideTest, WithoutNamespaceOrDevice) {
+    Rtnl::EndpointSetup setup{directory_ / "absent", "eth0", {}, {}, {}};
+    EXPECT_EQ(rtnl_->configure_endpoint(setup).error().kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->link_in(setup.netns, "eth0").error().kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->addresses_in(setup.netns, "eth0").error().kind(), ErrorKind::kNotFound);
+    setup.netns = box_path();
+    setup.ifname = "absent";
+    EXPECT_EQ(rtnl_->configure_endpoint(setup).error().kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(rtnl_->addresses_in(setup.netns, "absent").error().kind(), ErrorKind::kNotFound);
+}
+
+} // namespace
+} // namespace cnet::netlink
