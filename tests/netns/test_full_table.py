@@ -17,7 +17,7 @@ import pytest
 
 from harness import world as outside
 from harness.bpf_map import PinnedMap
-from harness.host import UNDER_ASAN
+from harness.host import SLOWNESS, UNDER_ASAN
 from harness.sockets import SILENCE, UdpServer, udp_connect, udp_echo_once, udp_talk
 from harness.wait import wait_until
 
@@ -28,8 +28,8 @@ UDP_SLOTS = 1 << 16  # where UDP's begin in cnet_slot
 BATCH = 5000
 # No small request waits longer for the daemon, whatever else it does, on a machine that is busy otherwise; and no
 # command that concerns each entry takes longer.
-RESPONSIVE_S = 5
-COMMAND_S = 5 + ENTRIES / 20000
+RESPONSIVE_S = 5 * SLOWNESS
+COMMAND_S = (5 + ENTRIES / 20000) * SLOWNESS
 
 
 def mapped(address):

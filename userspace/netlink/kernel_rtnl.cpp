@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "userspace/base/names.h"
@@ -24,18 +25,16 @@ Result<Socket> open_socket_in(const std::string& netns) {
     return open_socket();
 }
 
-Status await_delivery(nl_sock* socket, const IpAddress& address) {
+// What a worker of the kernel's does in a moment.
+Status await_kernel(const std::function<Result<bool>()>& is_done, const std::string& complaint) {
     constexpr auto kPatience = std::chrono::seconds(10); // on a machine that is very busy
     constexpr auto kPause = std::chrono::milliseconds(1);
     const auto end = std::chrono::steady_clock::now() + kPatience;
     for (;;) {
-        // No route at all is an error.
-        auto delivered = is_delivered(socket, address);
-        if (delivered && *delivered) return {};
+        auto done = is_done();
+        if (done && *done) return {};
         if (std::chrono::steady_clock::now() > end)
-            return delivered ? Error(ErrorKind::kSystem, "the kernel has no route to its own " +
-                                                             address.to_string() + " yet")
-                             : delivered.error();
+            return done ? Error(ErrorKind::kSystem, complaint) : done.error();
         std::this_thread::sleep_for(kPause);
     }
 }
@@ -43,9 +42,19 @@ Status await_delivery(nl_sock* socket, const IpAddress& address) {
 // Of IPv6: there is nothing to wait for with IPv4.
 Status await_delivery(nl_sock* socket, const std::vector<IpPrefix>& addresses) {
     Status status;
-    for (const IpPrefix& one : addresses)
-        if (!one.is_v4() && status) status = await_delivery(socket, one.address());
+    for (const IpPrefix& one : addresses) {
+        if (one.is_v4() || !status) continue;
+        // No route at all is an error too.
+        status = await_kernel([&] { return is_delivered(socket, one.address()); },
+                              "the kernel has no route to its own " + one.address().to_string() +
+                                  " yet");
+    }
     return status;
+}
+
+Status await_queue(nl_sock* socket, const LinkInfo& link) {
+    return await_kernel([&] { return is_settled(socket, link.ifindex); },
+                        "the kernel sends nothing by " + link.name + " yet");
 }
 
 // /proc/sys/net shows the namespace of the thread that opens the file. Without IPv6 in the kernel
@@ -266,7 +275,8 @@ Status KernelRtnl::announce_endpoint(const EndpointSetup& setup) {
     if (!socket) return socket.error();
     auto link = read_link(socket->get(), setup.ifname);
     if (!link) return link.error().because(setup.netns);
-    auto done = await_delivery(socket->get(), setup.addresses);
+    auto done = await_queue(socket->get(), *link);
+    if (done) done = await_delivery(socket->get(), setup.addresses);
     if (done) done = request_same_mac(socket->get(), *link);
     if (!done) return done.error().because(setup.netns);
     return {};

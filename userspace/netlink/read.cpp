@@ -1,5 +1,6 @@
 #include "userspace/netlink/read.h"
 
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -62,6 +63,22 @@ Result<LinkInfo> read_link(nl_sock* socket, uint32_t ifindex) {
     header.ifi_index = static_cast<int>(ifindex);
     return ask_link(socket, make_question(RTM_GETLINK, 0, header),
                     "device " + std::to_string(ifindex));
+}
+
+Result<bool> is_settled(nl_sock* socket, uint32_t ifindex) {
+    ifinfomsg header{};
+    header.ifi_index = static_cast<int>(ifindex);
+    bool settled = false;
+    auto status =
+        ask(socket, make_question(RTM_GETLINK, 0, header),
+            "the state of device " + std::to_string(ifindex), [&](nlmsghdr* message) {
+                const auto* answer = header_of<ifinfomsg>(message);
+                if (message->nlmsg_type != RTM_NEWLINK || !answer) return;
+                const Attributes<IFLA_OPERSTATE> link(message, sizeof(ifinfomsg));
+                settled = !(answer->ifi_flags & IFF_UP) || link.u8(IFLA_OPERSTATE) == IF_OPER_UP;
+            });
+    if (!status) return status.error();
+    return settled;
 }
 
 Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket) {

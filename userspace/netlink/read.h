@@ -14,6 +14,9 @@ Result<std::vector<LinkInfo>> read_links(nl_sock* socket);
 // kNotFound when there is none.
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name);
 Result<LinkInfo> read_link(nl_sock* socket, uint32_t ifindex);
+// False while a device is up and drops what it is to send: of a veth whose other end came up later,
+// or is still to, the kernel's worker activates the queue (linkwatch_do_dev).
+Result<bool> is_settled(nl_sock* socket, uint32_t ifindex);
 Result<std::vector<AddressInfo>> read_addresses(nl_sock* socket);
 Result<std::vector<RouteInfo>> read_routes(nl_sock* socket);
 // Whether what comes for this IPv6 address is delivered here: the kernel lists an address before it

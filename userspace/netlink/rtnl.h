@@ -164,7 +164,7 @@ public:
     virtual Status configure_endpoint(const EndpointSetup& setup) = 0;
     // Once frames can leave: gratuitous ARP and unsolicited neighbour advertisements for the
     // addresses, so that whoever knew another MAC for one of them forgets it. When it returns, the
-    // kernel delivers what comes for each of them.
+    // kernel sends by the device and delivers what comes for each of them.
     virtual Status announce_endpoint(const EndpointSetup& setup) = 0;
     // What may change of an endpoint while it is in use. The device is known by its MAC, since its
     // namespace's path may be another's by now; when either is gone there is nothing to do.

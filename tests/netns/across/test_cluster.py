@@ -11,6 +11,7 @@ import pytest
 
 from harness.doctor import found
 from harness.etcd import PASSWORD, USER
+from harness.host import SLOWNESS
 from harness.icmp import Pinger, ping
 from harness.sockets import SILENCE
 from harness.underlay import Endpoint, address, reaches, talks
@@ -194,7 +195,7 @@ def test_an_endpoint_moves_with_its_address(make_cluster, endpoint):
 
 
 def test_killed_under_traffic(make_cluster, endpoint):
-    _, (one, two) = make_cluster()
+    _, (one, two) = make_cluster(lease_s=5 * SLOWNESS)  # a host is back before others take it for gone
     share(one)
     alpha = endpoint(one, "alpha")
     knows_network(two)

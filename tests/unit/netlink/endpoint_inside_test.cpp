@@ -1,8 +1,13 @@
 // What is done to a veth's end inside a namespace.
+#include <arpa/inet.h>
 #include <linux/if_addr.h>
+#include <netinet/if_ether.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
+#include <future>
 
 #include "tests/unit/netlink/netns_fixture.h"
 
@@ -63,6 +68,48 @@ TEST_F(EndpointInsideTest, IsConfiguredAndMayBeAgain) {
             EXPECT_EQ(std::ranges::count(*addresses, wanted), 1) << wanted.to_string();
         EXPECT_EQ(std::ranges::count(*addresses, prefix("127.0.0.1/8")), 0) << "that is lo's";
     }
+}
+
+// Of any device in the thread's namespace: the error of one that is down would come first.
+class ArpListener {
+public:
+    ArpListener() : socket_(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP))) {
+        const timeval limit{10, 0};
+        EXPECT_EQ(setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    }
+
+    // The address that the next announcement is about.
+    std::string next_announced() const {
+        for (;;) {
+            ether_arp arp{};
+            if (recv(socket_.get(), &arp, sizeof(arp), 0) != sizeof(arp)) return "nothing";
+            if (!std::ranges::equal(arp.arp_spa, arp.arp_tpa)) continue;
+            return IpAddress::from_bytes(arp.arp_spa, sizeof(arp.arp_spa))->to_string();
+        }
+    }
+
+private:
+    UniqueFd socket_;
+};
+
+// The kernel drops what a veth is to send until it has noticed that the other end is up.
+TEST_F(EndpointInsideTest, IsAnnouncedOnceFramesCanLeave) {
+    const Rtnl::EndpointSetup setup{box_path(), "eth0", {prefix("10.9.0.5/24")}, {}, {}};
+    ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
+    const ArpListener outside;
+    auto announced =
+        std::async(std::launch::async, [&] { return rtnl_->announce_endpoint(setup); });
+    EXPECT_EQ(announced.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+    ASSERT_TRUE(ok(rtnl_->set_up("cnet1", true)));
+    EXPECT_TRUE(ok(announced.get()));
+    EXPECT_EQ(outside.next_announced(), "10.9.0.5");
+}
+
+TEST_F(EndpointInsideTest, ADeviceThatIsDownIsNotAnnounced) {
+    Rtnl::EndpointSetup setup{box_path(), "eth0", {}, {}, {}};
+    setup.up = false;
+    ASSERT_TRUE(ok(rtnl_->configure_endpoint(setup)));
+    EXPECT_TRUE(ok(rtnl_->announce_endpoint(setup)));
 }
 
 // Whatever the namespace's default is.
