@@ -61,7 +61,7 @@ class Table:
         """Flows as the programs would have made them, slot included. A full table has no patience with flows that are
         idle, and filling it takes a while: they were seen last an hour from now.
         """
-        seen_ns = time.monotonic_ns() - int(idle_s * 1e9)
+        seen_ns = max(time.monotonic_ns() - int(idle_s * 1e9), 1)  # not before the machine was started
         host = mapped(outside.HOST)
         with self.pin("cnet_ct") as ct, self.pin("cnet_slot") as slots:
             slots.update(struct.pack("=I", UDP_SLOTS | PORT), struct.pack("=II", 0, count))
