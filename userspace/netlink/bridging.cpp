@@ -84,9 +84,14 @@ bool has_ebtables_rules() {
 Result<Bridging> read_bridging(nl_sock* socket, const std::set<uint32_t>& bridges) {
     Bridging found;
     std::vector<FarEnd> far_ends;
-    auto status =
-        ask(socket, make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}), "list the bridges' ports",
-            [&](nlmsghdr* message) { add_link(message, bridges, found, far_ends); });
+    const auto begin = [&] {
+        found = {};
+        far_ends.clear();
+        return make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
+    };
+    auto status = ask_for_list(socket, begin, "list the bridges' ports", [&](nlmsghdr* message) {
+        add_link(message, bridges, found, far_ends);
+    });
     if (!status) return status.error();
     for (auto& [ifindex, info] : found.bridges) {
         status = read_stated(socket, ifindex, info);

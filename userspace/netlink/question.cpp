@@ -18,6 +18,7 @@ struct CallbacksDeleter {
 struct Answer {
     const std::function<void(nlmsghdr*)>& visit;
     bool complete = false;
+    bool interrupted = false;
     int errno_value = 0;
 };
 
@@ -38,18 +39,21 @@ int on_end(nl_msg*, void* argument) {
     return NL_STOP;
 }
 
-} // namespace
+int on_interrupted(nl_msg*, void* argument) {
+    static_cast<Answer*>(argument)->interrupted = true;
+    return NL_OK;
+}
 
-Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
-           const std::function<void(nlmsghdr*)>& visit) {
+Status exchange(nl_sock* socket, const Question& question, const std::string& attempted,
+                Answer& answer) {
     if (const int code = nl_send_auto(socket, question.get()); code < 0)
         return nl_error(attempted, code);
-    Answer answer{visit};
     const std::unique_ptr<nl_cb, CallbacksDeleter> callbacks(nl_cb_alloc(NL_CB_DEFAULT));
     if (!callbacks) return Error::system(attempted, ENOMEM);
     nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_valid, &answer);
     for (nl_cb_type end : {NL_CB_ACK, NL_CB_FINISH}) // of a single answer, of a list
         nl_cb_set(callbacks.get(), end, NL_CB_CUSTOM, on_end, &answer);
+    nl_cb_set(callbacks.get(), NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, &answer);
     nl_cb_err(callbacks.get(), NL_CB_CUSTOM, on_error, &answer);
     while (!answer.complete) {
         const int code = nl_recvmsgs(socket, callbacks.get());
@@ -57,6 +61,24 @@ Status ask(nl_sock* socket, const Question& question, const std::string& attempt
     }
     if (answer.errno_value) return kernel_error(attempted, answer.errno_value);
     return {};
+}
+
+} // namespace
+
+Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
+           const std::function<void(nlmsghdr*)>& visit) {
+    Answer answer{visit};
+    return exchange(socket, question, attempted, answer);
+}
+
+Status ask_for_list(nl_sock* socket, const std::function<Question()>& begin,
+                    const std::string& attempted, const std::function<void(nlmsghdr*)>& visit) {
+    for (;;) {
+        Answer answer{visit};
+        // Not the same question again: libnl numbers one when it is sent first.
+        Status status = exchange(socket, begin(), attempted, answer);
+        if (!status || !answer.interrupted) return status;
+    }
 }
 
 Status ask_netfilter(int subsystem, int type, uint8_t family, const std::string& attempted,

@@ -39,6 +39,11 @@ template <typename Header> Question make_question(int type, int flags, const Hea
 Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
            const std::function<void(nlmsghdr*)>& visit);
 
+// Likewise for a list, which is read once more from the beginning when it changed meanwhile
+// (NLM_F_DUMP_INTR, netlink(7)): `begin` forgets what was read of it and makes the question.
+Status ask_for_list(nl_sock* socket, const std::function<Question()>& begin,
+                    const std::string& attempted, const std::function<void(nlmsghdr*)>& visit);
+
 // Likewise of netfilter, which has sockets of its own: all that is of this family, in the namespace
 // that the calling thread is in. `subsystem` is NFNL_SUBSYS_*, `type` a message of it.
 Status ask_netfilter(int subsystem, int type, uint8_t family, const std::string& attempted,

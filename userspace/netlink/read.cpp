@@ -37,19 +37,19 @@ Result<LinkInfo> ask_link(nl_sock* socket, const Question& question, const std::
 } // namespace
 
 Result<std::vector<LinkInfo>> read_links(nl_sock* socket) {
-    const Question question = make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
-    // Statistics are most of what there is to copy, and nobody looks at them.
-    CNET_CHECK(nla_put_u32(question.get(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) == 0);
-    for (;;) {
-        std::vector<LinkInfo> links;
-        bool interrupted = false;
-        auto status = ask(socket, question, "list the devices", [&](nlmsghdr* message) {
-            interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-            if (auto link = to_link_info(message)) links.push_back(*std::move(link));
-        });
-        if (!status) return status.error();
-        if (!interrupted) return links;
-    }
+    std::vector<LinkInfo> links;
+    const auto begin = [&links] {
+        links.clear();
+        Question question = make_question(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
+        // Statistics are most of what there is to copy, and nobody looks at them.
+        CNET_CHECK(nla_put_u32(question.get(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) == 0);
+        return question;
+    };
+    auto status = ask_for_list(socket, begin, "list the devices", [&](nlmsghdr* message) {
+        if (auto link = to_link_info(message)) links.push_back(*std::move(link));
+    });
+    if (!status) return status.error();
+    return links;
 }
 
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "tests/unit/netlink/netns_fixture.h"
 
@@ -135,6 +136,36 @@ TEST_F(KernelRtnlTest, ByIndex) {
     EXPECT_EQ(*indexed, *named);
     ASSERT_TRUE(ok(rtnl_->delete_link("cnet1")));
     EXPECT_EQ(rtnl_->link(named->ifindex).error().kind(), ErrorKind::kNotFound);
+}
+
+// A list that does not fit into one answer of the kernel's, and that changes between two.
+TEST_F(KernelRtnlTest, LinksAreListedWhileOthersComeAndGo) {
+    constexpr size_t kPairs = 60;
+    const auto pair = [&](size_t number) {
+        auto veth = spec();
+        veth.name = "a" + std::to_string(number);
+        veth.peer_name = "b" + std::to_string(number);
+        veth.mac.reset();
+        veth.peer_mac.reset();
+        veth.peer_netns = "";
+        return veth;
+    };
+    for (size_t number = 0; number < kPairs; ++number)
+        ASSERT_TRUE(ok(rtnl_->create_veth(pair(number))));
+    auto other = KernelRtnl::open();
+    ASSERT_TRUE(ok(other));
+    const std::jthread churn([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            EXPECT_TRUE(ok((*other)->create_veth(pair(kPairs))));
+            EXPECT_TRUE(ok((*other)->delete_link(pair(kPairs).name)));
+        }
+    });
+    for (int times = 0; times < 200; ++times) {
+        auto links = rtnl_->links();
+        ASSERT_TRUE(ok(links));
+        EXPECT_GE(links->size(), 2 * kPairs + 1);
+        EXPECT_LE(links->size(), 2 * kPairs + 3);
+    }
 }
 
 TEST_F(KernelRtnlTest, AddressesComeAndGoTwice) {
