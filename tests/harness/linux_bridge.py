@@ -3,6 +3,7 @@
 import json
 
 from .netns import Namespace
+from .wait import wait_until
 
 
 class Machine:
@@ -23,6 +24,8 @@ class Machine:
             f"route add default via {bridge.address6}",
         )
         self.mac = self.namespace.mac("eth0")
+        # A worker of the kernel's tells the bridge of the carrier.
+        wait_until(lambda: bridge.state_of(self) == "forwarding", what=f"the bridge forwarding to {label}")
 
 
 class LinuxBridge:
@@ -49,6 +52,11 @@ class LinuxBridge:
 
     def set_port(self, machine, *words):
         self.namespace.run("bridge", "link", "set", "dev", machine.device, *words)
+
+    def state_of(self, machine):
+        """What the spanning tree says of its port."""
+        (row,) = json.loads(self.namespace.run("bridge", "-j", "link", "show", "dev", machine.device).stdout)
+        return row["state"]
 
     def learned(self):
         """MAC to device, of what the bridge itself has learned."""
