@@ -35,7 +35,8 @@ template <typename Header> Question make_question(int type, int flags, const Hea
     return question;
 }
 
-// Sends it and visits each message of the answer. `attempted` begins the error's message.
+// Sends it and visits each message of the answer. `attempted` begins the error's message. A list
+// that changes meanwhile is visited as it comes: where that matters, ask_for_list().
 Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
            const std::function<void(nlmsghdr*)>& visit);
 
