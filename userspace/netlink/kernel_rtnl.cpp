@@ -291,34 +291,12 @@ Status KernelRtnl::update_endpoint(const EndpointUpdate& update) {
     return {};
 }
 
-Result<LinkInfo> KernelRtnl::link_in(const std::string& netns, const std::string& name) {
-    auto socket = open_socket_in(netns);
-    if (!socket) return socket.error();
-    auto found = read_link(socket->get(), name);
-    if (!found) return found.error().because(netns);
-    return found;
-}
-
 Result<LinkInfo> KernelRtnl::veth_in(const std::string& netns, const MacAddress& mac) {
     auto socket = open_socket_in(netns);
     if (!socket) return socket.error();
     auto found = find_veth(socket->get(), mac);
     if (!found) return found.error().because(netns);
     return found;
-}
-
-Result<std::vector<IpPrefix>> KernelRtnl::addresses_in(const std::string& netns,
-                                                       const std::string& name) {
-    auto socket = open_socket_in(netns);
-    if (!socket) return socket.error();
-    auto device = read_link(socket->get(), name);
-    if (!device) return device.error().because(netns);
-    auto all = read_addresses(socket->get());
-    if (!all) return all.error().because(netns);
-    std::vector<IpPrefix> own;
-    for (const auto& address : *all)
-        if (address.ifindex == device->ifindex) own.push_back(address.prefix);
-    return own;
 }
 
 } // namespace cnet::netlink

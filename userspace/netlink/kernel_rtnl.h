@@ -48,10 +48,7 @@ public:
     Status configure_endpoint(const EndpointSetup& setup) override;
     Status announce_endpoint(const EndpointSetup& setup) override;
     Status update_endpoint(const EndpointUpdate& update) override;
-    Result<LinkInfo> link_in(const std::string& netns, const std::string& name) override;
     Result<LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override;
-    Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
-                                               const std::string& name) override;
 
 private:
     KernelRtnl(UniqueFd netns, Socket socket)

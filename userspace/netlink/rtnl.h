@@ -176,14 +176,9 @@ public:
         std::vector<IpAddress> former_gateways; // of default routes to take away
     };
     virtual Status update_endpoint(const EndpointUpdate& update) = 0;
-    // The interface as seen inside the namespace; kNotFound when the namespace or the interface is
-    // gone.
-    virtual Result<LinkInfo> link_in(const std::string& netns, const std::string& name) = 0;
-    // The veth with this MAC inside a namespace, whatever it is called by now; kNotFound likewise.
+    // The veth with this MAC inside a namespace, whatever it is called by now; kNotFound when the
+    // namespace or the interface is gone.
     virtual Result<LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) = 0;
-    // Every address of one interface inside a namespace.
-    virtual Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
-                                                       const std::string& name) = 0;
 };
 
 } // namespace cnet::netlink

@@ -375,18 +375,9 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.update_endpoint(update);
     }
-    Result<netlink::LinkInfo> link_in(const std::string& netns, const std::string& name) override {
-        if (!life_.spend()) return Life::dead();
-        return rtnl_.link_in(netns, name);
-    }
     Result<netlink::LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override {
         if (!life_.spend()) return Life::dead();
         return rtnl_.veth_in(netns, mac);
-    }
-    Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
-                                               const std::string& name) override {
-        if (!life_.spend()) return Life::dead();
-        return rtnl_.addresses_in(netns, name);
     }
 
 private:

@@ -99,7 +99,7 @@ TEST_F(Layer2Test, ADeviceThatIsLeftDown) {
     ASSERT_TRUE(endpoint) << endpoint.error().message();
     EXPECT_TRUE(endpoint->disabled);
     EXPECT_EQ(endpoint->state, "up");
-    auto is_up = [&] { return rtnl.link_in("/run/netns/a", "eth0")->up; };
+    auto is_up = [&] { return rtnl.find("eth0", "/run/netns/a")->info.up; };
     EXPECT_FALSE(is_up());
     restart();
     expect_settled();

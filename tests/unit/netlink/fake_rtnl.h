@@ -277,26 +277,11 @@ public:
         return {};
     }
 
-    Result<netlink::LinkInfo> link_in(const std::string& netns, const std::string& name) override {
-        if (auto error = failure("link_in")) return *error;
-        if (!namespaces_.contains(netns)) return no_netns(netns);
-        return info(netns, name);
-    }
-
     Result<netlink::LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override {
         if (auto error = failure("veth_in")) return *error;
         for (const auto& [index, link] : links_)
             if (link.netns == netns && link.info.mac == mac) return link.info;
         return no_device(mac.to_string());
-    }
-
-    Result<std::vector<IpPrefix>> addresses_in(const std::string& netns,
-                                               const std::string& name) override {
-        if (auto error = failure("addresses_in")) return *error;
-        if (!namespaces_.contains(netns)) return no_netns(netns);
-        const auto* link = find(name, netns);
-        if (!link) return no_device(name);
-        return link->addresses;
     }
 
 private:

@@ -37,7 +37,7 @@ TEST_F(KernelRtnlTest, VethHasBothEndsAsAsked) {
     EXPECT_FALSE(host->up);
     EXPECT_TRUE(host->has_ethernet);
 
-    auto peer = rtnl_->link_in(box_path(), "eth0");
+    auto peer = box_->link("eth0");
     ASSERT_TRUE(ok(peer));
     EXPECT_EQ(peer->mac, *spec().peer_mac);
     EXPECT_EQ(peer->mtu, 1400u);
@@ -93,7 +93,7 @@ TEST_F(KernelRtnlTest, TooLongAliasLeavesNoPair) {
     wordy.alias = std::string(300, 'x');
     EXPECT_FALSE(rtnl_->create_veth(wordy));
     EXPECT_FALSE(rtnl_->link("cnet1"));
-    EXPECT_FALSE(rtnl_->link_in(box_path(), "eth0"));
+    EXPECT_FALSE(box_->link("eth0"));
 }
 
 TEST_F(KernelRtnlTest, KernelsOwnWordsAreKept) {
@@ -108,7 +108,7 @@ TEST_F(KernelRtnlTest, KernelsOwnWordsAreKept) {
 TEST_F(KernelRtnlTest, DeletingOneEndDeletesBothAndAbsentIsSuccess) {
     ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
     EXPECT_TRUE(ok(rtnl_->delete_link("cnet1")));
-    auto peer = rtnl_->link_in(box_path(), "eth0");
+    auto peer = box_->link("eth0");
     ASSERT_FALSE(peer);
     EXPECT_EQ(peer.error().kind(), ErrorKind::kNotFound);
     EXPECT_TRUE(ok(rtnl_->delete_link("cnet1")));

@@ -28,16 +28,13 @@ protected:
             auto created = create_named_netns(path);
             ASSERT_TRUE(created) << created.error().message();
         }
-        auto entered = NetnsGuard::enter(host_path());
-        ASSERT_TRUE(entered) << entered.error().message();
-        inside_.emplace(std::move(*entered));
-        auto opened = netlink::KernelRtnl::open();
-        ASSERT_TRUE(opened) << opened.error().message();
-        rtnl_ = std::move(*opened);
+        open_in(box_path(), box_);
+        open_in(host_path(), rtnl_);
     }
 
     void TearDown() override {
         rtnl_.reset();
+        box_.reset();
         inside_.reset();
         for (const auto& path : {host_path(), box_path()}) {
             auto deleted = delete_named_netns(path);
@@ -62,7 +59,20 @@ protected:
 
     TemporaryDirectory directory_;
     std::optional<NetnsGuard> inside_;
-    std::unique_ptr<netlink::KernelRtnl> rtnl_;
+    std::unique_ptr<netlink::KernelRtnl> rtnl_; // of "host"
+    std::unique_ptr<netlink::KernelRtnl> box_;
+
+private:
+    // The test goes on in that namespace.
+    void open_in(const std::string& netns, std::unique_ptr<netlink::KernelRtnl>& rtnl) {
+        inside_.reset();
+        auto entered = NetnsGuard::enter(netns);
+        ASSERT_TRUE(entered) << entered.error().message();
+        inside_.emplace(std::move(*entered));
+        auto opened = netlink::KernelRtnl::open();
+        ASSERT_TRUE(opened) << opened.error().message();
+        rtnl = std::move(*opened);
+    }
 };
 
 // EXPECT_TRUE(ok(rtnl_->set_up("lo", true))) prints the error.
