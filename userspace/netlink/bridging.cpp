@@ -42,12 +42,17 @@ std::optional<MacAddress> read_far_mac(nl_sock* socket, const FarEnd& far) {
 }
 
 Status read_stated(nl_sock* socket, uint32_t bridge, BridgeInfo& info) {
-    ifinfomsg header{};
-    header.ifi_family = AF_BRIDGE;
-    const Question question = make_question(RTM_GETNEIGH, NLM_F_DUMP, header);
-    CNET_CHECK(nla_put_u32(question.get(), IFLA_MASTER, bridge) == 0);
-    return ask(socket, question, "list a bridge's addresses",
-               [&](nlmsghdr* message) { add_address(message, bridge, info); });
+    const auto begin = [&] {
+        info.own.clear();
+        info.stated.clear();
+        ifinfomsg header{};
+        header.ifi_family = AF_BRIDGE;
+        Question question = make_question(RTM_GETNEIGH, NLM_F_DUMP, header);
+        CNET_CHECK(nla_put_u32(question.get(), IFLA_MASTER, bridge) == 0);
+        return question;
+    };
+    return ask_for_list(socket, begin, "list a bridge's addresses",
+                        [&](nlmsghdr* message) { add_address(message, bridge, info); });
 }
 
 bool sysctl_is_on(const char* name) {
@@ -58,8 +63,9 @@ bool sysctl_is_on(const char* name) {
 // A kernel without nftables has none.
 bool has_bridge_tables() {
     bool found = false;
-    auto status = ask_netfilter(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NFPROTO_BRIDGE,
-                                "list nftables' tables", [&](nlmsghdr*) { found = true; });
+    auto status = ask_netfilter(
+        {NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NFPROTO_BRIDGE}, "list nftables' tables",
+        [&] { found = false; }, [&](nlmsghdr*) { found = true; });
     return status && found;
 }
 

@@ -15,7 +15,8 @@ Result<std::vector<KernelFlow>> read_translated(const std::vector<IpPrefix>& sou
     if (sources.empty() || access("/proc/sys/net/netfilter/nf_conntrack_max", F_OK) != 0)
         return flows;
     auto status = ask_netfilter(
-        NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, AF_UNSPEC, "list the kernel's connections",
+        {NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, AF_UNSPEC}, "list the kernel's connections",
+        [&] { flows.clear(); },
         [&](nlmsghdr* message) { add_translated(message, sources, flows); });
     if (!status) return status.error();
     return flows;

@@ -26,11 +26,12 @@ std::optional<HookedChain> to_hooked_chain(nlmsghdr* message) {
 
 Result<std::vector<HookedChain>> read_hooked_chains() {
     std::vector<HookedChain> chains;
-    auto status = ask_netfilter(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC,
-                                "list nftables' chains", [&](nlmsghdr* message) {
-                                    if (auto chain = to_hooked_chain(message))
-                                        chains.push_back(std::move(*chain));
-                                });
+    auto status = ask_netfilter(
+        {NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC}, "list nftables' chains",
+        [&] { chains.clear(); },
+        [&](nlmsghdr* message) {
+            if (auto chain = to_hooked_chain(message)) chains.push_back(std::move(*chain));
+        });
     if (!status && status.error().errno_value() != EINVAL) return status.error();
     return chains;
 }

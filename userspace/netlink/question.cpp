@@ -16,7 +16,7 @@ struct CallbacksDeleter {
 };
 
 struct Answer {
-    const std::function<void(nlmsghdr*)>& visit;
+    const Visit& visit;
     bool complete = false;
     bool interrupted = false;
     int errno_value = 0;
@@ -66,32 +66,37 @@ Status exchange(nl_sock* socket, const Question& question, const std::string& at
 } // namespace
 
 Status ask(nl_sock* socket, const Question& question, const std::string& attempted,
-           const std::function<void(nlmsghdr*)>& visit) {
+           const Visit& visit) {
     Answer answer{visit};
     return exchange(socket, question, attempted, answer);
 }
 
 Status ask_for_list(nl_sock* socket, const std::function<Question()>& begin,
-                    const std::string& attempted, const std::function<void(nlmsghdr*)>& visit) {
-    for (;;) {
+                    const std::string& attempted, const Visit& visit) {
+    const auto end = std::chrono::steady_clock::now() + kListPatience;
+    while (std::chrono::steady_clock::now() < end) {
         Answer answer{visit};
         // Not the same question again: libnl numbers one when it is sent first.
         Status status = exchange(socket, begin(), attempted, answer);
         if (!status || !answer.interrupted) return status;
     }
+    return Error(ErrorKind::kSystem, attempted + ": the list changes faster than it can be read");
 }
 
-Status ask_netfilter(int subsystem, int type, uint8_t family, const std::string& attempted,
-                     const std::function<void(nlmsghdr*)>& visit) {
+Status ask_netfilter(const NetfilterList& list, const std::string& attempted,
+                     const std::function<void()>& forget, const Visit& visit) {
     const Socket socket(nl_socket_alloc());
     if (!socket) return Error::system(attempted, ENOMEM);
     if (const int code = nl_connect(socket.get(), NETLINK_NETFILTER); code < 0)
         return nl_error(attempted, code);
-    nfgenmsg header{};
-    header.nfgen_family = family;
-    header.version = NFNETLINK_V0;
-    const Question question = make_question((subsystem << 8) | type, NLM_F_DUMP, header);
-    return ask(socket.get(), question, attempted, visit);
+    const auto begin = [&] {
+        forget();
+        nfgenmsg header{};
+        header.nfgen_family = list.family;
+        header.version = NFNETLINK_V0;
+        return make_question((list.subsystem << 8) | list.type, NLM_F_DUMP, header);
+    };
+    return ask_for_list(socket.get(), begin, attempted, visit);
 }
 
 } // namespace cnet::netlink
