@@ -181,8 +181,9 @@ Status Applier::run(const BringUpHostEnd& change) {
 
 Status Applier::run(const UpdateEndpoint& change) {
     auto status = rtnl_.update_endpoint(change.update);
-    if (!status || observed_.links[change.host_ifname].mtu == change.update.mtu) return status;
-    return run(SetMtu{change.host_ifname, change.update.mtu});
+    const std::string& host_ifname = change.update.inside.host_ifname;
+    if (!status || observed_.links[host_ifname].mtu == change.update.mtu) return status;
+    return run(SetMtu{host_ifname, change.update.mtu});
 }
 
 Status Applier::run(const AddHostRoute& change) {

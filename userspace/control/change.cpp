@@ -57,7 +57,8 @@ std::string text(const BringUpHostEnd& c) {
     return "bring up " + c.host_ifname;
 }
 std::string text(const UpdateEndpoint& c) {
-    return "update " + c.host_ifname + " and its end in " + c.update.netns;
+    const netlink::Rtnl::InnerEnd& inside = c.update.inside;
+    return "update " + inside.host_ifname + " and its end in " + inside.netns;
 }
 std::string text(const AddHostRoute& c) {
     return "add the way to " + c.route.subnet.to_string() + " by " + c.device;

@@ -85,7 +85,6 @@ struct BringUpEndpoint {
 
 // The inside first again: a host end with the right MTU has an inside with it.
 struct UpdateEndpoint {
-    std::string host_ifname;
     netlink::Rtnl::EndpointUpdate update;
 };
 

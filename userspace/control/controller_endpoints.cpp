@@ -6,6 +6,7 @@
 #include "userspace/control/endpoint_macs.h"
 #include "userspace/control/endpoint_rules.h"
 #include "userspace/control/ipam.h"
+#include "userspace/control/links.h"
 #include "userspace/control/port_spec.h"
 
 namespace cnet::control {
@@ -135,8 +136,7 @@ EndpointView Controller::Impl::view(const Endpoint& endpoint) const {
     view.host_ifname = endpoint.host_ifname();
     view.docker = endpoint.docker;
     if (endpoint.docker && !is_unplaced(endpoint)) {
-        if (auto inside = parts.rtnl.veth_in(endpoint.netns, endpoint.mac))
-            view.ifname = inside->name;
+        if (auto inside = parts.rtnl.inner_end(inner_end_of(endpoint))) view.ifname = inside->name;
     }
     if (const netlink::LinkInfo* link = find_endpoint_link(endpoint, observed)) {
         view.ifindex = link->ifindex;

@@ -74,25 +74,20 @@ netlink::Rtnl::EndpointSetup endpoint_setup(const Endpoint& endpoint, const Netw
     return setup;
 }
 
+netlink::Rtnl::EndpointUpdate mtu_update(const Endpoint& endpoint, const Network& network) {
+    netlink::Rtnl::EndpointUpdate update;
+    update.inside = inner_end_of(endpoint);
+    update.mtu = network.mtu;
+    return update;
+}
+
 // What a live endpoint is to have by now; a gateway that it is not to use is one it may have used.
 netlink::Rtnl::EndpointUpdate endpoint_update(const Endpoint& endpoint, const Network& network) {
-    netlink::Rtnl::EndpointUpdate update;
-    update.netns = endpoint.netns;
-    update.mac = endpoint.mac;
-    update.mtu = network.mtu;
+    netlink::Rtnl::EndpointUpdate update = mtu_update(endpoint, network);
     update.default_gateways = default_gateways(endpoint, network);
     if (!endpoint.default_route || !update.default_gateways.empty()) return update;
     for (const Subnet& subnet : network.subnets)
         update.former_gateways.push_back(subnet.gateway);
-    return update;
-}
-
-// Addresses and routes are Docker's to set.
-netlink::Rtnl::EndpointUpdate docker_update(const Endpoint& endpoint, const Network& network) {
-    netlink::Rtnl::EndpointUpdate update;
-    update.netns = endpoint.netns;
-    update.mac = endpoint.mac;
-    update.mtu = network.mtu;
     return update;
 }
 
@@ -108,7 +103,8 @@ void set_up_docker(std::vector<Change>& changes, const netlink::LinkInfo& link,
         set_mtu(changes, *waiting, network);
         set_mtu(changes, link, network);
     } else if (link.mtu != network.mtu) {
-        changes.push_back(UpdateEndpoint{link.name, docker_update(endpoint, network)});
+        // Addresses and routes are Docker's to set.
+        changes.push_back(UpdateEndpoint{mtu_update(endpoint, network)});
     }
     if (!link.up) changes.push_back(BringUpHostEnd{link.name});
 }
@@ -212,7 +208,7 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
             changes.push_back(
                 BringUpEndpoint{link->name, endpoint_setup(endpoint, network), endpoint.ingress});
         } else if (link->mtu != network.mtu || !gateways[network.id].empty()) {
-            changes.push_back(UpdateEndpoint{link->name, endpoint_update(endpoint, network)});
+            changes.push_back(UpdateEndpoint{endpoint_update(endpoint, network)});
         }
     }
     std::ranges::move(vtep_settings(desired, observed), std::back_inserter(changes));
@@ -277,6 +273,10 @@ std::vector<AttachHook> desired_hooks(const State& desired, const Observed& obse
             add(CNET_HOOK_UPLINK_XDP, *uplink.link);
     }
     return hooks;
+}
+
+netlink::Rtnl::InnerEnd inner_end_of(const Endpoint& endpoint) {
+    return {endpoint.netns, endpoint.host_ifname(), endpoint.mac};
 }
 
 } // namespace cnet::control

@@ -6,6 +6,7 @@
 #include "userspace/control/change.h"
 #include "userspace/control/model.h"
 #include "userspace/control/observed.h"
+#include "userspace/netlink/rtnl.h"
 
 namespace cnet::control {
 
@@ -17,5 +18,6 @@ std::vector<Change> link_settings(const State& desired, const Observed& observed
 // Devices with our alias that nothing desired has.
 std::vector<Change> stray_links(const State& desired, const Observed& observed);
 std::vector<AttachHook> desired_hooks(const State& desired, const Observed& observed);
+netlink::Rtnl::InnerEnd inner_end_of(const Endpoint& endpoint);
 
 } // namespace cnet::control

@@ -97,29 +97,26 @@ Status configure(nl_sock* socket, const Rtnl::EndpointSetup& setup) {
     return {};
 }
 
-Result<LinkInfo> find_veth(nl_sock* socket, const MacAddress& mac) {
-    auto links = read_links(socket);
-    if (!links) return links.error();
-    auto link = std::find_if(links->begin(), links->end(), [&](const LinkInfo& candidate) {
-        return candidate.kind == "veth" && candidate.mac == mac;
-    });
-    if (link == links->end())
-        return Error(ErrorKind::kNotFound, "there is no veth with MAC address " + mac.to_string());
-    return *link;
+// By its index, not out of a list of the devices inside: whoever may make devices there decides how
+// long that is, and by adding and deleting more he can keep it from ever being read as a whole.
+Result<LinkInfo> find_inner_end(nl_sock* host, nl_sock* inside, const Rtnl::InnerEnd& which) {
+    auto ifindex = read_peer_ifindex(host, which.host_ifname);
+    if (!ifindex) return ifindex.error();
+    auto link = read_link(inside, *ifindex);
+    if (!link) return link.error().because(which.netns);
+    if (link->kind != "veth" || link->mac != which.mac)
+        return Error(ErrorKind::kNotFound,
+                     which.netns + ": the other end of " + which.host_ifname + " is not there");
+    return link;
 }
 
-Status update_inside(nl_sock* socket, const Rtnl::EndpointUpdate& update) {
-    auto link = find_veth(socket, update.mac);
-    if (!link && link.error().kind() == ErrorKind::kNotFound) return {};
-    if (!link) return link.error();
-    if (link->mtu != update.mtu)
-        if (auto set = request_mtu(socket, link->name, update.mtu); !set) return set;
+Status update_inside(nl_sock* socket, const LinkInfo& link, const Rtnl::EndpointUpdate& update) {
+    if (link.mtu != update.mtu)
+        if (auto set = request_mtu(socket, link.name, update.mtu); !set) return set;
     for (const auto& gateway : update.former_gateways)
-        if (auto gone = request_no_default_route(socket, link->ifindex, gateway); !gone)
-            return gone;
+        if (auto gone = request_no_default_route(socket, link.ifindex, gateway); !gone) return gone;
     for (const auto& gateway : update.default_gateways)
-        if (auto added = request_default_route(socket, link->ifindex, gateway); !added)
-            return added;
+        if (auto added = request_default_route(socket, link.ifindex, gateway); !added) return added;
     return {};
 }
 
@@ -283,20 +280,21 @@ Status KernelRtnl::announce_endpoint(const EndpointSetup& setup) {
 }
 
 Status KernelRtnl::update_endpoint(const EndpointUpdate& update) {
-    auto socket = open_socket_in(update.netns);
+    auto socket = open_socket_in(update.inside.netns);
     if (!socket && socket.error().kind() == ErrorKind::kNotFound) return {};
     if (!socket) return socket.error();
-    auto done = update_inside(socket->get(), update);
-    if (!done) return done.error().because(update.netns);
+    auto link = find_inner_end(socket_.get(), socket->get(), update.inside);
+    if (!link && link.error().kind() == ErrorKind::kNotFound) return {};
+    if (!link) return link.error();
+    auto done = update_inside(socket->get(), *link, update);
+    if (!done) return done.error().because(update.inside.netns);
     return {};
 }
 
-Result<LinkInfo> KernelRtnl::veth_in(const std::string& netns, const MacAddress& mac) {
-    auto socket = open_socket_in(netns);
+Result<LinkInfo> KernelRtnl::inner_end(const InnerEnd& which) {
+    auto socket = open_socket_in(which.netns);
     if (!socket) return socket.error();
-    auto found = find_veth(socket->get(), mac);
-    if (!found) return found.error().because(netns);
-    return found;
+    return find_inner_end(socket_.get(), socket->get(), which);
 }
 
 } // namespace cnet::netlink

@@ -48,7 +48,7 @@ public:
     Status configure_endpoint(const EndpointSetup& setup) override;
     Status announce_endpoint(const EndpointSetup& setup) override;
     Status update_endpoint(const EndpointUpdate& update) override;
-    Result<LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override;
+    Result<LinkInfo> inner_end(const InnerEnd& which) override;
 
 private:
     KernelRtnl(UniqueFd netns, Socket socket)

@@ -25,6 +25,12 @@ bool is_tentative(unsigned flags) {
     return (flags & IFA_F_DADFAILED) || ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC));
 }
 
+Question question_of(const std::string& name) {
+    Question question = make_question(RTM_GETLINK, 0, ifinfomsg{});
+    CNET_CHECK(nla_put_string(question.get(), IFLA_IFNAME, name.c_str()) == 0);
+    return question;
+}
+
 Result<LinkInfo> ask_link(nl_sock* socket, const Question& question, const std::string& which) {
     std::optional<LinkInfo> link;
     auto status =
@@ -53,9 +59,7 @@ Result<std::vector<LinkInfo>> read_links(nl_sock* socket) {
 }
 
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name) {
-    const Question question = make_question(RTM_GETLINK, 0, ifinfomsg{});
-    CNET_CHECK(nla_put_string(question.get(), IFLA_IFNAME, name.c_str()) == 0);
-    return ask_link(socket, question, "device " + name);
+    return ask_link(socket, question_of(name), "device " + name);
 }
 
 Result<LinkInfo> read_link(nl_sock* socket, uint32_t ifindex) {
@@ -63,6 +67,20 @@ Result<LinkInfo> read_link(nl_sock* socket, uint32_t ifindex) {
     header.ifi_index = static_cast<int>(ifindex);
     return ask_link(socket, make_question(RTM_GETLINK, 0, header),
                     "device " + std::to_string(ifindex));
+}
+
+Result<uint32_t> read_peer_ifindex(nl_sock* socket, const std::string& name) {
+    uint32_t peer = 0;
+    auto status =
+        ask(socket, question_of(name), "the other end of " + name, [&](nlmsghdr* message) {
+            if (message->nlmsg_type != RTM_NEWLINK || !header_of<ifinfomsg>(message)) return;
+            const Attributes<IFLA_LINKINFO> link(message, sizeof(ifinfomsg));
+            const Attributes<IFLA_INFO_KIND> kind(link.find(IFLA_LINKINFO));
+            if (kind.text(IFLA_INFO_KIND) == "veth") peer = link.u32(IFLA_LINK);
+        });
+    if (!status) return status.error();
+    if (!peer) return Error(ErrorKind::kNotFound, name + " has no other end");
+    return peer;
 }
 
 Result<bool> is_settled(nl_sock* socket, uint32_t ifindex) {

@@ -14,6 +14,8 @@ Result<std::vector<LinkInfo>> read_links(nl_sock* socket);
 // kNotFound when there is none.
 Result<LinkInfo> read_link(nl_sock* socket, const std::string& name);
 Result<LinkInfo> read_link(nl_sock* socket, uint32_t ifindex);
+// Of a veth's other end, in whatever namespace that is; kNotFound when there is no such veth.
+Result<uint32_t> read_peer_ifindex(nl_sock* socket, const std::string& name);
 // False while a device is up and drops what it is to send: of a veth whose other end came up later,
 // or is still to, the kernel's worker activates the queue (linkwatch_do_dev).
 Result<bool> is_settled(nl_sock* socket, uint32_t ifindex);

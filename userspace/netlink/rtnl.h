@@ -166,19 +166,24 @@ public:
     // addresses, so that whoever knew another MAC for one of them forgets it. When it returns, the
     // kernel sends by the device and delivers what comes for each of them.
     virtual Status announce_endpoint(const EndpointSetup& setup) = 0;
-    // What may change of an endpoint while it is in use. The device is known by its MAC, since its
-    // namespace's path may be another's by now; when either is gone there is nothing to do.
-    struct EndpointUpdate {
+    // A veth's end inside a namespace, whatever it is called by now: the other end of `host_ifname`
+    // that has this MAC, since the namespace's path may be another's by now, and the index with it.
+    struct InnerEnd {
         std::string netns; // path
+        std::string host_ifname;
         MacAddress mac;
+    };
+    // What may change of an endpoint while it is in use; when its device or its namespace is gone
+    // there is nothing to do.
+    struct EndpointUpdate {
+        InnerEnd inside;
         uint32_t mtu = 1500;
         std::vector<IpAddress> default_gateways;
         std::vector<IpAddress> former_gateways; // of default routes to take away
     };
     virtual Status update_endpoint(const EndpointUpdate& update) = 0;
-    // The veth with this MAC inside a namespace, whatever it is called by now; kNotFound when the
-    // namespace or the interface is gone.
-    virtual Result<LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) = 0;
+    // As its namespace sees it; kNotFound when either is gone.
+    virtual Result<LinkInfo> inner_end(const InnerEnd& which) = 0;
 };
 
 } // namespace cnet::netlink

@@ -375,9 +375,9 @@ public:
         if (!life_.spend()) return Life::dead();
         return rtnl_.update_endpoint(update);
     }
-    Result<netlink::LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override {
+    Result<netlink::LinkInfo> inner_end(const InnerEnd& which) override {
         if (!life_.spend()) return Life::dead();
-        return rtnl_.veth_in(netns, mac);
+        return rtnl_.inner_end(which);
     }
 
 private:

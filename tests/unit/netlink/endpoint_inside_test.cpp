@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <future>
 
@@ -125,6 +126,55 @@ TEST_F(EndpointInsideTest, MakesAddressesFromItsMac) {
     std::string mode;
     std::ifstream(path) >> mode;
     EXPECT_EQ(mode, "0");
+}
+
+class InnerEndTest : public EndpointInsideTest {
+protected:
+    Rtnl::InnerEnd which() const { return {box_path(), "cnet1", *spec().peer_mac}; }
+    std::string found() const {
+        auto link = rtnl_->inner_end(which());
+        if (link) return link->name;
+        return link.error().kind() == ErrorKind::kNotFound ? "none" : link.error().message();
+    }
+};
+
+TEST_F(InnerEndTest, IsFoundByWhateverNameItHas) {
+    EXPECT_EQ(found(), "eth0");
+    auto other = which();
+    other.mac = *spec().mac;
+    EXPECT_EQ(rtnl_->inner_end(other).error().kind(), ErrorKind::kNotFound);
+    auto inside = NetnsGuard::enter(box_path());
+    ASSERT_TRUE(ok(inside));
+    ASSERT_EQ(std::system("ip link set eth0 name eth7"), 0);
+    EXPECT_EQ(found(), "eth7");
+    ASSERT_TRUE(ok(box_->delete_link("eth7")));
+    EXPECT_EQ(found(), "none");
+}
+
+// A container that may make devices gives another one the same MAC.
+TEST_F(InnerEndTest, IsNoOtherOfItsMac) {
+    ASSERT_TRUE(ok(rtnl_->delete_link("cnet1")));
+    VethSpec other = spec();
+    other.name = "eth5";
+    other.mac = spec().peer_mac;
+    other.peer_name = "eth6";
+    other.peer_mac.reset();
+    ASSERT_TRUE(ok(box_->create_veth(other)));
+    ASSERT_TRUE(ok(rtnl_->create_veth(spec())));
+    ASSERT_LT(box_->link("eth5")->ifindex, box_->link("eth0")->ifindex);
+    EXPECT_EQ(found(), "eth0");
+    ASSERT_TRUE(ok(rtnl_->update_endpoint({which(), 1300, {}, {}})));
+    EXPECT_EQ(box_->link("eth5")->mtu, 1400u);
+    EXPECT_EQ(box_->link("eth0")->mtu, 1300u);
+}
+
+TEST_F(InnerEndTest, IsNoneOnceItIsElsewhere) {
+    auto inside = NetnsGuard::enter(box_path());
+    ASSERT_TRUE(ok(inside));
+    ASSERT_EQ(std::system(("ip link set eth0 netns " + host_path()).c_str()), 0);
+    EXPECT_EQ(found(), "none");
+    EXPECT_TRUE(ok(rtnl_->update_endpoint({which(), 1300, {}, {}}))) << "there is nothing to do";
+    EXPECT_EQ(rtnl_->link("eth0")->mtu, 1400u);
 }
 
 TEST_F(EndpointInsideTest, SecondDefaultRouteIsRefused) {

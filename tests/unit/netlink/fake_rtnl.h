@@ -129,7 +129,7 @@ public:
 
     Result<netlink::LinkInfo> link(const std::string& name) override {
         if (auto error = failure("link")) return *error;
-        return info("", name);
+        return info(name);
     }
 
     Result<netlink::LinkInfo> link(uint32_t ifindex) override {
@@ -264,24 +264,23 @@ public:
 
     Status update_endpoint(const EndpointUpdate& update) override {
         if (auto error = failure("update_endpoint")) return *error;
-        for (auto& [index, link] : links_) {
-            if (link.netns != update.netns || link.info.mac != update.mac) continue;
-            ++changes_;
-            link.info.mtu = update.mtu;
-            auto& gateways = gateways_[update.netns];
-            for (const auto& gateway : update.former_gateways)
-                std::erase(gateways, gateway);
-            for (const auto& gateway : update.default_gateways)
-                if (!std::ranges::count(gateways, gateway)) gateways.push_back(gateway);
-        }
+        auto* link = find_inner_end(update.inside);
+        if (!link) return {};
+        ++changes_;
+        link->info.mtu = update.mtu;
+        auto& gateways = gateways_[update.inside.netns];
+        for (const auto& gateway : update.former_gateways)
+            std::erase(gateways, gateway);
+        for (const auto& gateway : update.default_gateways)
+            if (!std::ranges::count(gateways, gateway)) gateways.push_back(gateway);
         return {};
     }
 
-    Result<netlink::LinkInfo> veth_in(const std::string& netns, const MacAddress& mac) override {
-        if (auto error = failure("veth_in")) return *error;
-        for (const auto& [index, link] : links_)
-            if (link.netns == netns && link.info.mac == mac) return link.info;
-        return no_device(mac.to_string());
+    Result<netlink::LinkInfo> inner_end(const InnerEnd& which) override {
+        if (auto error = failure("inner_end")) return *error;
+        const auto* link = find_inner_end(which);
+        if (!link) return no_device(which.host_ifname);
+        return link->info;
     }
 
 private:
@@ -343,8 +342,16 @@ private:
         return link ? &links_[link->info.ifindex] : nullptr;
     }
 
-    Result<netlink::LinkInfo> info(const std::string& netns, const std::string& name) const {
-        const auto* link = find(name, netns);
+    Link* find_inner_end(const InnerEnd& which) {
+        const auto* host = find(which.host_ifname);
+        const auto peer = host ? links_.find(host->peer) : links_.end();
+        if (peer == links_.end()) return nullptr;
+        Link& link = peer->second;
+        return link.netns == which.netns && link.info.mac == which.mac ? &link : nullptr;
+    }
+
+    Result<netlink::LinkInfo> info(const std::string& name) const {
+        const auto* link = find(name);
         if (!link) return no_device(name);
         return seen(*link);
     }

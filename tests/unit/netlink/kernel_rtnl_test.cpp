@@ -44,10 +44,6 @@ TEST_F(KernelRtnlTest, VethHasBothEndsAsAsked) {
     EXPECT_FALSE(peer->up);
     EXPECT_FALSE(rtnl_->link("eth0"));
     EXPECT_FALSE(host->peer_here);
-    auto same = rtnl_->veth_in(box_path(), *spec().peer_mac);
-    ASSERT_TRUE(ok(same));
-    EXPECT_EQ(same->name, "eth0");
-    EXPECT_EQ(rtnl_->veth_in(box_path(), *spec().mac).error().kind(), ErrorKind::kNotFound);
 }
 
 TEST_F(KernelRtnlTest, VethWithinOneNamespace) {
