@@ -11,7 +11,8 @@ class Suite:
     what: str
     kind: str  # "ctest", "pytest", "vm" or "lint"
     build: str = ""  # variant: "", "asan", "clang", "fuzz", "bpf-clang-14"
-    select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: kernels, all of tests/netns if long_only
+    select: str = ""  # ctest: prefix of the tests' names; pytest: path; vm: kernels
+    share: tuple = ()  # vm: (1, 8): the first eighth of the files of tests/netns; none: the marked tests
     targets: tuple = ()  # what to build
     built_later: bool = False  # while the suites run that do not need it
     limit_s: int = 600
@@ -26,6 +27,7 @@ EXECUTABLES = ("cnetd", "cnet-bpf", "cnet-cni", "cnet-netavark")
 NETNS_EXECUTABLES = (*EXECUTABLES, "cnet-etcd-driver", "cnet-cluster-churn", "cnet-kill-at", "cnet-clock")
 
 KERNELS = ("6.1", "6.12")
+SHARES = 8
 ACROSS, PLUGINS = "tests/netns/across", "tests/netns/plugins"
 APT = "tests/system/test_apt.py"
 
@@ -87,8 +89,8 @@ SUITES = [
     *(Suite(f"verifier-{clang}", f"what {clang} built, loaded, attached and within the verifier's budget", "pytest",
             build=f"bpf-{clang}", select="tests/netns/test_kernels.py", targets=EXECUTABLES, long_only=True)
       for clang in ("clang-14", "clang-19")),
-    # By emulation: hours each.
-    *(Suite(f"vm-{kernel}", f"all of tests/netns on Linux {kernel}", "vm", select=kernel, targets=NETNS_EXECUTABLES,
-            limit_s=22000, long_only=True)
-      for kernel in KERNELS),
+    # By emulation: about half an hour each where two run at once on two processors.
+    *(Suite(f"vm-{kernel}-{number}", f"tests/netns on Linux {kernel}, {number} of {SHARES}", "vm", select=kernel,
+            share=(number, SHARES), targets=NETNS_EXECUTABLES, limit_s=14400, at_a_time=2, long_only=True)
+      for number in range(1, SHARES + 1) for kernel in KERNELS),
 ]

@@ -187,6 +187,12 @@ def ctest_commands(suite):
             yield test["name"], test["command"]
 
 
+def share_of_netns(number, count):
+    """Every count-th file from the number-th on: those of one kind, which take alike, are neighbours by name."""
+    files = sorted((ROOT / "tests/netns").rglob("test_*.py"))
+    return [path.relative_to(ROOT) for path in files[number - 1::count]]
+
+
 def commands(suite, xml_of):
     """(test's name, command, its JUnit file)"""
     if suite.kind == "lint":
@@ -202,8 +208,8 @@ def commands(suite, xml_of):
     elif suite.kind == "vm":
         for kernel in suite.select.split():
             xml = xml_of(f"linux-{kernel}")
-            option = ["--long"] if suite.long_only else []
-            yield f"linux-{kernel}", [PYTHON, ROOT / "tools/lib/vm", "--kernel", kernel, "--junit", xml, *option], xml
+            words = ["--long", *share_of_netns(*suite.share)] if suite.share else []
+            yield f"linux-{kernel}", [PYTHON, ROOT / "tools/lib/vm", "--kernel", kernel, "--junit", xml, *words], xml
     else:
         valgrind = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"]
         for name, command in ctest_commands(suite):

@@ -1,6 +1,8 @@
 """Boots kernels and runs marked tests inside; see tools/vmtest --help."""
 
 import argparse
+import contextlib
+import fcntl
 import os
 import pathlib
 import platform
@@ -46,6 +48,19 @@ def guest_command(series, args):
     return (f"cd {shlex.quote(str(ROOT))} || exit\n"
             f"export PYTHONDONTWRITEBYTECODE=1 CNET_EMULATED=1 CNET_BIN={shlex.quote(binaries)}\n"
             f"{shlex.join(words)}\n")
+
+
+@contextlib.contextmanager
+def alone_with(series):
+    """Its directory is one guest's at a time; another waits."""
+    (BUILD / "vm").mkdir(parents=True, exist_ok=True)
+    with open(BUILD / "vm" / f"{series}.lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"vmtest: {series}: waiting for the end of another run", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run_kernel(series, args):
@@ -95,7 +110,8 @@ def main():
     reason = impossible()
     reports = []
     for series in args.kernel or SERIES:
-        one = report.Report(series).skip(reason) if reason else run_kernel(series, args)
+        with alone_with(series):
+            one = report.Report(series).skip(reason) if reason else run_kernel(series, args)
         reports.append(one)
         one.show()
         if one.seconds > AIM_S and not args.long:
