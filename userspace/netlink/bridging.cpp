@@ -5,8 +5,6 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter_bridge/ebtables.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -21,6 +19,7 @@
 
 #include "userspace/base/unique_fd.h"
 #include "userspace/netlink/bridging_message.h"
+#include "userspace/netlink/nftables.h"
 #include "userspace/netlink/question.h"
 #include "userspace/netlink/sysctl.h"
 
@@ -58,15 +57,6 @@ Status read_stated(nl_sock* socket, uint32_t bridge, BridgeInfo& info) {
 bool sysctl_is_on(const char* name) {
     auto value = read_sysctl(std::string("/proc/sys/net/bridge/") + name);
     return value && *value != "0"; // no such file: no br_netfilter
-}
-
-// A kernel without nftables has none.
-bool has_bridge_tables() {
-    bool found = false;
-    auto status = ask_netfilter(
-        {NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, NFPROTO_BRIDGE}, "list nftables' tables",
-        [&] { found = false; }, [&](nlmsghdr*) { found = true; });
-    return status && found;
 }
 
 // Asked of tables that are loaded alone, for the question would load them.
@@ -108,7 +98,9 @@ Result<Bridging> read_bridging(nl_sock* socket, const std::set<uint32_t>& bridge
     // bridge-nf-call-arptables is no matter: it stays on where both of these were switched off.
     found.netfilter =
         sysctl_is_on("bridge-nf-call-iptables") || sysctl_is_on("bridge-nf-call-ip6tables");
-    found.rules = has_bridge_tables();
+    auto rules = has_tables(NFPROTO_BRIDGE);
+    if (!rules) return rules.error();
+    found.rules = *rules;
     found.ebtables = has_ebtables_rules();
     return found;
 }

@@ -5,9 +5,32 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include <cerrno>
+#include <functional>
+
 #include "userspace/netlink/question.h"
 
 namespace cnet::netlink {
+namespace {
+
+Status ask_nftables(int type, uint8_t family, const std::string& attempted,
+                    const std::function<void()>& forget, const Visit& visit) {
+    Status status = ask_netfilter({NFNL_SUBSYS_NFTABLES, type, family}, attempted, forget, visit);
+    // The kernel has no nftables, or nothing of netfilter that could be asked.
+    const int why = status ? 0 : status.error().errno_value();
+    return why == EINVAL || why == EPROTONOSUPPORT ? Status() : status;
+}
+
+} // namespace
+
+Result<bool> has_tables(uint8_t family) {
+    bool found = false;
+    Status status = ask_nftables(
+        NFT_MSG_GETTABLE, family, "list nftables' tables", [&] { found = false; },
+        [&](nlmsghdr*) { found = true; });
+    if (!status) return status.error();
+    return found;
+}
 
 std::optional<HookedChain> to_hooked_chain(nlmsghdr* message) {
     const Attributes<NFTA_CHAIN_MAX> in(message, sizeof(nfgenmsg));
@@ -26,13 +49,12 @@ std::optional<HookedChain> to_hooked_chain(nlmsghdr* message) {
 
 Result<std::vector<HookedChain>> read_hooked_chains() {
     std::vector<HookedChain> chains;
-    auto status = ask_netfilter(
-        {NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC}, "list nftables' chains",
-        [&] { chains.clear(); },
+    Status status = ask_nftables(
+        NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, "list nftables' chains", [&] { chains.clear(); },
         [&](nlmsghdr* message) {
             if (auto chain = to_hooked_chain(message)) chains.push_back(std::move(*chain));
         });
-    if (!status && status.error().errno_value() != EINVAL) return status.error();
+    if (!status) return status.error();
     return chains;
 }
 

@@ -1,5 +1,5 @@
-// The chains of nftables that packets come through by themselves, those that the iptables of today
-// makes included.
+// The tables of nftables, and the chains that packets come through by themselves, those that the
+// iptables of today makes included.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,9 @@ struct HookedChain {
     bool operator==(const HookedChain&) const = default;
 };
 
-// Of every family, in the namespace that the calling thread is in. A kernel without nftables has
-// none.
+// In the namespace that the calling thread is in. A kernel without nftables has none.
+Result<bool> has_tables(uint8_t family);
+// Of every family.
 Result<std::vector<HookedChain>> read_hooked_chains();
 
 // Out of one message of the answer; none: other chains lead there, or it is cut off.

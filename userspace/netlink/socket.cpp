@@ -43,6 +43,8 @@ int errno_of(int code) {
         return EINVAL;
     case NLE_RANGE:
         return ERANGE;
+    case NLE_PROTO_MISMATCH:
+        return EPROTONOSUPPORT;
     default:
         return 0;
     }

@@ -1,10 +1,11 @@
-// Lists that change while they are read.
+// Lists that the kernel gives, which change while they are read.
 #include "userspace/netlink/question.h"
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -19,9 +20,10 @@
 namespace cnet::netlink {
 namespace {
 
+using test::NetnsTest;
 using test::ok;
 
-class DeviceListTest : public test::NetnsTest {
+class DeviceListTest : public NetnsTest {
 protected:
     static constexpr size_t kPairs = 60; // do not fit into one answer of the kernel's
 
@@ -94,7 +96,25 @@ struct PipeDeleter {
 };
 using Nft = std::unique_ptr<FILE, PipeDeleter>;
 
-class ChainListTest : public test::NetnsTest {
+TEST_F(NetnsTest, HasTablesOfTheFamilyThatIsAskedFor) {
+    EXPECT_FALSE(*has_tables(NFPROTO_BRIDGE));
+    ASSERT_EQ(std::system("nft add table ip other"), 0);
+    EXPECT_FALSE(*has_tables(NFPROTO_BRIDGE));
+    ASSERT_EQ(std::system("nft add table bridge mine"), 0);
+    EXPECT_TRUE(*has_tables(NFPROTO_BRIDGE));
+}
+
+TEST_F(NetnsTest, TablesThatCannotBeListedAreNotNone) {
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit no_socket{0, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &no_socket), 0);
+    const auto tables = has_tables(NFPROTO_BRIDGE);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_FALSE(tables);
+}
+
+class ChainListTest : public NetnsTest {
 protected:
     static constexpr int kKept = 200;
     static constexpr int kDeleted = 100; // before the others in the list
