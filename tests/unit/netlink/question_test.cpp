@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <memory>
 #include <set>
 
 #include "tests/unit/netlink/netns_fixture.h"
@@ -91,11 +93,6 @@ TEST_F(DeviceListTest, ThatIsNeverTheSameIsAnError) {
     EXPECT_GT(readings_, 1);
 }
 
-struct PipeDeleter {
-    void operator()(FILE* pipe) const { EXPECT_EQ(pclose(pipe), 0); }
-};
-using Nft = std::unique_ptr<FILE, PipeDeleter>;
-
 TEST_F(NetnsTest, HasTablesOfTheFamilyThatIsAskedFor) {
     EXPECT_FALSE(*has_tables(NFPROTO_BRIDGE));
     ASSERT_EQ(std::system("nft add table ip other"), 0);
@@ -114,10 +111,16 @@ TEST_F(NetnsTest, TablesThatCannotBeListedAreNotNone) {
     EXPECT_FALSE(tables);
 }
 
+struct PipeDeleter {
+    void operator()(FILE* pipe) const { EXPECT_EQ(pclose(pipe), 0); }
+};
+using Nft = std::unique_ptr<FILE, PipeDeleter>;
+
 class ChainListTest : public NetnsTest {
 protected:
-    static constexpr int kKept = 200;
-    static constexpr int kDeleted = 100; // before the others in the list
+    // The kernel has two answers ready, of 32 KB at most, before the first is looked at.
+    static constexpr int kKept = 800;
+    static constexpr int kDeleted = 50; // before the others in the list
 
     void SetUp() override {
         NetnsTest::SetUp();
