@@ -55,8 +55,8 @@ enum cnet_ct_type {
  */
 
 enum cnet_ct_state {
-    CNET_CT_NEW = 0,         /* TCP: SYN; others: no reply yet */
-    CNET_CT_ESTABLISHED = 1, /* replies seen */
+    CNET_CT_NEW = 0,         /* TCP: half open; others: no reply yet */
+    CNET_CT_ESTABLISHED = 1, /* replies seen; TCP: the handshake is over */
     CNET_CT_CLOSING = 2,     /* TCP: one side has sent FIN */
     CNET_CT_TIME_WAIT = 3,   /* TCP: both sides have */
     CNET_CT_CLOSED = 4,      /* TCP: RST */
@@ -68,6 +68,7 @@ enum cnet_ct_flag {
     CNET_CT_FIN_REPLY = 1 << 1,
     CNET_CT_SWITCHED =
         1 << 2, /* REVERSE: its packets are addressed to a sibling, not the gateway */
+    CNET_CT_ANSWERED = 1 << 3, /* TCP, of CNET_CT_NEW alone: a reply seen */
 };
 
 /*

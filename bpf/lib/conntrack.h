@@ -41,6 +41,33 @@ static __always_inline int ct_begins_again(const struct ct_hit* hit, const struc
     return unlikely(flags == TCP_SYN) && !hit->is_reply && hit->owner->state >= CNET_CT_TIME_WAIT;
 }
 
+/*
+ * Half open until somebody goes on after the answer: a SYN from a forged source is answered, and
+ * whoever sent it cannot acknowledge that (RFC 5382 section 5, RFC 9293 section 3.5). SYNs of both
+ * sides, and their acknowledgements, may cross.
+ */
+static __always_inline void ct_track_handshake(const struct ct_hit* hit, __u8 tcp_flags) {
+    struct cnet_ct_entry* owner = hit->owner;
+
+    if (hit->is_reply) owner->flags |= CNET_CT_ANSWERED;
+    if (tcp_flags & TCP_SYN || !(owner->flags & CNET_CT_ANSWERED)) return;
+    owner->flags &= ~CNET_CT_ANSWERED;
+    owner->state = CNET_CT_ESTABLISHED;
+}
+
+static __always_inline void ct_track_fin(const struct ct_hit* hit, struct cnet_pkt* pkt) {
+    const __u8 both = CNET_CT_FIN_FORWARD | CNET_CT_FIN_REPLY;
+    struct cnet_ct_entry* owner = hit->owner;
+
+    owner->flags |= hit->is_reply ? CNET_CT_FIN_REPLY : CNET_CT_FIN_FORWARD;
+    if ((owner->flags & both) != both) {
+        owner->state = CNET_CT_CLOSING;
+        return;
+    }
+    if (owner->state != CNET_CT_TIME_WAIT) pkt->events |= CNET_EVENT_FLOW_END;
+    owner->state = CNET_CT_TIME_WAIT;
+}
+
 static __always_inline void ct_track_tcp(const struct ct_hit* hit, struct cnet_pkt* pkt,
                                          __u64 now_ns) {
     struct cnet_ct_entry* owner = hit->owner;
@@ -50,19 +77,14 @@ static __always_inline void ct_track_tcp(const struct ct_hit* hit, struct cnet_p
         if (owner->state != CNET_CT_CLOSED) pkt->events |= CNET_EVENT_FLOW_END;
         owner->state = CNET_CT_CLOSED;
     } else if (unlikely(tcp_flags & TCP_FIN)) {
-        owner->flags |= hit->is_reply ? CNET_CT_FIN_REPLY : CNET_CT_FIN_FORWARD;
-        if (owner->flags == (CNET_CT_FIN_REPLY | CNET_CT_FIN_FORWARD) &&
-            owner->state != CNET_CT_TIME_WAIT)
-            pkt->events |= CNET_EVENT_FLOW_END;
-        owner->state = owner->flags == (CNET_CT_FIN_REPLY | CNET_CT_FIN_FORWARD) ? CNET_CT_TIME_WAIT
-                                                                                 : CNET_CT_CLOSING;
+        ct_track_fin(hit, pkt);
     } else if (ct_begins_again(hit, pkt)) {
         /* The mapping is kept, its life starts anew. */
         owner->state = CNET_CT_NEW;
         owner->flags = 0;
         owner->created_ns = now_ns;
-    } else if (hit->is_reply && owner->state == CNET_CT_NEW) {
-        owner->state = CNET_CT_ESTABLISHED;
+    } else if (owner->state == CNET_CT_NEW) {
+        ct_track_handshake(hit, tcp_flags);
     }
 }
 

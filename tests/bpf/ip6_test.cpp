@@ -109,6 +109,7 @@ TEST_F(Ip6, TcpGoesOutAndComesBack) {
            translated(out_tcp()));
     expect(uplink(in_tcp(40000)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_SNAT_REPLY,
            delivered(in_tcp(40000)));
+    endpoint("ep1", out_tcp(40000, kAck));
     auto entry = *maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1v6, 40000, kWorld6, 443));
     ASSERT_TRUE(entry);
     EXPECT_EQ(entry->state, CNET_CT_ESTABLISHED);

@@ -29,7 +29,27 @@ TEST_F(Published, ConnectionComesInAndTheAnswerGoesOut) {
         *maps().ct.lookup(key4(CNET_ZONE_WORLD, IPPROTO_TCP, kWorld, 50000, kHostAddr, 8080));
     ASSERT_TRUE(entry);
     EXPECT_EQ(entry->binding_id, 7u);
-    EXPECT_EQ(entry->state, CNET_CT_ESTABLISHED);
+}
+
+// A SYN whose source is forged is answered, and nobody can acknowledge the answer.
+TEST_F(Published, HalfOpenUntilTheClientGoesOn) {
+    publish(7, CNET_L4_TCP, 8080, kEp1, 80);
+    Packet answer = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+                    Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
+    auto entry = [&] {
+        auto key = key4(CNET_ZONE_WORLD, IPPROTO_TCP, kWorld, 50000, kHostAddr, 8080);
+        return maps().ct.lookup(key)->value();
+    };
+    for (int times = 0; times < 3; times++) {
+        uplink(from_world(8080));
+        endpoint("ep1", answer);
+        EXPECT_EQ(entry().state, CNET_CT_NEW);
+        EXPECT_EQ(entry().flags, CNET_CT_ANSWERED);
+    }
+    uplink(from_world(8080, 50000, kAck));
+    EXPECT_EQ(entry().state, CNET_CT_ESTABLISHED);
+    EXPECT_EQ(entry().flags, 0);
+    EXPECT_EQ(flows(), 1u);
 }
 
 TEST_F(Published, RangeKeepsItsDistance) {

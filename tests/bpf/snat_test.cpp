@@ -52,7 +52,6 @@ TEST_F(Snat, TcpKeepsItsPortAndComesBack) {
            delivered(in_tcp(40000)));
     auto entry = maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443));
     ASSERT_TRUE(entry && *entry);
-    EXPECT_EQ((*entry)->state, CNET_CT_ESTABLISHED);
     EXPECT_EQ((*entry)->fib_ifindex, ifindex("up0"));
     EXPECT_EQ((*entry)->fib_mtu, 1500u);
     EXPECT_EQ(maps().slot.nat_refs(CNET_SLOT_INDEX(CNET_L4_TCP, 40000)), 1u);
@@ -190,6 +189,8 @@ TEST_F(Snat, TcpStates) {
     endpoint("ep1", out_tcp());
     EXPECT_EQ(state(), CNET_CT_NEW);
     uplink(in_tcp(40000));
+    EXPECT_EQ(state(), CNET_CT_NEW) << "half open";
+    endpoint("ep1", out_tcp(40000, kAck));
     EXPECT_EQ(state(), CNET_CT_ESTABLISHED);
     endpoint("ep1", out_tcp(40000, kFin | kAck));
     EXPECT_EQ(state(), CNET_CT_CLOSING);
@@ -200,6 +201,38 @@ TEST_F(Snat, TcpStates) {
     uplink(in_tcp(40000, kRst));
     EXPECT_EQ(state(), CNET_CT_CLOSED);
     EXPECT_EQ(flows(), 1u);
+}
+
+TEST_F(Snat, TcpOpenedFromBothSides) {
+    auto state = [&] {
+        return (*maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443)))->state;
+    };
+    endpoint("ep1", out_tcp());
+    uplink(in_tcp(40000, kSyn));
+    endpoint("ep1", out_tcp(40000, kSyn | kAck));
+    uplink(in_tcp(40000, kSyn | kAck));
+    EXPECT_EQ(state(), CNET_CT_NEW);
+    uplink(in_tcp(40000, kAck));
+    EXPECT_EQ(state(), CNET_CT_ESTABLISHED);
+}
+
+// Whoever was there before us began it.
+TEST_F(Snat, TcpThatRanBefore) {
+    endpoint("ep1", out_tcp(40000, kAck));
+    auto key = key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443);
+    endpoint("ep1", out_tcp(40000, kAck));
+    EXPECT_EQ((*maps().ct.lookup(key))->state, CNET_CT_NEW);
+    uplink(in_tcp(40000, kAck));
+    EXPECT_EQ((*maps().ct.lookup(key))->state, CNET_CT_ESTABLISHED);
+}
+
+TEST_F(Snat, TcpClosedWhileHalfOpen) {
+    endpoint("ep1", out_tcp());
+    uplink(in_tcp(40000));
+    endpoint("ep1", out_tcp(40000, kFin | kAck));
+    uplink(in_tcp(40000, kFin | kAck));
+    auto entry = maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443));
+    EXPECT_EQ((*entry)->state, CNET_CT_TIME_WAIT);
 }
 
 // In the map, not in what the first packet was translated with.

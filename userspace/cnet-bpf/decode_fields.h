@@ -54,6 +54,7 @@ inline constexpr Bit kCtFlags[] = {
     {CNET_CT_FIN_FORWARD, "fin_forward"},
     {CNET_CT_FIN_REPLY, "fin_reply"},
     {CNET_CT_SWITCHED, "switched"},
+    {CNET_CT_ANSWERED, "answered"},
 };
 
 inline constexpr std::array kCtKinds = {"", "forward", "reverse"};
