@@ -126,13 +126,14 @@ def one_life(host, near, traffic, until):
     """One daemon that has done this a while is as large as before."""
     for number in range(10):
         churn(host, near, number)
+        traffic.check()  # every time: a server ends what it has not heard of for long
     before_kib, rounds = resident_kib(host), 0
     while time.monotonic() < until or rounds <= 10:
         churn(host, near, rounds)
+        traffic.check()
         rounds += 1
         if rounds % 10 == 0:
             traffic.moves()
-            traffic.check()
     grown_kib = resident_kib(host) - before_kib
     print(f"cnetd grew by {grown_kib} KiB from {before_kib} in {rounds} rounds")
     assert UNDER_ASAN or grown_kib < GROWTH_KIB  # ASan keeps what was freed for a while
