@@ -40,7 +40,7 @@ def memory_controller():
 @contextlib.contextmanager
 def memory_limit(pid, limit_bytes):
     """What the process takes from now on, in user space and for it in the kernel, is `limit_bytes` at most: what it has is
-    not counted.
+    not counted. Yields a function: has the kernel decided to end it?
     """
     parent, limit = memory_controller()
     directory = os.path.join(parent, f"cnt{os.getpid()}memory")
@@ -49,11 +49,18 @@ def memory_limit(pid, limit_bytes):
         with open(os.path.join(directory, limit), "w", encoding="ascii") as file:
             file.write(str(limit_bytes))
         _enter(directory, pid)
-        yield
+        yield lambda: _oom_kills(directory) > 0
     finally:
         with contextlib.suppress(ProcessLookupError):
             _enter(parent, pid)
         wait_until(lambda: _remove_if_empty(directory), what="the end of what is in the group")
+
+
+def _oom_kills(directory):
+    """As cgroup2 says it, or v1."""
+    path = os.path.join(directory, "memory.events")
+    with open(path if os.path.exists(path) else os.path.join(directory, "memory.oom_control"), encoding="ascii") as file:
+        return int(re.search(r"^oom_kill (\d+)$", file.read(), re.MULTILINE)[1])
 
 
 def _remove_if_empty(directory):

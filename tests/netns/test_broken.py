@@ -229,13 +229,13 @@ def test_memory_limit_of_its_group(scene):
     acknowledged, killed, before = [], 0, standing(host)
     for number in range(6):
         name = f"box{number}"
-        with cgroup.memory_limit(host.daemon.pid, 65536 << number):
+        with cgroup.memory_limit(host.daemon.pid, 65536 << number) as is_ended:
             if all(host.cli_raw(*words)[1].returncode == 0
                    for words in (("sandbox", "create", name), ("endpoint", "create", "red", name, "--netns", name),
                                  ("port", "publish", name, f"{9000 + 100 * number}-{9099 + 100 * number}:1-100"))):
                 acknowledged.append(name)
-            if host.daemon.poll() is not None:
-                assert host.daemon.poll() == -signal.SIGKILL
+            if is_ended():
+                assert wait_until(host.daemon.poll, what="the end of the daemon") == -signal.SIGKILL
                 killed += 1
             works(world, alpha, beta)
         host.restart()
