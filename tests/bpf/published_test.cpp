@@ -16,33 +16,37 @@ Packet at_ep1(uint16_t port, uint16_t src_port = 50000) {
            Tcp{.src_port = src_port, .dst_port = port} / Raw{"GET /"};
 }
 
+Packet answer_of_ep1() {
+    return Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
+           Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
+}
+
 TEST_F(Published, ConnectionComesInAndTheAnswerGoesOut) {
     publish(7, CNET_L4_TCP, 8080, kEp1, 80);
     expect(uplink(from_world(8080)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_DNAT, at_ep1(80));
-    Packet answer = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
-                    Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
     Packet out = Ethernet{.src = kMacEp1, .dst = kMacGw1} /
                  Ipv4{.src = kHostAddr, .dst = kWorld, .ttl = 63} /
                  Tcp{.src_port = 8080, .dst_port = 50000, .flags = kSyn | kAck};
-    expect(endpoint("ep1", answer), Verdict::kRedirect, CNET_HOOK_ENDPOINT, CNET_R_DNAT_REPLY, out);
+    expect(endpoint("ep1", answer_of_ep1()), Verdict::kRedirect, CNET_HOOK_ENDPOINT,
+           CNET_R_DNAT_REPLY, out);
+    uplink(from_world(8080, 50000, kAck));
     auto entry =
         *maps().ct.lookup(key4(CNET_ZONE_WORLD, IPPROTO_TCP, kWorld, 50000, kHostAddr, 8080));
     ASSERT_TRUE(entry);
     EXPECT_EQ(entry->binding_id, 7u);
+    EXPECT_EQ(entry->state, CNET_CT_ESTABLISHED);
 }
 
 // A SYN whose source is forged is answered, and nobody can acknowledge the answer.
 TEST_F(Published, HalfOpenUntilTheClientGoesOn) {
     publish(7, CNET_L4_TCP, 8080, kEp1, 80);
-    Packet answer = Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
-                    Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
     auto entry = [&] {
         auto key = key4(CNET_ZONE_WORLD, IPPROTO_TCP, kWorld, 50000, kHostAddr, 8080);
         return maps().ct.lookup(key)->value();
     };
     for (int times = 0; times < 3; times++) {
         uplink(from_world(8080));
-        endpoint("ep1", answer);
+        endpoint("ep1", answer_of_ep1());
         EXPECT_EQ(entry().state, CNET_CT_NEW);
         EXPECT_EQ(entry().flags, CNET_CT_ANSWERED);
     }

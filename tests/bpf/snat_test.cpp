@@ -8,7 +8,13 @@
 namespace cnet::test {
 namespace {
 
-using Snat = HostTest;
+class Snat : public HostTest {
+protected:
+    // Of out_tcp() and in_tcp() by port 40000.
+    cnet_ct_entry tcp_flow() {
+        return maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443))->value();
+    }
+};
 
 Packet out_tcp(uint16_t src_port = 40000, uint8_t flags = kSyn) {
     return Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
@@ -50,8 +56,10 @@ TEST_F(Snat, TcpKeepsItsPortAndComesBack) {
     EXPECT_EQ(flows(), 1u);
     expect(uplink(in_tcp(40000)), Verdict::kRedirect, CNET_HOOK_UPLINK, CNET_R_SNAT_REPLY,
            delivered(in_tcp(40000)));
+    endpoint("ep1", out_tcp(40000, kAck));
     auto entry = maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443));
     ASSERT_TRUE(entry && *entry);
+    EXPECT_EQ((*entry)->state, CNET_CT_ESTABLISHED);
     EXPECT_EQ((*entry)->fib_ifindex, ifindex("up0"));
     EXPECT_EQ((*entry)->fib_mtu, 1500u);
     EXPECT_EQ(maps().slot.nat_refs(CNET_SLOT_INDEX(CNET_L4_TCP, 40000)), 1u);
@@ -183,47 +191,40 @@ TEST_F(Snat, WithoutMasqueradeTheSourceStaysAndIsTracked) {
 }
 
 TEST_F(Snat, TcpStates) {
-    auto state = [&] {
-        return (*maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443)))->state;
-    };
     endpoint("ep1", out_tcp());
-    EXPECT_EQ(state(), CNET_CT_NEW);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_NEW);
     uplink(in_tcp(40000));
-    EXPECT_EQ(state(), CNET_CT_NEW) << "half open";
+    EXPECT_EQ(tcp_flow().state, CNET_CT_NEW) << "half open";
     endpoint("ep1", out_tcp(40000, kAck));
-    EXPECT_EQ(state(), CNET_CT_ESTABLISHED);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_ESTABLISHED);
     endpoint("ep1", out_tcp(40000, kFin | kAck));
-    EXPECT_EQ(state(), CNET_CT_CLOSING);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_CLOSING);
     uplink(in_tcp(40000, kFin | kAck));
-    EXPECT_EQ(state(), CNET_CT_TIME_WAIT);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_TIME_WAIT);
     endpoint("ep1", out_tcp());
-    EXPECT_EQ(state(), CNET_CT_NEW) << "the tuple begins again";
+    EXPECT_EQ(tcp_flow().state, CNET_CT_NEW) << "the tuple begins again";
     uplink(in_tcp(40000, kRst));
-    EXPECT_EQ(state(), CNET_CT_CLOSED);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_CLOSED);
     EXPECT_EQ(flows(), 1u);
 }
 
 TEST_F(Snat, TcpOpenedFromBothSides) {
-    auto state = [&] {
-        return (*maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443)))->state;
-    };
     endpoint("ep1", out_tcp());
     uplink(in_tcp(40000, kSyn));
     endpoint("ep1", out_tcp(40000, kSyn | kAck));
     uplink(in_tcp(40000, kSyn | kAck));
-    EXPECT_EQ(state(), CNET_CT_NEW);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_NEW);
     uplink(in_tcp(40000, kAck));
-    EXPECT_EQ(state(), CNET_CT_ESTABLISHED);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_ESTABLISHED);
 }
 
 // Whoever was there before us began it.
 TEST_F(Snat, TcpThatRanBefore) {
     endpoint("ep1", out_tcp(40000, kAck));
-    auto key = key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443);
     endpoint("ep1", out_tcp(40000, kAck));
-    EXPECT_EQ((*maps().ct.lookup(key))->state, CNET_CT_NEW);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_NEW);
     uplink(in_tcp(40000, kAck));
-    EXPECT_EQ((*maps().ct.lookup(key))->state, CNET_CT_ESTABLISHED);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_ESTABLISHED);
 }
 
 TEST_F(Snat, TcpClosedWhileHalfOpen) {
@@ -231,16 +232,14 @@ TEST_F(Snat, TcpClosedWhileHalfOpen) {
     uplink(in_tcp(40000));
     endpoint("ep1", out_tcp(40000, kFin | kAck));
     uplink(in_tcp(40000, kFin | kAck));
-    auto entry = maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443));
-    EXPECT_EQ((*entry)->state, CNET_CT_TIME_WAIT);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_TIME_WAIT);
 }
 
 // In the map, not in what the first packet was translated with.
 TEST_F(Snat, TheFirstPacketMayBeTheLast) {
     endpoint("ep1", out_tcp(40000, kFin | kAck));
-    auto entry = maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 40000, kWorld, 443));
-    EXPECT_EQ((*entry)->state, CNET_CT_CLOSING);
-    EXPECT_EQ((*entry)->flags, CNET_CT_FIN_FORWARD);
+    EXPECT_EQ(tcp_flow().state, CNET_CT_CLOSING);
+    EXPECT_EQ(tcp_flow().flags, CNET_CT_FIN_FORWARD);
 }
 
 TEST_F(Snat, NothingThatCannotBeginAFlowMakesOne) {

@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 
+from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 
@@ -90,6 +91,20 @@ def containing(marker):
 def marked_frame(source, destination, marker, protocol=0x88B5):
     """A frame of a local experimental EtherType (IEEE 802) with `marker` as payload."""
     return bytes(Ether(src=source, dst=destination, type=protocol) / marker.ljust(46, b"\0"))
+
+
+def forged_syns(family, mac, port, count):
+    """SYNs to a port of the host, each of another connection, from addresses behind nobody."""
+    layer, prefix = (IPv6, "2001:db8:66::") if family.v6 else (IP, "203.0.113.")
+    ether = Ether(src="02:00:00:00:07:77", dst=mac)
+    return [
+        bytes(
+            ether
+            / layer(src=f"{prefix}{1 + number % 250}", dst=family.host)
+            / TCP(sport=1024 + number, dport=port, flags="S")
+        )
+        for number in range(count)
+    ]
 
 
 def arp_ask(namespace, device, address, source_mac=None, source_ip="0.0.0.0", timeout=PATIENCE):

@@ -5,11 +5,9 @@ endpoint's quota.
 """
 
 import pytest
-from scapy.layers.inet import IP, TCP
-from scapy.layers.l2 import Ether
 
 from harness import world as outside
-from harness.frames import Tap
+from harness.frames import Tap, forged_syns
 from harness.sockets import SILENCE, TcpServer, echo_once, tcp_connect, tcp_talk
 from harness.wait import wait_until
 
@@ -40,13 +38,11 @@ def test_syns_that_nobody_stands_behind_make_room(make_host, make_world):
     world = make_world(host)
     alpha = host.container(host.network("red", "10.88.1.0/24"), "alpha")
     host.publish(alpha, 8080, 80)
-    ether = Ether(src="02:00:00:00:07:77", dst=host.namespace.mac(outside.UPLINK))
     with TcpServer(alpha.namespace, 80), tcp_connect(world.near, outside.HOST, 8080) as living:
         assert echo_once(living)
         with Tap(world.near, "wire0") as tap:
-            for number in range(3 * ROOM):
-                forged = IP(src=f"203.0.113.{1 + number % 250}", dst=outside.HOST)
-                tap.send(bytes(ether / forged / TCP(sport=1024 + number, dport=8080, flags="S")))
+            for syn in forged_syns(outside.IPV4, host.namespace.mac(outside.UPLINK), 8080, 3 * ROOM):
+                tap.send(syn)
         wait_until(lambda: host.drops("ct_full"), what="a full table")
         half_open = host.cli("ct", "list", "dport", "8080", "state", "new")
         assert len(half_open) > ROOM / 2 and all(flow["src"].startswith("203.0.113.") for flow in half_open)

@@ -12,14 +12,10 @@ import threading
 import time
 
 import pytest
-from scapy.layers.inet import IP, TCP
-from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
-
 from harness import backlog
 from harness import world as outside
 from harness.bpf_map import PinnedMap
-from harness.frames import Tap
+from harness.frames import Tap, forged_syns
 from harness.sockets import (
     PATIENCE,
     TcpServer,
@@ -72,16 +68,7 @@ class Flood:
     """SYNs from everywhere, in bursts."""
 
     def __init__(self, namespace, device, family, mac, port):
-        layer, prefix = (IPv6, "2001:db8:66::") if family.v6 else (IP, "203.0.113.")
-        ether = Ether(src="02:00:00:00:07:77", dst=mac)
-        self._frames = [
-            bytes(
-                ether
-                / layer(src=f"{prefix}{1 + number % 250}", dst=family.host)
-                / TCP(sport=1024 + number, dport=port, flags="S")
-            )
-            for number in range(FLOOD_FLOWS)
-        ]
+        self._frames = forged_syns(family, mac, port, FLOOD_FLOWS)
         self._tap = Tap(namespace, device)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
