@@ -18,7 +18,8 @@
 enum cnet_event_kind {
     CNET_EVENT_DROP = 1 << 0,
     CNET_EVENT_FLOW_NEW = 1 << 1,
-    CNET_EVENT_FLOW_END = 1 << 2, /* TCP: a reset, or both sides have sent FIN */
+    CNET_EVENT_FLOW_END = 1 << 2, /* TCP: a reset, or both sides have sent FIN;
+                                     SCTP: ABORT or SHUTDOWN COMPLETE */
     CNET_EVENT_MAC_NEW = 1 << 3,
     CNET_EVENT_MAC_MOVED = 1 << 4,
     CNET_EVENT_PACKET = 1 << 5, /* every packet */

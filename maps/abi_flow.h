@@ -55,11 +55,11 @@ enum cnet_ct_type {
  */
 
 enum cnet_ct_state {
-    CNET_CT_NEW = 0,         /* TCP: half open; others: no reply yet */
-    CNET_CT_ESTABLISHED = 1, /* replies seen; TCP: the handshake is over */
-    CNET_CT_CLOSING = 2,     /* TCP: one side has sent FIN */
+    CNET_CT_NEW = 0,         /* TCP, SCTP: half open; others: no reply yet */
+    CNET_CT_ESTABLISHED = 1, /* replies seen; TCP, SCTP: the handshake is over */
+    CNET_CT_CLOSING = 2,     /* TCP: one side has sent FIN; SCTP: SHUTDOWN or its ACK seen */
     CNET_CT_TIME_WAIT = 3,   /* TCP: both sides have */
-    CNET_CT_CLOSED = 4,      /* TCP: RST */
+    CNET_CT_CLOSED = 4,      /* TCP: RST; SCTP: ABORT or SHUTDOWN COMPLETE */
     CNET_CT_STATE_MAX = 5,
 };
 
@@ -68,7 +68,10 @@ enum cnet_ct_flag {
     CNET_CT_FIN_REPLY = 1 << 1,
     CNET_CT_SWITCHED =
         1 << 2, /* REVERSE: its packets are addressed to a sibling, not the gateway */
-    CNET_CT_ANSWERED = 1 << 3, /* TCP, of CNET_CT_NEW alone: a reply seen */
+    /* Of what is not established: seen from the side that began, beyond what asks for a connection.
+     * TCP: an ACK; SCTP: what is neither INIT nor INIT ACK. */
+    CNET_CT_SPOKE_FORWARD = 1 << 3,
+    CNET_CT_SPOKE_REPLY = 1 << 4,
 };
 
 /*

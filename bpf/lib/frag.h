@@ -26,7 +26,7 @@
 #define FRAG_LEN_MIN sizeof(struct iphdr)
 
 /* What later fragments inherit of enum cnet_pkt_flag. */
-#define FRAG_L4_FLAGS (PKT_HAS_TUPLE | PKT_QUERY_REPLY)
+#define FRAG_L4_FLAGS (PKT_HAS_TUPLE | PKT_BEGINS_NOTHING)
 
 /* One fragment, as its IP headers describe it. Bytes count from the start of the datagram's
  * payload. */

@@ -69,6 +69,15 @@ union l4_head {
     __u8 bytes[8];
 };
 
+/* RFC 9260 sections 3.1 and 3.2. A packet has one chunk at least; those that begin an association
+ * are the first in theirs, and so is what ends it, unless something is acknowledged with it. */
+struct sctp_head {
+    __u8 common[12];
+    __u8 chunk_type;
+    __u8 chunk_flags;
+    __be16 chunk_len_be;
+};
+
 /* False: the protocol, or ICMP message, belongs to no flow. */
 static __always_inline int l4_tuple(__u8 proto, const union l4_head* head, __be16* src_port_be,
                                     __be16* dst_port_be) {
@@ -90,8 +99,8 @@ static __always_inline int l4_tuple(__u8 proto, const union l4_head* head, __be1
 }
 
 /*
- * Ports or a query's identifier, TCP flags, ICMP type. Needs ip4_parse() or ip6_parse() first. A
- * later fragment has none, and that is not an error; neither is a protocol without ports.
+ * Ports or a query's identifier, TCP flags, SCTP chunk, ICMP type. Needs ip4_parse() or ip6_parse()
+ * first. A later fragment has none, and that is not an error; neither is a protocol without ports.
  */
 static __always_inline enum parse_result l4_parse(struct cnet_pkt* pkt, void* data,
                                                   void* data_end) {
@@ -117,11 +126,18 @@ static __always_inline enum parse_result l4_parse(struct cnet_pkt* pkt, void* da
 
         if ((void*)(tcp + 1) > data_end) return PARSE_SHORT;
         pkt->tcp_flags = ((__u8*)tcp)[13];
+        if (unlikely(pkt->tcp_flags & TCP_RST)) pkt->flags |= PKT_BEGINS_NOTHING;
         pkt->l4_len = tcp->doff * 4;
+    } else if (unlikely(proto == IPPROTO_SCTP)) {
+        struct sctp_head* sctp = (void*)head;
+
+        if ((void*)(sctp + 1) > data_end) return PARSE_SHORT;
+        pkt->sctp_chunk = sctp->chunk_type;
+        if (pkt->sctp_chunk == SCTP_ABORT) pkt->flags |= PKT_BEGINS_NOTHING;
     } else if (proto_is_icmp(proto)) {
         pkt->icmp_type = head->icmp.type;
         if (icmp_is_error(proto, head->icmp.type)) pkt->flags |= PKT_ICMP_ERROR;
-        if (icmp_is_query_reply(proto, head->icmp.type)) pkt->flags |= PKT_QUERY_REPLY;
+        if (icmp_is_query_reply(proto, head->icmp.type)) pkt->flags |= PKT_BEGINS_NOTHING;
     }
     return PARSE_OK;
 }

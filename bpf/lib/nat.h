@@ -253,7 +253,7 @@ VERIFIED_ONCE int nat_forward(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
     return nat_translate(skb, pkt, &hit);
 }
 
-/* V_NEXT as `verdict`: the flow that was prepared begins, and carries the packet. What a FIN does
+/* V_NEXT as `verdict`: the flow that was prepared begins, and carries the packet. What that does
  * to the flow's state must reach the map's own entry. */
 static __always_inline enum cnet_verdict nat_begin(struct __sk_buff* skb, struct cnet_pkt* pkt,
                                                    __u32 zone, int verdict) {
@@ -264,8 +264,7 @@ static __always_inline enum cnet_verdict nat_begin(struct __sk_buff* skb, struct
         result = flow_begin(skb);
         verdict = flow_started(pkt, result);
         if (result == FLOW_OK) pkt->events |= CNET_EVENT_FLOW_NEW;
-        if (result == FLOW_OK && !(effects_allowed() && pkt->tcp_flags & TCP_FIN))
-            begun = NAT_BEGUN;
+        if (result == FLOW_OK && !(effects_allowed() && ct_begins_midway(pkt))) begun = NAT_BEGUN;
     }
     if (verdict == V_NEXT) verdict = nat_forward(skb, pkt, zone, begun);
     return verdict == V_NEXT ? drop(pkt, CNET_R_NO_FLOW) : verdict;

@@ -27,7 +27,7 @@ static __always_inline int new_limit_takes_again(const struct ct_hit* hit) {
     __u32 id = hit->owner->binding_id;
     struct cnet_binding* binding;
 
-    if (hit->entry->type != CNET_CT_DNAT) return 1;
+    if (hit->entry->type != CNET_CT_DNAT || hit->is_reply) return 1;
     binding = bpf_map_lookup_elem(&cnet_binding, &id);
     return !binding || new_limit_takes(binding);
 }

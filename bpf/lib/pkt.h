@@ -23,7 +23,7 @@ enum cnet_pkt_flag {
     PKT_ICMP_ERROR = 1 << 3,     /* quotes another packet */
     PKT_HAS_TUPLE = 1 << 4,      /* the ports of `tuple` are valid */
     PKT_VLAN = 1 << 5,           /* carries a tag, in the skb or in the frame */
-    PKT_QUERY_REPLY = 1 << 6,    /* ICMP: answers an echo request or another query */
+    PKT_BEGINS_NOTHING = 1 << 6, /* no flow: an ICMP query's answer, TCP's RST, SCTP's ABORT */
     PKT_MAY_SPLIT = 1 << 7,      /* IPv4 without DF: a router fragments it where need be */
 };
 
@@ -32,6 +32,16 @@ enum cnet_pkt_flag {
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
+
+/* SCTP's chunks that tell what becomes of an association (RFC 9260 section 3.2). */
+enum sctp_chunk_type {
+    SCTP_INIT = 1,
+    SCTP_INIT_ACK = 2,
+    SCTP_ABORT = 6,
+    SCTP_SHUTDOWN = 7,
+    SCTP_SHUTDOWN_ACK = 8,
+    SCTP_SHUTDOWN_COMPLETE = 14,
+};
 
 struct cnet_pkt {
     /* As it arrived, laid out as the key of its flow but for the zone. */
@@ -50,9 +60,10 @@ struct cnet_pkt {
     __u8 tos;        /* IPv6: traffic class */
     __u8 tcp_flags;
     __u8 icmp_type;
-    __u8 l4_len; /* TCP: header with options, bytes */
-    __u8 events; /* enum cnet_event_kind: what this packet began or ended */
-    __u8 pad[2];
+    __u8 l4_len;     /* TCP: header with options, bytes */
+    __u8 events;     /* enum cnet_event_kind: what this packet began or ended */
+    __u8 sctp_chunk; /* type of the first chunk; what is not SCTP has 0, which is DATA */
+    __u8 pad[1];
     __u8 dst_mac[CNET_MAC_LEN];
     __u8 src_mac[CNET_MAC_LEN];
 

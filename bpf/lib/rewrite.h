@@ -192,7 +192,7 @@ static __always_inline long l4_rewrite(struct __sk_buff* skb, const struct cnet_
     err = l4_addresses_changed(skb, pkt, to->src, to->dst);
     if (err) return err;
     if (proto_is_icmp(pkt->tuple.l4_proto)) {
-        int is_reply = pkt->flags & PKT_QUERY_REPLY;
+        int is_reply = pkt->flags & PKT_BEGINS_NOTHING;
 
         return port_rewrite(skb, pkt, pkt->l4_off + __builtin_offsetof(struct icmp_hdr, id_be),
                             is_reply ? pkt->tuple.dst_port_be : pkt->tuple.src_port_be,

@@ -186,6 +186,9 @@ Bytes Builder::operator()(const Sctp& sctp) const {
     put16(out, sctp.dst_port);
     put32(out, 0x12345678); // verification tag
     put32(out, 0);
+    out.push_back(sctp.chunk);
+    out.push_back(0);
+    put16(out, static_cast<uint16_t>(4 + inner.size()));
     put(out, inner);
     if (!sctp.checksum) return out;
     uint32_t crc = 0xffffffff;

@@ -75,9 +75,26 @@ struct Udp {
     bool checksum = true;
 };
 
+// RFC 9260 section 3.2.
+enum SctpChunk : uint8_t {
+    kData = 0,
+    kInit = 1,
+    kInitAck = 2,
+    kHeartbeat = 4,
+    kHeartbeatAck = 5,
+    kAbort = 6,
+    kShutdown = 7,
+    kShutdownAck = 8,
+    kCookieEcho = 10,
+    kCookieAck = 11,
+    kShutdownComplete = 14,
+};
+
+// With one chunk, around what follows.
 struct Sctp {
     uint16_t src_port, dst_port;
     bool checksum = true;
+    SctpChunk chunk = kData;
 };
 
 struct Icmp {

@@ -221,7 +221,6 @@ TEST_F(Snat, TcpOpenedFromBothSides) {
 // Whoever was there before us began it.
 TEST_F(Snat, TcpThatRanBefore) {
     endpoint("ep1", out_tcp(40000, kAck));
-    endpoint("ep1", out_tcp(40000, kAck));
     EXPECT_EQ(tcp_flow().state, CNET_CT_NEW);
     uplink(in_tcp(40000, kAck));
     EXPECT_EQ(tcp_flow().state, CNET_CT_ESTABLISHED);

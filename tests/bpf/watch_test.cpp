@@ -72,6 +72,15 @@ TEST_F(WatchTest, AFlowsBeginningAndEnd) {
     EXPECT_EQ(events[0].kinds, unsigned{CNET_EVENT_PACKET} | CNET_EVENT_FLOW_END);
 }
 
+TEST_F(WatchTest, AnAssociationsEnd) {
+    auto ends = watch(wants(CNET_EVENT_FLOW_END));
+    for (SctpChunk chunk : {kInit, kShutdown, kAbort, kAbort, kShutdownComplete})
+        endpoint("ep1", Ethernet{.src = kMacEp1, .dst = kMacGw1} /
+                            Ipv4{.src = kEp1, .dst = kWorld} /
+                            Sctp{.src_port = 40000, .dst_port = 9900, .chunk = chunk});
+    EXPECT_EQ(told(*ends).size(), 1u) << "it ends once";
+}
+
 TEST_F(WatchTest, FramesAsTheyGoOn) {
     auto whole = wants(CNET_EVENT_PACKET), cut = wants(CNET_EVENT_PACKET);
     whole.snap_bytes = 2 * CNET_SNAP_MAX;

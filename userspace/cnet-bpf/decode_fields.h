@@ -51,10 +51,9 @@ inline constexpr Bit kNetworkFlags[] = {{CNET_NETWORK_OPEN, "open"},
 inline constexpr Bit kFdbFlags[] = {{CNET_FDB_STATIC, "static"}};
 inline constexpr Bit kBindingFlags[] = {{CNET_BINDING_LOOPBACK, "loopback"}};
 inline constexpr Bit kCtFlags[] = {
-    {CNET_CT_FIN_FORWARD, "fin_forward"},
-    {CNET_CT_FIN_REPLY, "fin_reply"},
-    {CNET_CT_SWITCHED, "switched"},
-    {CNET_CT_ANSWERED, "answered"},
+    {CNET_CT_FIN_FORWARD, "fin_forward"}, {CNET_CT_FIN_REPLY, "fin_reply"},
+    {CNET_CT_SWITCHED, "switched"},       {CNET_CT_SPOKE_FORWARD, "spoke_forward"},
+    {CNET_CT_SPOKE_REPLY, "spoke_reply"},
 };
 
 inline constexpr std::array kCtKinds = {"", "forward", "reverse"};

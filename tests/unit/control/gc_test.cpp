@@ -140,6 +140,7 @@ TEST_F(GcTest, AFullTableKeepsWhatMayLive) {
         {IPPROTO_TCP, CNET_CT_TIME_WAIT, 1},    {IPPROTO_TCP, CNET_CT_NEW, 10},
         {IPPROTO_TCP, CNET_CT_CLOSING, 10},     {IPPROTO_UDP, CNET_CT_NEW, 10},
         {IPPROTO_UDP, CNET_CT_ESTABLISHED, 30}, {IPPROTO_ICMP, CNET_CT_NEW, 10},
+        {IPPROTO_SCTP, CNET_CT_NEW, 10},        {IPPROTO_SCTP, CNET_CT_CLOSED, 10},
     };
     for (uint16_t port = 1000; port < 1450; port++)
         add_flow(port, IPPROTO_SCTP, CNET_CT_ESTABLISHED);
