@@ -70,13 +70,15 @@ static __always_inline int guard_parse(struct __sk_buff* skb, struct cnet_pkt* p
 
 /* Of a flow that whoever is meant speaks in, as its own packets have it: one that the
  * kernel translates, or one of ours. */
-static __always_inline int guard_knows(struct cnet_pkt* pkt) {
+VERIFIED_ONCE int guard_knows(struct cnet_pkt* pkt) {
     struct cnet_ct_key key = {};
     struct ct_hit hit;
 
+    if (!pkt) return 0;
     flow_tuple(&key, pkt->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst, &pkt->tuple.src,
                pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
     if (!ct_lookup(&key, &hit)) return 0;
+    hit.is_reply = !hit.is_reply; /* found by what is said against it */
     ct_track(&hit, pkt, clock_coarse_ns());
     return 1;
 }
@@ -90,10 +92,9 @@ VERIFIED_ONCE int guard_begin(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
     struct flow_new* flow;
 
     if (!pkt) return V_DROP;
-    if (!scratch || !guard_parse(skb, pkt) || !ct_may_begin(pkt)) return V_NEXT;
-    if (pkt->tuple.l4_proto == IPPROTO_TCP && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-        return V_NEXT;
+    if (!scratch || !guard_parse(skb, pkt)) return V_NEXT;
     if (!bpf_map_lookup_elem(&cnet_uplinks, &from_ifindex) || guard_knows(pkt)) return V_NEXT;
+    if (!ct_may_begin(pkt) || (pkt->tuple.l4_proto == IPPROTO_TCP && !ct_asks(pkt))) return V_NEXT;
     flow = flow_prepare(scratch, CNET_CT_SNAT, pkt->network_id, 0);
     flow_tuple(&flow->forward, pkt->network_id, pkt->tuple.l4_proto, &pkt->tuple.dst,
                &pkt->tuple.src, pkt->tuple.dst_port_be, pkt->tuple.src_port_be);
@@ -108,14 +109,16 @@ VERIFIED_ONCE int guard_begin(struct __sk_buff* skb, struct cnet_pkt* pkt, __u32
  */
 VERIFIED_ONCE int guard_unprotected(struct __sk_buff* skb, struct cnet_pkt* pkt) {
     struct fib_route back;
+    int keeps;
 
     if (!pkt) return V_DROP;
-    if (!guard_parse(skb, pkt) || !ct_may_begin(pkt)) return V_NEXT;
+    if (!guard_parse(skb, pkt)) return V_NEXT;
+    keeps = pkt->port_flags & (pkt->flags & PKT_IP6 ? CNET_PORT_KEEP6 : CNET_PORT_KEEP4);
+    if ((!keeps && guard_knows(pkt)) || !ct_may_begin(pkt)) return V_NEXT;
     if (fib_lookup(skb, pkt, pkt->host_ifindex, &pkt->tuple.src, &back))
         return drop(pkt, CNET_R_DIRECT_ROUTING);
     if (!bpf_map_lookup_elem(&cnet_uplinks, &back.ifindex)) return drop(pkt, CNET_R_OTHER_NETWORK);
-    if (pkt->port_flags & (pkt->flags & PKT_IP6 ? CNET_PORT_KEEP6 : CNET_PORT_KEEP4)) return V_NEXT;
-    return guard_begin(skb, pkt, back.ifindex);
+    return keeps ? V_NEXT : guard_begin(skb, pkt, back.ifindex);
 }
 
 #endif

@@ -167,13 +167,18 @@ protected:
         set_port_flags("hp1", CNET_PORT_HOST | CNET_PORT_DIRECT4 | more);
         set_port_flags("ep1", kMasquerading | CNET_PORT_DIRECT4 | more);
     }
-    static Packet dial(const char* from = kWorld) {
+    static Packet dial(const char* from = kWorld, uint8_t flags = kSyn) {
         return Ethernet{.src = kMacGw1, .dst = kMacEp1} /
-               Ipv4{.src = from, .dst = kEp1, .ttl = 63} / Tcp{.src_port = 50000, .dst_port = 80};
+               Ipv4{.src = from, .dst = kEp1, .ttl = 63} /
+               Tcp{.src_port = 50000, .dst_port = 80, .flags = flags};
     }
-    static Packet answer() {
+    static Packet answer(uint8_t flags = kSyn | kAck) {
         return Ethernet{.src = kMacEp1, .dst = kMacGw1} / Ipv4{.src = kEp1, .dst = kWorld} /
-               Tcp{.src_port = 80, .dst_port = 50000, .flags = kSyn | kAck};
+               Tcp{.src_port = 80, .dst_port = 50000, .flags = flags};
+    }
+    int state() {
+        auto flow = *maps().ct.lookup(key4(1, IPPROTO_TCP, kEp1, 80, kWorld, 50000));
+        return flow ? flow->state : -1;
     }
 };
 
@@ -192,6 +197,38 @@ TEST_F(Unprotected, WhoeverIsOutsideComesInAndIsAnsweredAsItCame) {
                       Ipv6{.src = kWorld6, .dst = kEp1v6, .hop_limit = 63} /
                       Tcp{.src_port = 50000, .dst_port = 80};
     expect_drop(hostport(v6), CNET_HOOK_HOSTPORT, CNET_R_DIRECT_ROUTING);
+}
+
+// Its flow stands as if ep1 had begun it; who asks, and who answers, is the other way round.
+TEST_F(Unprotected, ItsStates) {
+    open();
+    for (int times = 0; times < 2; times++) {
+        hostport(dial());
+        endpoint("ep1", answer());
+        EXPECT_EQ(state(), CNET_CT_NEW);
+        endpoint("ep1", answer(kAck));
+        EXPECT_EQ(state(), CNET_CT_NEW);
+    }
+    hostport(dial(kWorld, kAck));
+    EXPECT_EQ(state(), CNET_CT_ESTABLISHED);
+    hostport(dial(kWorld, kFin | kAck));
+    EXPECT_EQ(state(), CNET_CT_CLOSING);
+    endpoint("ep1", answer(kFin | kAck));
+    EXPECT_EQ(state(), CNET_CT_TIME_WAIT);
+    hostport(dial());
+    EXPECT_EQ(state(), CNET_CT_NEW) << "the tuple begins again";
+    hostport(dial(kWorld, kRst));
+    EXPECT_EQ(state(), CNET_CT_CLOSED);
+    EXPECT_EQ(flows(), 1u);
+}
+
+// What stood before has no flow, and its answers go as they did.
+TEST_F(Unprotected, NothingBeginsInTheMiddle) {
+    open();
+    for (uint8_t flags : {kAck, kRst})
+        expect(hostport(dial(kWorld, flags)), Verdict::kRedirect, CNET_HOOK_HOSTPORT,
+               CNET_R_SWITCHED, dial(kWorld, flags));
+    EXPECT_EQ(flows(), 0u);
 }
 
 TEST_F(Unprotected, AnotherNetworkIsNotOutside) {
